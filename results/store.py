@@ -1,0 +1,135 @@
+"""A run's tables in Parquet, and how to open them.
+
+`results/trials.parquet` has a row a trial, `results/epochs/*.parquet` a row a trial and epoch. Both are
+derived from the run's study and can be written again from it. A file is written to a temporary name and
+renamed: a reader never sees half of one.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+TRIAL_FIELDS = [
+    ("trial", pa.int64()),
+    ("state", pa.string()),
+    ("rung", pa.int64()),  # the last one finished, counted from 0; null before the first
+    ("epochs", pa.int64()),
+    ("objective", pa.float64()),  # at that rung
+    ("seconds", pa.float64()),
+    ("device", pa.string()),
+    ("node", pa.string()),
+    ("error", pa.string()),
+]
+EPOCH_FIELDS = [("trial", pa.int64()), ("epoch", pa.int64()), ("seconds", pa.float64())]
+EPOCHS_FILE = "00000.parquet"
+ACTIVE = ("running", "paused")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as its folder tells it. `trials` and `epochs` are Arrow tables."""
+
+    path: Path
+    config: Mapping[str, Any]
+    trials: pa.Table
+    epochs: pa.Table
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def status(self) -> str:
+        """`running`, `finished`, `interrupted` or `failed` (no trial has a value)."""
+        if is_locked(self.path):
+            return "running"
+        states = self.trials["state"].to_pylist()
+        if states and all(state in ("failed", "diverged") for state in states):
+            return "failed"
+        whole = len(states) >= self.config["trials"] and not any(state in ACTIVE for state in states)
+        return "finished" if whole else "interrupted"
+
+    @property
+    def baseline(self) -> float | None:
+        """The objective of the best prediction that looks at no input, where the trainable knows it."""
+        if "val/baseline" not in self.epochs.column_names or not self.epochs.num_rows:
+            return None
+        return self.epochs["val/baseline"][0].as_py()
+
+    def best(self) -> dict[str, Any] | None:
+        """The row of the best trial; None before the first value."""
+        return best_row(self.trials.to_pylist(), self.config["objective"]["mode"])
+
+
+def best_row(rows: Iterable[Mapping[str, Any]], mode: str) -> dict[str, Any] | None:
+    """The best of the trials that came furthest; None before the first value.
+
+    Values of different rungs are not compared: less training is not a worse configuration.
+    """
+    valued = [row for row in rows if row["objective"] is not None]
+    sign = 1 if mode == "min" else -1
+    best = min(valued, key=lambda row: (-row["rung"], sign * row["objective"], row["trial"]), default=None)
+    return None if best is None else dict(best)
+
+
+def open_run(path: str | Path) -> Run:
+    """The run in folder `path`. Raises ValueError if that is no run."""
+    path = Path(path)
+    try:
+        config = yaml.safe_load((path / "config.yaml").read_text())
+    except OSError as error:
+        raise ValueError(f"{path} is not a run: it has no config.yaml (python -m search list)") from error
+    trials_file = path / "results" / "trials.parquet"
+    trials = pq.read_table(trials_file) if trials_file.exists() else pa.schema(TRIAL_FIELDS).empty_table()
+    epochs_file = path / "results" / "epochs" / EPOCHS_FILE
+    epochs = pq.read_table(epochs_file) if epochs_file.exists() else pa.schema(EPOCH_FIELDS).empty_table()
+    return Run(path.resolve(), config, trials, epochs)
+
+
+def write_trials(run: Path, rows: Iterable[Mapping[str, Any]], params: Mapping[str, pa.DataType]) -> None:
+    """Writes `results/trials.parquet`: the fields above, and a typed column `param/<name>` each."""
+    schema = pa.schema([*TRIAL_FIELDS, *((f"param/{name}", kind) for name, kind in params.items())])
+    write(pa.Table.from_pylist(list(rows), schema), run / "results" / "trials.parquet")
+
+
+def write_epochs(run: Path, rows: list[dict[str, Any]]) -> None:
+    """Writes the epochs table; every metric that occurs gets a column of float64."""
+    metrics = sorted({name for row in rows for name in row} - {name for name, _ in EPOCH_FIELDS})
+    schema = pa.schema([*EPOCH_FIELDS, *((name, pa.float64()) for name in metrics)])
+    write(pa.Table.from_pylist(rows, schema), run / "results" / "epochs" / EPOCHS_FILE)
+
+
+def column_type(values: Iterable[object]) -> pa.DataType:
+    """The type of a parameter's column, from the values that it may take."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds <= {bool}:
+        return pa.bool_()
+    if kinds <= {int}:
+        return pa.int64()
+    return pa.float64() if kinds <= {int, float} else pa.string()
+
+
+def write(table: pa.Table, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    pq.write_table(table, temporary)
+    temporary.replace(path)
+
+
+def is_locked(run: Path) -> bool:
+    """Whether a search is at work in the folder: it holds a lock that ends with its process."""
+    try:
+        with open(run / "run.lock") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False

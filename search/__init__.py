@@ -1,0 +1,1 @@
+"""The engine room: what to train next, where, and what came of it."""

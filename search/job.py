@@ -1,0 +1,88 @@
+"""Trial, Job and Report: plain frozen data that the queue, the engines and the results pass around."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class State(StrEnum):
+    """What became of a trial; the same words in every table."""
+
+    RUNNING = "running"  # in a job now
+    PAUSED = "paused"  # waits at a rung
+    COMPLETE = "complete"  # reached the last rung
+    STOPPED = "stopped"  # never promoted
+    DIVERGED = "diverged"  # its loss was not finite
+    FAILED = "failed"  # its training raised
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One configuration and what is known of it. It is an Optuna trial and has its number."""
+
+    number: int
+    params: Mapping[str, Any]
+    state: State = State.PAUSED
+    values: tuple[float, ...] = ()  # the objective at each rung that it has finished
+    epochs: int = 0  # trained and kept
+    checkpoint: str | None = None  # where its last finished rung is kept
+    error: str | None = None
+    seconds: float = 0.0
+    device: str = ""
+    node: str = ""
+
+    def row(self) -> dict[str, Any]:
+        """As a row of the trials table (results/store.py)."""
+        return {
+            "trial": self.number,
+            "state": self.state.value,
+            "rung": len(self.values) - 1 if self.values else None,
+            "epochs": self.epochs,
+            "objective": self.values[-1] if self.values else None,
+            "seconds": self.seconds,
+            "device": self.device or None,
+            "node": self.node or None,
+            "error": self.error,
+        } | {f"param/{name}": value for name, value in self.params.items()}
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A trial's part of a job: what its training needs to know."""
+
+    number: int
+    params: Mapping[str, Any]
+    seed: int
+    start: str | None  # the checkpoint to go on from
+
+
+@dataclass(frozen=True)
+class Job:
+    """A pack of trials to be trained from one rung to the next."""
+
+    number: int
+    lanes: tuple[Lane, ...]
+    first: int  # epochs that the trials have done
+    last: int  # epochs that they will have done
+
+    @property
+    def title(self) -> str:
+        """`trial 7 epochs 3-9`, for people."""
+        numbers = ", ".join(str(lane.number) for lane in self.lanes[:4])
+        many = "s" if len(self.lanes) > 1 else ""
+        more = f" and {len(self.lanes) - 4} more" if len(self.lanes) > 4 else ""
+        return f"trial{many} {numbers}{more} epochs {self.first}-{self.last}"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one epoch of a job brought, for each lane by trial number."""
+
+    job: int
+    epoch: int  # epochs done, counted from 1
+    seconds: float
+    metrics: Mapping[int, Mapping[str, float]]
+    diverged: frozenset[int] = field(default_factory=frozenset)
+    device: str = ""
+    node: str = ""

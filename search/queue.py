@@ -1,0 +1,187 @@
+"""The queue: which job is next, and what follows from each that ends. Any engine is a loop over its four verbs.
+
+    while not isinstance(job := queue.next_job(), Done):     # a Job, or WAIT: ask again when a job has ended
+        for report in train(job):                            # somewhere, sometime
+            queue.report(report)
+        queue.finish(job, checkpoint)                        # or queue.fail(job, error)
+
+After `next_job` the job's trials are running; after `finish` they are paused at their rung (or complete at
+the last one); after `fail` they have failed. What is finished stands in the study, so that a queue made
+again from the same study goes on where this one was: resuming is the normal start.
+
+Decisions are made in `rungs.py`, configurations proposed in `sampler.py`; here they meet.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Any, Final
+
+from results.store import best_row
+from search.job import Job, Lane, Report, State, Trial
+from search.rungs import Done, Promote, Sample, Wait, decide
+from search.sampler import Observation, propose
+from search.study import Study
+from spaces.space import Space
+
+WAIT: Final = Wait()
+DONE: Final = Done()
+HOPELESS = 5  # this many failures before anything has worked, and the search gives up
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much to search, and how."""
+
+    trials: int
+    rungs: tuple[int, ...]  # in epochs
+    eta: int
+    seed: int
+    sampler: str
+
+
+class Queue:
+    """Optuna, rungs and packs behind four verbs. Deterministic for a seed and an order of finishes."""
+
+    def __init__(self, space: Space, plan: Plan, study: Study) -> None:
+        self.space, self.plan, self.study = space, plan, study
+        self.trials: dict[int, Trial] = {trial.number: trial for trial in study.trials()}
+        self.jobs: dict[int, Job] = {}  # those being trained
+        self.reports: dict[int, list[Report]] = {}  # what they have said
+        self.started = 0
+
+    def next_job(self) -> Job | Wait | Done:
+        """The job to train next; WAIT if a running one must end first; DONE if there is none left."""
+        if self._hopeless():
+            return DONE if not self.jobs else WAIT
+        match decide(
+            self._values(),
+            self._busy(),
+            rungs=len(self.plan.rungs),
+            eta=self.plan.eta,
+            left=self.plan.trials - len(self.trials),
+        ):
+            case Promote(rung, trials):
+                return self._start(rung, self.trials[trials[0]])
+            case Sample():
+                return self._start(0, self.study.create(self._propose()))
+            case Wait():
+                return WAIT
+            case Done():
+                self._stop_the_rest()
+                return DONE
+
+    def report(self, report: Report) -> None:
+        """An epoch of a job is done. A lane that diverged has ended by it."""
+        job = self.jobs[report.job]
+        self.reports[job.number].append(report)
+        for number in report.diverged:
+            self._put(job, number, State.DIVERGED, None, f"diverged in epoch {report.epoch}")
+
+    def finish(self, job: Job, checkpoint: str) -> None:
+        """A job has brought its lanes to their rung; `checkpoint` holds all that have not diverged."""
+        last = job.last == self.plan.rungs[-1]
+        for lane in job.lanes:
+            if self.trials[lane.number].state is State.RUNNING:
+                self._put(job, lane.number, State.COMPLETE if last else State.PAUSED, checkpoint, None)
+        self._forget(job)
+
+    def fail(self, job: Job, error: str) -> None:
+        """A job has broken off: its lanes have failed."""
+        for lane in job.lanes:
+            if self.trials[lane.number].state is State.RUNNING:
+                self.trials[lane.number] = replace(
+                    self.trials[lane.number], state=State.FAILED, error=error
+                )
+                self.study.end(self.trials[lane.number])
+        self._forget(job)
+
+    def best(self) -> Trial | None:
+        """The best of the trials that came furthest, None before the first value."""
+        row = best_row((trial.row() for trial in self.trials.values()), self.space.objective.mode)
+        return None if row is None else self.trials[row["trial"]]
+
+    def _start(self, rung: int, trial: Trial) -> Job:
+        self.trials[trial.number] = replace(trial, state=State.RUNNING)
+        self.started += 1
+        job = Job(
+            number=self.started,
+            lanes=(Lane(trial.number, trial.params, self._seed(trial.number), trial.checkpoint),),
+            first=trial.epochs,
+            last=self.plan.rungs[rung],
+        )
+        self.jobs[job.number], self.reports[job.number] = job, []
+        return job
+
+    def _put(self, job: Job, number: int, state: State, checkpoint: str | None, error: str | None) -> None:
+        """A lane of a job has ended: what it has become goes into the study, whole."""
+        reports = [report for report in self.reports[job.number] if number in report.metrics]
+        trial = self.trials[number]
+        assert reports and reports[0].epoch == job.first + 1, "a job reports each of its epochs"
+        values = trial.values
+        if state is not State.DIVERGED:
+            assert reports[-1].epoch == job.last, "a job that finishes has reported its last epoch"
+            values = (*values, reports[-1].metrics[number][self.space.objective.metric])
+        trial = replace(
+            trial,
+            state=state,
+            values=values,
+            epochs=reports[-1].epoch,
+            checkpoint=checkpoint,
+            error=error,
+            seconds=trial.seconds + sum(report.seconds / len(report.metrics) for report in reports),
+            device=reports[-1].device,
+            node=reports[-1].node,
+        )
+        self.trials[number] = trial
+        self.study.trained(trial, self.plan.rungs.index(job.last), rows(reports, number))
+        if state is not State.PAUSED:
+            self.study.end(trial)
+
+    def _forget(self, job: Job) -> None:
+        del self.jobs[job.number], self.reports[job.number]
+
+    def _propose(self) -> Mapping[str, Any]:
+        values, busy = self._values(), self._busy()
+        history = [
+            Observation(trial.params, values.get(number, ()), number in busy)
+            for number, trial in self.trials.items()
+        ]
+        return propose(self.space, history, 1, sampler=self.plan.sampler, seed=self.plan.seed)[0]
+
+    def _values(self) -> dict[int, tuple[float, ...]]:
+        """Each trial's objectives by rung, less is better; infinite where it diverged. Without the failed."""
+        sign = self.space.objective.sign
+        return {
+            number: tuple(sign * value for value in trial.values)
+            + ((inf,) if trial.state is State.DIVERGED else ())
+            for number, trial in self.trials.items()
+            if trial.state is not State.FAILED
+        }
+
+    def _busy(self) -> set[int]:
+        return {lane.number for job in self.jobs.values() for lane in job.lanes}
+
+    def _seed(self, number: int) -> int:
+        return hash((self.plan.seed, number)) % 2**31
+
+    def _hopeless(self) -> bool:
+        """Nothing has ever worked, and it is not for want of trying."""
+        states = [trial.state for trial in self.trials.values()]
+        return states.count(State.FAILED) >= HOPELESS and not any(t.values for t in self.trials.values())
+
+    def _stop_the_rest(self) -> None:
+        """The search is over: who still waits at a rung was never promoted."""
+        for number, trial in self.trials.items():
+            if trial.state is State.PAUSED:
+                self.trials[number] = replace(trial, state=State.STOPPED)
+                self.study.end(self.trials[number])
+
+
+def rows(reports: list[Report], number: int) -> list[dict[str, Any]]:
+    """A lane's part of a job's reports, as rows of the epochs table."""
+    return [
+        {"trial": number, "epoch": report.epoch, "seconds": report.seconds / len(report.metrics)}
+        | dict(report.metrics[number])
+        for report in reports
+    ]

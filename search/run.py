@@ -1,0 +1,204 @@
+"""A run from start to end: check, make the folder, search, say what came of it."""
+
+import fcntl
+import os
+import signal
+import types
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from results.store import Run, open_run
+from search.config import RunConfig, from_plain
+from search.engines.local import LocalEngine
+from search.noise import Noise, quiet
+from search.queue import Plan, Queue
+from search.recorder import Recorder
+from search.study import Study
+from search.view import View
+from search.work import TrainJob
+from trainables import byname
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended."""
+
+    folder: Path
+    interrupted: bool
+
+
+def start(config: RunConfig) -> Outcome:
+    """Makes a new run and searches. Raises ValueError, with nothing written, if it can't be begun."""
+    config = prepared(config)
+    folder = new_folder(config)
+    with quiet() as noise:
+        return search(config, folder, noise, new=True)
+
+
+def resume(folder: Path) -> Outcome:
+    """Goes on with a run that was broken off. Raises ValueError if there is nothing to go on with."""
+    run = open_run(folder)
+    if run.status == "running":
+        raise ValueError(f"{folder} is being searched by another process; wait for it or stop it")
+    config = from_plain(run.config, str(folder / "config.yaml"))
+    if run.status == "finished":
+        raise ValueError(f"{folder} is finished; look at it with: python -m search show {folder}")
+    with quiet() as noise:
+        return search(prepared(config), folder, noise, new=False)
+
+
+def prepared(config: RunConfig) -> RunConfig:
+    """The configuration with its data checked and named by content. Raises ValueError."""
+    space = config.space
+    if space.prepare is None:
+        return config
+    prepare = byname.load(space.prepare)
+    options = {**space.options, **prepare({**space.settings, **space.options, "seed": config.seed})}
+    return replace(config, space=replace(space, options=options))
+
+
+def new_folder(config: RunConfig) -> Path:
+    """The folder that the run will have; nothing is written yet. Raises ValueError."""
+    storage = Path(config.storage).absolute()
+    existing = next(parent for parent in (storage, *storage.parents) if parent.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise ValueError(f"storage is {storage}, but {existing} can't be written (storage=FOLDER)")
+    if config.name is not None:
+        folder = storage / config.name
+        if folder.exists():
+            raise ValueError(
+                f"there is a run {config.name!r} in {storage} already; go on with it: "
+                f"python -m search resume {config.name}, or choose another name=..."
+            )
+        return folder
+    number = 1
+    while (storage / f"{config.space.name}-{number}").exists():
+        number += 1
+    return storage / f"{config.space.name}-{number}"
+
+
+def search(config: RunConfig, folder: Path, noise: Noise, new: bool) -> Outcome:
+    """Runs the queue dry on the engine that the configuration names."""
+    train = TrainJob(str(folder), setup(config))
+    with interruptible():
+        engine = make_engine(config, train)
+        try:
+            if new:
+                folder.mkdir(parents=True)
+                write_config(folder, config)
+            noise.keep(folder / "run.log")
+            with locked(folder):
+                title = f"{folder.name}: {config.space.about or config.space.name}"
+                plan = Plan(config.trials, config.rungs, config.eta, config.seed, config.sampler)
+                study = Study(folder / "study.log", config.space, config.rungs)
+                queue = Queue(config.space, plan, study)
+                with View(noise.console, title, engine.workers) as view:
+                    announce(view, config, folder, engine.dashboard)
+                    recorder = Recorder(queue, folder, view)
+                    try:
+                        engine.run(recorder)
+                    except KeyboardInterrupt:
+                        return Outcome(folder, interrupted=True)
+                    finally:
+                        recorder.write()
+        except KeyboardInterrupt:
+            return Outcome(folder, interrupted=True)
+        finally:
+            engine.close()
+    return Outcome(folder, interrupted=False)
+
+
+def make_engine(config: RunConfig, train: TrainJob) -> Any:
+    """The engine that the configuration names. Ray is imported only where it is asked for."""
+    if config.engine == "local":
+        return LocalEngine(train)
+    from search.engines.ray_tune import RayEngine
+
+    return RayEngine(
+        train,
+        name=config.space.name,
+        cpus_per_job=config.cpus_per_job,
+        gpus_per_job=config.gpus_per_job,
+    )
+
+
+def setup(config: RunConfig) -> Mapping[str, Any]:
+    """The fields of trainables.train.Setup."""
+    space = config.space
+    return {
+        "trainable": space.trainable,
+        "data": space.data,
+        "options": {**space.settings, **space.options},
+        "seed": config.seed,
+        "epochs": config.epochs,
+        "objective": space.objective.metric,
+    }
+
+
+def announce(view: View, config: RunConfig, folder: Path, dashboard: str | None) -> None:
+    """What is about to happen, and where to watch it."""
+    rungs = ", ".join(map(str, config.rungs))
+    view.say(f"{view.title}")
+    view.say(f"{config.trials} trials, rungs at epochs {rungs}, {view.workers} at a time, in {short(folder)}")
+    if config.trials < config.eta ** (len(config.rungs) - 1):
+        need = config.eta ** (len(config.rungs) - 1)
+        view.say(
+            f"note: with eta={config.eta} it takes {need} trials for one to reach epoch {config.epochs} "
+            f"(trials={need}, or fewer epochs)"
+        )
+    if dashboard:
+        view.say(f"Ray dashboard: {dashboard} (token: ray get-auth-token)")
+
+
+def short(folder: Path) -> str:
+    """The path as a person would type it from here."""
+    here = Path.cwd()
+    return str(folder.relative_to(here)) if folder.is_relative_to(here) else str(folder)
+
+
+def write_config(folder: Path, config: RunConfig) -> None:
+    temporary = folder / ".config.yaml"
+    temporary.write_text(yaml.safe_dump(config.plain(), sort_keys=False))
+    temporary.replace(folder / "config.yaml")
+
+
+def find(name: str, storage: str) -> Run:
+    """The run of that name in `storage`, or in the folder of that path. Raises ValueError."""
+    for folder in (Path(storage) / name, Path(name)):
+        if (folder / "config.yaml").exists():
+            return open_run(folder)
+    known = [path.parent.name for path in Path(storage).glob("*/config.yaml")]
+    from spaces.space import nearest
+
+    hint = nearest(name, known) if known else ""
+    raise ValueError(f"there is no run {name!r} in {storage}{hint} (python -m search list)")
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Holds the run's lock. It ends with the process, however that ends. Raises ValueError if taken."""
+    with open(folder / "run.lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(f"{folder} is being searched by another process") from error
+        yield
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """A SIGTERM ends the block as a Ctrl-C does: what is finished is kept."""
+
+    def interrupt(signum: int, frame: types.FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

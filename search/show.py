@@ -1,0 +1,124 @@
+"""What the command line prints of runs: a summary as JSON, and the same as a screenful."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from results.store import Run
+from search.view import duration, number
+
+TOP = 10  # trials on the screen
+
+
+def summary(run: Run) -> dict[str, Any]:
+    """A run as plain JSON data."""
+    trials = [trial(row) for row in run.trials.to_pylist()]
+    best = run.best()
+    return {
+        "run": run.name,
+        "space": run.config["space"],
+        "status": run.status,
+        "objective": {**run.config["objective"], "baseline": run.baseline},
+        "best": trial(best) if best else None,
+        "trials": trials,
+    }
+
+
+def trial(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of the trials table as `show --json` gives it."""
+    return {
+        "trial": row["trial"],
+        "state": row["state"],
+        "epochs": row["epochs"],
+        "value": row["objective"],
+        "params": {key.removeprefix("param/"): v for key, v in row.items() if key.startswith("param/")},
+        "seconds": row["seconds"],
+        "error": row["error"],
+    }
+
+
+def brief(run: Run) -> dict[str, Any]:
+    """A run in one line of a list."""
+    best = run.best()
+    return {
+        "run": run.name,
+        "space": run.config["space"],
+        "status": run.status,
+        "trials": run.trials.num_rows,
+        "objective": run.config["objective"]["metric"],
+        "best": best["objective"] if best else None,
+    }
+
+
+def print_run(run: Run) -> None:
+    """The best trial, what it is worth, and the trials that came furthest."""
+    found = summary(run)
+    console = Console(soft_wrap=True, highlight=False)
+    objective, best = found["objective"], found["best"]
+    console.print(f"[bold]{run.name}[/bold] ({found['space']}): {found['status']}, {states(found['trials'])}")
+    if best is None:
+        console.print("no trial has a value")
+    else:
+        console.print(
+            f"best {objective['metric']} ({objective['mode']}): [bold]{number(best['value'])}[/bold] "
+            f"after {best['epochs']} epochs, trial {best['trial']}{against(objective, best['value'])}"
+        )
+        console.print("  " + ", ".join(f"{k}={plain(v)}" for k, v in best["params"].items()), markup=False)
+        print_table([line(row) for row in top(run, found)])
+    for row in [row for row in found["trials"] if row["error"]][:3]:
+        console.print(f"trial {row['trial']} {row['state']}: {row['error']}", markup=False)
+    if found["status"] == "interrupted":
+        console.print(f"go on with: python -m search resume {run.name}", markup=False)
+
+
+def against(objective: dict[str, Any], value: float) -> str:
+    """How a value stands to the constant prediction."""
+    baseline = objective["baseline"]
+    if baseline is None:
+        return ""
+    better = value < baseline if objective["mode"] == "min" else value > baseline
+    return f"; the constant prediction scores {number(baseline)}" + (
+        "" if better else ": [bold red]nothing was learned[/bold red]"
+    )
+
+
+def top(run: Run, found: dict[str, Any]) -> list[dict[str, Any]]:
+    """The trials that came furthest, best first."""
+    sign = 1 if found["objective"]["mode"] == "min" else -1
+    valued = [row for row in found["trials"] if row["value"] is not None]
+    return sorted(valued, key=lambda row: (-row["epochs"], sign * row["value"]))[:TOP]
+
+
+def line(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "trial": row["trial"],
+        "state": row["state"],
+        "epochs": row["epochs"],
+        "value": row["value"],
+        "time": duration(row["seconds"]),
+        **{name: row["params"][name] for name in list(row["params"])[:4]},
+    }
+
+
+def states(trials: Sequence[dict[str, Any]]) -> str:
+    """`12 trials: 1 complete, 11 stopped`."""
+    names = [row["state"] for row in trials]
+    counts = ", ".join(f"{names.count(name)} {name}" for name in sorted(set(names)))
+    return f"{len(trials)} trials" + (f": {counts}" if counts else "")
+
+
+def plain(value: Any) -> str:
+    """A value of any kind, for people."""
+    return number(value) if isinstance(value, float) else str(value)
+
+
+def print_table(rows: Sequence[dict[str, Any]]) -> None:
+    """Rows with equal keys, as a table."""
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for key in rows[0]:
+        table.add_column(key, overflow="fold")
+    for row in rows:
+        table.add_row(*(plain(value) for value in row.values()))
+    Console(highlight=False).print(table)

@@ -1,0 +1,143 @@
+"""What a person sees of a running search: one live panel in a terminal, plain lines elsewhere."""
+
+import time
+from collections import Counter
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from search.job import Job, Report, State, Trial
+from search.queue import Plan, Queue
+
+REFRESH = 0.25  # seconds between two drawings of the live view
+LINES = 1.0  # seconds between two plain lines, but for a new best
+
+
+class View:
+    """Shows a queue on a console; `workers` is how many jobs run at once."""
+
+    def __init__(self, console: Console, title: str, workers: int) -> None:
+        self.console, self.title, self.workers = console, title, workers
+        self.began, self.drawn = time.monotonic(), 0.0
+        self.live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+        self.best: int | None = None
+        self.said_epoch = False
+        self.done_before: int | None = None
+        self.running: dict[int, int] = {}  # epochs done in jobs that have not ended, by job
+
+    def __enter__(self) -> "View":
+        if self.live:
+            self.live.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self.live:
+            self.live.stop()
+
+    def say(self, text: str) -> None:
+        """A plain line, in a terminal too."""
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.console.file.flush()
+
+    def show(self, queue: Queue) -> None:
+        """Draws the live view, if it is time."""
+        if self.done_before is None:
+            self.done_before = sum(trial.epochs for trial in queue.trials.values())
+        if self.live and time.monotonic() - self.drawn > REFRESH:
+            self.drawn = time.monotonic()
+            self.live.update(self.panel(queue), refresh=True)
+
+    def epoch(self, queue: Queue, report: Report) -> None:
+        """An epoch of a job is done."""
+        job = queue.jobs[report.job]
+        self.running[job.number] = (report.epoch - job.first) * len(job.lanes)
+        metric = queue.space.objective.metric
+        first = min(report.metrics)
+        if not self.said_epoch:
+            self.said_epoch = True
+            value = report.metrics[first].get(metric, float("nan"))
+            self.say(
+                f"{self.clock()} first result: trial {first}, epoch {report.epoch}, {metric} {number(value)}"
+            )
+        self.show(queue)
+
+    def job(self, queue: Queue, job: Job) -> None:
+        """A job has ended."""
+        self.running.pop(job.number, None)
+        best = queue.best()
+        news = best is not None and best.number != self.best
+        self.best = best.number if best else None
+        if not self.live and (news or time.monotonic() - self.drawn > LINES):
+            self.drawn = time.monotonic()
+            states = Counter(trial.state.value for trial in queue.trials.values())
+            counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+            self.say(f"{self.clock()} {counts}; {self.best_line(queue, best)}")
+        for lane in job.lanes:
+            trial = queue.trials[lane.number]
+            if trial.state in (State.FAILED, State.DIVERGED):
+                self.say(f"{self.clock()} trial {trial.number} {trial.state.value}: {trial.error}")
+        self.show(queue)
+
+    def clock(self) -> str:
+        return f"[{duration(time.monotonic() - self.began)}]"
+
+    def best_line(self, queue: Queue, best: Trial | None) -> str:
+        if best is None:
+            return "no value yet"
+        metric = queue.space.objective.metric
+        return f"best {metric} {number(best.values[-1])} after {best.epochs} epochs (trial {best.number})"
+
+    def panel(self, queue: Queue) -> Group:
+        """The live view: states, progress, time left, the best with its parameters."""
+        trials = list(queue.trials.values())
+        states = Counter(trial.state for trial in trials)
+        done = sum(trial.epochs for trial in trials) + sum(self.running.values())
+        expected = max(done, expected_epochs(queue.plan))
+        elapsed = time.monotonic() - self.began
+        fresh = done - (self.done_before or 0)
+        left = duration(elapsed / fresh * (expected - done)) if fresh else "unknown"
+        best = queue.best()
+        table = Table.grid(padding=(0, 2))
+        table.add_row("trials", f"{len(trials)} of {queue.plan.trials}: " + ", ".join(
+            f"{states[state]} {state.value}" for state in State if states[state]
+        ))
+        table.add_row("epochs", f"{done} of about {expected}; {duration(elapsed)} gone, about {left} left")
+        table.add_row("", ProgressBar(total=expected, completed=done, width=50))
+        table.add_row("workers", f"{len(queue.jobs)} of {self.workers} busy: " + "; ".join(
+            job.title for job in list(queue.jobs.values())[:4]
+        ))
+        table.add_row("best", Text(self.best_line(queue, best)))
+        if best:
+            table.add_row("", Text(parameters(best)))
+        return Group(Text(self.title, style="bold"), table)
+
+
+def expected_epochs(plan: Plan) -> int:
+    """How many epochs a search of this plan trains if each rung keeps one in eta."""
+    total, before = 0, 0
+    for rung, milestone in enumerate(plan.rungs):
+        total += plan.trials // plan.eta**rung * (milestone - before)
+        before = milestone
+    return total
+
+
+def parameters(trial: Trial) -> str:
+    """A trial's parameters in one line."""
+    return ", ".join(
+        f"{name}={number(value) if isinstance(value, float) else value}" for name, value in trial.params.items()
+    )
+
+
+def number(value: float) -> str:
+    """Four digits are as many as a noisy metric has."""
+    return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def duration(seconds: float) -> str:
+    """`1:02:03` or `2:03`."""
+    whole = int(seconds)
+    hours, minutes = whole // 3600, whole // 60 % 60
+    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"

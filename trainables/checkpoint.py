@@ -1,0 +1,61 @@
+"""A job's checkpoint: the lanes of a pack in one safetensors file, each lane readable alone.
+
+A key is `<lane number>/<model|optimizer>/<name>`. The file is written to a temporary name and renamed,
+so that a reader never sees half of it, and nothing in it is ever unpickled.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+State = dict[str, Tensor]
+
+
+def state(module: torch.nn.Module, optimizer: torch.optim.Optimizer) -> State:
+    """Everything a lane needs to go on: parameters, buffers, and the optimizer's moments by name."""
+    tensors = {f"model/{name}": tensor for name, tensor in module.state_dict().items()}
+    for name, parameter in module.named_parameters():
+        for key, tensor in optimizer.state.get(parameter, {}).items():
+            tensors[f"optimizer/{name}/{key}"] = tensor
+    return tensors
+
+
+def restore(module: torch.nn.Module, optimizer: torch.optim.Optimizer, tensors: State) -> None:
+    """Puts `state` back into a module and its optimizer."""
+    module.load_state_dict(
+        {key.removeprefix("model/"): value for key, value in tensors.items() if key.startswith("model/")}
+    )
+    for name, parameter in module.named_parameters():
+        prefix = f"optimizer/{name}/"
+        moments = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
+        if moments:
+            # The moments live where the parameter does; AdamW's fused kernel wants its step there too.
+            optimizer.state[parameter] = {key: t.to(parameter.device) for key, t in moments.items()}
+
+
+def save(path: Path, lanes: Mapping[int, State]) -> None:
+    """Writes the state of each lane, by its number, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        f"{number}/{key}": tensor.detach().cpu().contiguous()
+        for number, lane in lanes.items()
+        for key, tensor in lane.items()
+    }
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    save_file(tensors, temporary)
+    temporary.replace(path)
+
+
+def load(path: Path, number: int) -> State:
+    """The state of one lane. Raises ValueError if the file does not hold that lane."""
+    prefix = f"{number}/"
+    with safe_open(path, framework="pt") as file:
+        tensors = {key.removeprefix(prefix): file.get_tensor(key) for key in file.keys() if key.startswith(prefix)}  # noqa: SIM118
+    if not tensors:
+        raise ValueError(f"the checkpoint {path} holds no trial {number}")
+    return tensors

@@ -1,0 +1,94 @@
+"""What all learners share: a loss in training, metrics in validation, AdamW with a schedule."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import lightning as L
+import torch
+from torch import Tensor
+
+from trainables.optim import Optim
+
+
+class Learner(L.LightningModule, ABC):
+    """A LightningModule that says per sample what its loss and its metrics are; the rest is here.
+
+    Metrics are logged as `train/loss`, `val/loss` and `val/<metric>`, each the mean over the samples of
+    the epoch. `baseline` is the objective of the best prediction that looks at no input; where it is
+    known it is logged as `val/baseline`, so that a reader sees what was learned.
+    """
+
+    mixed_precision: ClassVar[bool] = False  # bf16 autocast pays for this learner, where there is bf16
+    channels_last: ClassVar[bool] = False  # so do channels-last images
+
+    def __init__(
+        self,
+        *,
+        epochs: int = 9,
+        lr: float = 1e-3,
+        weight_decay: float = 1e-2,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+        schedule: str = "cosine",
+        warmup: float = 0.0,
+        baseline: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.optim = Optim(lr, weight_decay, beta1, beta2, eps, schedule, warmup)
+        self.epochs, self.baseline = epochs, baseline
+        self._train, self._val = Means(), Means()
+
+    @abstractmethod
+    def losses(self, batch: Any) -> Tensor:
+        """The loss of each sample of a batch, shape (B,)."""
+
+    @abstractmethod
+    def metrics(self, batch: Any) -> dict[str, Tensor]:
+        """What validation measures of each sample of a batch, by name, each of shape (B,)."""
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return self.optim.build(self)
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        steps = int(self.trainer.num_training_batches)
+        rate = self.optim.rate((self.current_epoch + batch_idx / steps) / self.epochs)
+        for group in self.optimizers(use_pl_optimizer=False).param_groups:  # type: ignore[union-attr]
+            group["lr"] = rate
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        losses = self.losses(batch)
+        self._train.add({"loss": losses.detach()})
+        return losses.mean()
+
+    def on_train_epoch_end(self) -> None:
+        self.log_dict({f"train/{name}": value for name, value in self._train.take().items()})
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        self._val.add(self.metrics(batch))
+
+    def on_validation_epoch_end(self) -> None:
+        self.log_dict({f"val/{name}": value for name, value in self._val.take().items()})
+        if self.baseline is not None:
+            self.log("val/baseline", self.baseline)
+
+
+class Means:
+    """Means over the samples of an epoch, summed on the device and read once."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, Tensor] = {}
+        self.count = 0
+
+    def add(self, values: dict[str, Tensor]) -> None:
+        """Adds one batch; every value has shape (B,)."""
+        for name, value in values.items():
+            total = value.detach().sum(dtype=torch.float64 if value.device.type == "cpu" else torch.float32)
+            self.sums[name] = self.sums[name] + total if name in self.sums else total
+        self.count += len(next(iter(values.values())))
+
+    def take(self) -> dict[str, float]:
+        """The means so far; starts anew."""
+        means = {name: float(total) / self.count for name, total in self.sums.items()}
+        self.sums, self.count = {}, 0
+        return means

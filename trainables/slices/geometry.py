@@ -1,0 +1,101 @@
+"""Planes through an atlas, and how far a predicted plane lies from the true one.
+
+A plane is nine numbers (O, U, V) in atlas voxels, QuickNII's anchoring (Puchades et al., PLoS ONE 2019):
+the pixel (x, y) of an image of W x H pixels lies at `O + U * x / W + V * y / H`. O is the top left corner
+of the image, U spans its width and V its height. Dividing by W and H frees planes from the image's
+resolution, so images may be resized and their planes stay. Below, (s, t) = (x / W, y / H).
+"""
+
+import torch
+import torch.nn.functional as F
+import torchmetrics
+from torch import Tensor
+
+GRID = 32  # the alignment distance is a mean over the centres of GRID x GRID equal cells of the image
+
+
+def positions(planes: Tensor, width: int, height: int) -> Tensor:
+    """The atlas positions of the pixel centres: planes (..., 9) -> (..., height, width, 3), in voxels."""
+    origin, across, down = planes[..., None, None, :].split(3, dim=-1)
+    s = (torch.arange(width, dtype=planes.dtype, device=planes.device) + 0.5) / width
+    t = (torch.arange(height, dtype=planes.dtype, device=planes.device) + 0.5) / height
+    return origin + across * s[:, None] + down * t[:, None, None]
+
+
+def alignment_distance(predicted: Tensor, true: Tensor, voxel_um: float, grid: int = GRID) -> Tensor:
+    """The mean over the image of the distance between predicted and true position, in µm.
+
+    Planes (..., 9) -> (...), exact on the centres of `grid` x `grid` cells, differentiable everywhere
+    (where the distance is 0 the gradient is 0).
+    """
+    # Positions are linear in the plane, so the offsets of two planes are the positions of their difference.
+    offsets = positions(predicted - true, grid, grid)
+    return voxel_um * torch.linalg.vector_norm(offsets, dim=-1).mean(dim=(-2, -1))
+
+
+class AlignmentDistance(torchmetrics.Metric):
+    """The mean alignment distance of all planes seen, in µm."""
+
+    full_state_update = False
+    higher_is_better = False
+    total: Tensor
+    count: Tensor
+
+    def __init__(self, voxel_um: float) -> None:
+        super().__init__()
+        self.voxel_um = voxel_um
+        self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("count", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+
+    def update(self, predicted: Tensor, true: Tensor) -> None:
+        """Takes in planes (..., 9)."""
+        distances = alignment_distance(predicted, true, self.voxel_um)
+        self.total += distances.double().sum()
+        self.count += distances.numel()
+
+    def compute(self) -> Tensor:
+        return self.total / self.count
+
+
+def similarity(planes: Tensor, angle: Tensor, scale: Tensor, shift: Tensor, flip: Tensor) -> Tensor:
+    """Flips, turns, scales and shifts about the image's centre: -> affines (..., 2, 3) for `move` and `warp`.
+
+    `angle` (...) in radians, `scale` (...) as a factor on what the image shows, `shift` (..., 2) in widths
+    and heights, `flip` (...) bool (left-right). An affine takes (s, t) of the new image to the old one's.
+    `planes` (..., 9) say how wide a pixel is next to its height: turning by plain (s, t) would shear a
+    section wherever |U| differs from |V|, and leave U and V oblique.
+    """
+    aspect = planes[..., 3:6].norm(dim=-1) / planes[..., 6:9].norm(dim=-1)
+    mirror = 1 - 2 * flip.to(planes.dtype)
+    cos, sin = scale * angle.cos(), scale * angle.sin()
+    linear = torch.stack([mirror * cos, -sin / aspect, mirror * sin * aspect, cos], dim=-1).unflatten(
+        -1, (2, 2)
+    )
+    centre = 0.5 - linear.sum(dim=-1) / 2 + shift
+    return torch.cat([linear, centre[..., None]], dim=-1)
+
+
+def move(planes: Tensor, affine: Tensor) -> Tensor:
+    """The planes (..., 9) of images warped by `affine` (..., 2, 3), exactly."""
+    origin, across, down = planes.split(3, dim=-1)
+    to_s, to_t = affine[..., 0, :, None], affine[..., 1, :, None]
+    moved = to_s * across[..., None, :] + to_t * down[..., None, :]  # (..., 3, 3): rows U', V', O' - O
+    return torch.cat([origin + moved[..., 2, :], moved[..., 0, :], moved[..., 1, :]], dim=-1)
+
+
+def warp(images: Tensor, affine: Tensor) -> Tensor:
+    """The images (N, C, H, W) seen through `affine` (N, 2, 3); beyond the edge the edge goes on."""
+    # affine_grid counts from -1 to 1 where (s, t) count from 0 to 1.
+    constant = affine[:, :, 0] + affine[:, :, 1] + 2 * affine[:, :, 2] - 1
+    theta = torch.cat([affine[:, :, :2], constant[..., None]], dim=-1).to(images.dtype)
+    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
+def mirror(planes: Tensor, midline: float) -> Tensor:
+    """The planes (..., 9) in the atlas reflected left-right at x = `midline` (voxels)."""
+    reflected = planes.clone()
+    reflected[..., 0] = 2 * midline - planes[..., 0]
+    reflected[..., 3] = -planes[..., 3]
+    reflected[..., 6] = -planes[..., 6]
+    return reflected

@@ -1,0 +1,230 @@
+"""Anchorings in files: QuickNII's JSON and XML, and DeepSlice's CSV.
+
+An anchoring is the plane of a section in atlas voxels, nine numbers ox oy oz ux uy uz vx vy vz (see
+geometry.py). The formats are those of QuickNII (Puchades et al., PLoS ONE 2019) and DeepSlice (Carey et
+al., Nat Commun 2023).
+"""
+
+import csv
+import io
+import json
+import math
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+from xml.etree import ElementTree
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import iterparse
+
+AXES = ("ox", "oy", "oz", "ux", "uy", "uz", "vx", "vy", "vz")
+Anchoring = tuple[float, float, float, float, float, float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Section:
+    """One image of a series and its plane. `nr` counts the sections as they were cut."""
+
+    filename: str
+    anchoring: Anchoring
+    width: int
+    height: int
+    nr: int
+
+
+@dataclass(frozen=True)
+class Series:
+    """The sections of one brain that have an anchoring. `target` names the atlas; not all files do."""
+
+    name: str
+    target: str
+    aligner: str
+    sections: tuple[Section, ...]
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """`shape` in voxels, `voxel_um` in µm; `midline`: the x about which the two halves mirror, if known."""
+
+    shape: tuple[int, int, int]
+    voxel_um: float
+    midline: float | None
+
+
+# The Allen mouse atlas is symmetric by construction, the Waxholm rat is one real, slightly lopsided brain.
+ATLASES = {
+    "ABA_Mouse_CCFv3_2017_25um": Atlas((456, 528, 320), 25.0, 228.0),
+    "WHS_SD_Rat_v4_39um": Atlas((512, 1024, 512), 39.0, None),
+}
+
+
+def atlas(target: str) -> Atlas | None:
+    """The atlas that a series names, or None. QuickNII's `.cutlas` ending and all Waxholm versions count."""
+    name = target.removesuffix(".cutlas")
+    if name.startswith("WHS_") and name.endswith("_39um"):
+        name = "WHS_SD_Rat_v4_39um"
+    return ATLASES.get(name)
+
+
+def read(path: str | os.PathLike[str]) -> Series:
+    """Reads a `.json`, `.xml` or `.csv` file. Slices without an anchoring are left out, as QuickNII does.
+
+    Raises ValueError, naming file and section, for what is malformed, and for anchorings and filenames
+    that cannot be meant.
+    """
+    path = Path(path)
+    reader = _format(path, _READERS)
+    try:
+        series = reader(path)
+    except (KeyError, TypeError, AttributeError, csv.Error) as error:
+        raise ValueError(f"{path}: not laid out as {path.suffix} anchorings are ({error!r})") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not a text file in UTF-8 ({error.reason})") from error
+    if not series.sections:
+        raise ValueError(f"{path}: no section has an anchoring; anchor some in QuickNII and save again")
+    name, times = Counter(section.filename for section in series.sections).most_common(1)[0]
+    if times > 1:
+        raise ValueError(f"{path}: section {name} stands there {times} times; keep one")
+    return series
+
+
+def write(series: Series, path: str | os.PathLike[str]) -> None:
+    """Writes the format that the file's ending names; a file of that name is replaced as a whole."""
+    path = Path(path)
+    text = _format(path, _WRITERS)(series)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8", newline="")
+    temporary.replace(path)
+
+
+def _format(path: Path, formats: dict[str, Any]) -> Any:
+    if path.suffix.lower() not in formats:
+        raise ValueError(f"{path}: anchorings are read and written as {', '.join(formats)}; rename the file")
+    return formats[path.suffix.lower()]
+
+
+def _section(path: Path, fields: dict[str, Any], anchoring: Iterable[Any], where: str) -> Section:
+    """Checks and converts one section; `where` names it as long as it has no filename."""
+    filename = fields.get("filename")
+    if not isinstance(filename, str) or not filename.strip():
+        raise ValueError(f"{path}: {where} has no filename; add it")
+    where = f"section {filename}"
+    windows = PureWindowsPath(filename)  # takes both kinds of slashes, and drives
+    if windows.drive or windows.root or PurePosixPath(filename).is_absolute() or ".." in windows.parts:
+        raise ValueError(f"{path}: {where} leaves the folder of the file; name images relative to it")
+    try:
+        numbers = [float(number) for number in anchoring]
+        width, height, nr = (int(float(fields.get(key) or 0)) for key in ("width", "height", "nr"))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{path}: {where}: {error}; write numbers there") from error
+    if len(numbers) != 9 or not all(map(math.isfinite, numbers)):
+        raise ValueError(f"{path}: {where} has the anchoring {numbers}; nine finite numbers are needed")
+    ox, oy, oz, ux, uy, uz, vx, vy, vz = numbers
+    area = math.hypot(uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx)
+    if area <= 1e-6 * math.hypot(ux, uy, uz) * math.hypot(vx, vy, vz):
+        raise ValueError(f"{path}: {where} has no area (U x V = 0); anchor it again in QuickNII")
+    return Section(filename, (ox, oy, oz, ux, uy, uz, vx, vy, vz), width, height, nr)
+
+
+def _read_json(path: Path) -> Series:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}: not JSON ({error})") from error
+    sections = tuple(
+        _section(path, fields, fields["anchoring"], f"slice {count}")
+        for count, fields in enumerate(content["slices"], start=1)
+        if fields.get("anchoring")
+    )
+    return Series(*_head(content), sections)
+
+
+def _head(fields: dict[str, Any]) -> tuple[str, str, str]:
+    name, target, aligner = (str(fields.get(key) or "") for key in ("name", "target", "aligner"))
+    return name, target, aligner
+
+
+def _write_json(series: Series) -> str:
+    slices = [
+        {
+            "filename": section.filename,
+            "anchoring": section.anchoring,
+            "height": section.height,
+            "width": section.width,
+            "nr": section.nr,
+            "markers": [],
+        }
+        for section in series.sections
+    ]
+    content = {"name": series.name, "target": series.target, "aligner": series.aligner, "slices": slices}
+    return json.dumps(content, indent=1) + "\n"
+
+
+def _read_xml(path: Path) -> Series:
+    head: dict[str, str] = {}
+    sections: list[Section] = []
+    try:
+        for event, item in iterparse(path, events=("start-ns", "start")):
+            if event == "start-ns":  # DeepSlice writes the attributes of the series as namespaces
+                head[item[0]] = item[1]
+            elif item.tag == "series":
+                head |= item.attrib
+            elif item.tag == "slice" and item.get("anchoring"):
+                pairs = dict(pair.split("=", 1) for pair in item.get("anchoring").split("&") if "=" in pair)
+                anchoring = [pairs.get(axis, "missing") for axis in AXES]
+                sections.append(_section(path, item.attrib, anchoring, f"slice {len(sections) + 1}"))
+    except (ElementTree.ParseError, DefusedXmlException) as error:
+        raise ValueError(
+            f"{path}: not XML that can be read safely ({error}); save it from QuickNII"
+        ) from error
+    return Series(*_head(head), tuple(sections))
+
+
+def _write_xml(series: Series) -> str:
+    numbers = [section.nr for section in series.sections]
+    head = {"first": str(min(numbers)), "last": str(max(numbers))}
+    root = ElementTree.Element(
+        "series", head | {"name": series.name, "target": series.target, "aligner": series.aligner}
+    )
+    for section in series.sections:
+        anchoring = "&".join(
+            f"{axis}={number!r}" for axis, number in zip(AXES, section.anchoring, strict=True)
+        )
+        sizes = {"height": str(section.height), "width": str(section.width), "nr": str(section.nr)}
+        ElementTree.SubElement(root, "slice", {"filename": section.filename, "anchoring": anchoring} | sizes)
+    ElementTree.indent(root)
+    return "<?xml version='1.0' encoding='utf-8'?>\n" + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _read_csv(path: Path) -> Series:
+    rows = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""))
+    missing = {"Filenames", *AXES} - set(rows.fieldnames or ())
+    if missing:
+        raise ValueError(f"{path}: the columns {', '.join(sorted(missing))} are missing in the first line")
+    sections = tuple(
+        _section(path, {**row, "filename": row["Filenames"]}, [row[axis] for axis in AXES], f"row {count}")
+        for count, row in enumerate(rows, start=1)
+    )
+    return Series("", "", "", sections)
+
+
+def _write_csv(series: Series) -> str:
+    """`depths` is y at the section's centre. DeepSlice's own files may keep depths from before it spaced the
+    sections evenly, so theirs do not follow from the anchorings; it never reads the column, nor do we."""
+    text = io.StringIO(newline="")
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["Filenames", *AXES, "width", "height", "nr", "depths"])
+    for section in series.sections:
+        _, oy, _, _, uy, _, _, vy, _ = section.anchoring
+        depth = oy + uy / 2 + vy / 2
+        rows.writerow(
+            [section.filename, *section.anchoring, section.width, section.height, section.nr, depth]
+        )
+    return text.getvalue()
+
+
+_READERS: dict[str, Callable[[Path], Series]] = {".json": _read_json, ".xml": _read_xml, ".csv": _read_csv}
+_WRITERS: dict[str, Callable[[Series], str]] = {".json": _write_json, ".xml": _write_xml, ".csv": _write_csv}

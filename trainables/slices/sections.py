@@ -1,0 +1,230 @@
+"""The user's sections: a folder of images and an anchoring file, checked, decoded once and kept.
+
+Whatever the images are, they become one memory map of grey bytes (sections, size, size) in a cache folder,
+named by what it was made from and shared by all processes. No later epoch, trial or run reads an image.
+"""
+
+import difflib
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from trainables.slices import quicknii
+
+SOURCES = ("phantom", "quicknii")
+PHANTOM = "phantom-1"  # count up when the phantom's sections change
+FORMAT = "sections-1"  # count up when the same files would decode to other bytes
+FEWEST = 3  # one section each for training, validation and test
+
+
+class Sections(NamedTuple):
+    """Sections in the order of their files; `series` numbers the brain that each is from."""
+
+    images: np.ndarray[Any, Any]  # uint8 (N, S, S), a memory map: 0 black, 255 white
+    planes: np.ndarray[Any, Any]  # float64 (N, 9), in voxels
+    names: tuple[str, ...]  # the image files, relative to the root
+    series: np.ndarray[Any, Any]  # int64 (N,)
+    voxel_um: float
+    midline: float | None  # see quicknii.Atlas
+
+
+class _Folder(NamedTuple):
+    """One brain."""
+
+    path: Path
+    series: quicknii.Series
+
+
+def prepare(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Checks data options (SliceData's arguments) and the data behind them, before a run begins.
+
+    Returns `content`, which changes when the sections do, and for a folder its absolute `root`. All images
+    are decoded here if they are not in the cache yet. Raises ValueError with one line for the user.
+    """
+    check(options)
+    if options.get("source", "phantom") == "phantom":
+        return {"content": PHANTOM}
+    root = Path(options["root"]).expanduser().resolve()
+    size = options.get("image_size", 64)
+    load(root, size, options.get("voxel_um"))
+    return {"content": _content(_folders(root), size), "root": str(root)}
+
+
+def check(options: Mapping[str, Any]) -> None:
+    """Checks the data options alone: no file is opened."""
+    source = options.get("source", "phantom")
+    if source not in SOURCES:
+        near = difflib.get_close_matches(str(source), SOURCES, n=1, cutoff=0.0)[0]
+        raise ValueError(
+            f"data={source}: no such data, the nearest is {near}; known are {', '.join(SOURCES)}"
+        )
+    if source == "quicknii" and not options.get("root"):
+        raise ValueError("data=quicknii needs a folder of images and anchorings; set data.root=FOLDER")
+    for key, lowest in {"image_size": 32, "train": 2, "val": 1, "test": 1}.items():
+        value = options.get(key, lowest)
+        if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
+            raise ValueError(f"data.{key}={value!r} must be a whole number from {lowest} up; set data.{key}=")
+    voxel_um = options.get("voxel_um")
+    if voxel_um is not None and not (isinstance(voxel_um, int | float) and 0 < voxel_um < float("inf")):
+        raise ValueError(f"data.voxel_um={voxel_um!r} must be a positive number of µm; set data.voxel_um=")
+
+
+def load(root: str | os.PathLike[str], image_size: int, voxel_um: float | None = None) -> Sections:
+    """The sections under `root`: a folder with an anchoring file beside its images, or a folder of such.
+
+    `voxel_um` is needed where the anchorings name no atlas that we know, and is believed where given.
+    Raises ValueError with one line that names the file or section.
+    """
+    root = Path(root)
+    folders = _folders(root)
+    sections = [(folder, section) for folder in folders for section in folder.series.sections]
+    if len(sections) < FEWEST:
+        raise ValueError(
+            f"{root} has {len(sections)} anchored sections, but training, validation and test need {FEWEST}; "
+            "anchor more images"
+        )
+    files = [folder.path / section.filename for folder, section in sections]
+    for file, (folder, section) in zip(files, sections, strict=True):
+        if not file.is_file():
+            raise ValueError(
+                f"section {section.filename} has an anchoring but no image in {folder.path}; "
+                "add the image or take the section out of the anchoring file"
+            )
+    voxel_um, midline = _atlas(folders, voxel_um)
+    return Sections(
+        images=_images(files, _content(folders, image_size), image_size),
+        planes=np.array([section.anchoring for _, section in sections], dtype=np.float64),
+        names=tuple(file.relative_to(root).as_posix() for file in files),
+        series=np.repeat(np.arange(len(folders)), [len(folder.series.sections) for folder in folders]),
+        voxel_um=voxel_um,
+        midline=midline,
+    )
+
+
+def _folders(root: Path) -> list[_Folder]:
+    """The brains under `root`."""
+    if not root.is_dir():
+        raise ValueError(
+            f"data.root={root} is not a folder; set data.root=FOLDER to your images and anchorings"
+        )
+    paths = [root] if _anchoring_files(root) else sorted(path for path in root.iterdir() if path.is_dir())
+    folders = [_Folder(path, _series(files)) for path in paths if (files := _anchoring_files(path))]
+    if not folders:
+        raise ValueError(
+            f"data.root={root} has no anchoring file (.json, .xml or .csv), nor have its subfolders; "
+            "save one from QuickNII or DeepSlice beside the images"
+        )
+    return folders
+
+
+def _anchoring_files(folder: Path) -> list[Path]:
+    """Best first: QuickNII's JSON names the atlas, DeepSlice's XML and CSV do not."""
+    kinds = (".json", ".xml", ".csv")
+    files = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in kinds and path.is_file()]
+    return sorted(files, key=lambda path: kinds.index(path.suffix.lower()))
+
+
+def _series(files: list[Path]) -> quicknii.Series:
+    """What the first file says, if the others that are anchorings too do not contradict it."""
+    series = quicknii.read(files[0])
+    planes = {section.filename: section.anchoring for section in series.sections}
+    for file in files[1:]:
+        try:
+            others = quicknii.read(file).sections
+        except ValueError:
+            continue  # some other table
+        for other in others:
+            if not np.allclose(planes.get(other.filename, np.nan), other.anchoring, rtol=0, atol=1e-3):
+                raise ValueError(
+                    f"section {other.filename} differs in {files[0]} and {file.name}; "
+                    "keep only the anchoring file that you mean"
+                )
+    return series
+
+
+def _atlas(folders: list[_Folder], voxel_um: float | None) -> tuple[float, float | None]:
+    """The voxel's size and the midline of the atlas that all series share."""
+    targets = {folder.series.target for folder in folders}
+    atlases = {quicknii.atlas(target) for target in targets}
+    if len(atlases) > 1:
+        raise ValueError(
+            f"the series are in different atlases ({', '.join(sorted(targets))}); search them apart"
+        )
+    atlas = atlases.pop()
+    if atlas is not None:
+        return voxel_um or atlas.voxel_um, atlas.midline
+    if voxel_um is None:
+        raise ValueError(
+            f"the anchorings name the atlas {targets.pop()!r}, whose voxel size is not known; "
+            f"set data.voxel_um= to it in µm, or use one of {', '.join(quicknii.ATLASES)}"
+        )
+    return voxel_um, None
+
+
+def _content(folders: list[_Folder], image_size: int) -> str:
+    """A name for the decoded sections: equal for equal anchorings, image files and size."""
+    digest = hashlib.sha256(f"{FORMAT} {image_size}".encode())
+    for folder in folders:
+        digest.update(repr((folder.path.name, folder.series)).encode())
+        for section in folder.series.sections:
+            # A file's size and time stand for its bytes: reading all images at each start would take long.
+            stat = (folder.path / section.filename).stat()
+            digest.update(f" {stat.st_size} {stat.st_mtime_ns}".encode())
+    return digest.hexdigest()[:32]
+
+
+def _images(files: list[Path], content: str, image_size: int) -> np.ndarray[Any, Any]:
+    """The memory map of the decoded files; made if it is not there."""
+    cache = Path(os.environ.get("LADDER_CACHE") or "~/.cache/ladder").expanduser()
+    path = cache / f"{content}.npy"
+    if not path.exists():
+        # Processes that come here together each write a file of their own; the renames then agree.
+        temporary = cache / f".{content}.{os.getpid()}"
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+            shape = (len(files), image_size, image_size)
+            images = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
+            for row, image in enumerate(_decode(files, image_size)):
+                images[row] = image
+            images.flush()
+            temporary.replace(path)
+        except OSError as error:
+            raise ValueError(
+                f"{cache} can't be written ({error}); set LADDER_CACHE to another folder"
+            ) from error
+        finally:
+            temporary.unlink(missing_ok=True)
+    return np.load(path, mmap_mode="r")
+
+
+def _decode(files: list[Path], image_size: int) -> Iterator[np.ndarray[Any, Any]]:
+    with ThreadPoolExecutor(max_workers=4) as pool:  # Pillow decodes outside Python's lock
+        yield from pool.map(lambda file: read_image(file, image_size), files)
+
+
+def read_image(path: Path, image_size: int) -> np.ndarray[Any, Any]:
+    """An image file as grey bytes (image_size, image_size); what is transparent is white.
+
+    Takes what Pillow reads: PNG, JPEG, TIFF; 8 or 16 bits; grey, RGB, with alpha or without.
+    """
+    try:
+        with Image.open(path) as image:
+            if image.mode.startswith("I"):  # 16 bits of grey; Pillow reduces 16 bits of colour to 8 itself
+                values = np.asarray(image).astype(np.float32) / 257
+            else:
+                colour = image.convert("RGBA")
+                white = Image.new("RGBA", colour.size, "white")
+                values = np.asarray(Image.alpha_composite(white, colour).convert("L")).astype(np.float32)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(
+            f"section {path.name} can't be read as an image ({error}); export it as PNG again or leave it out"
+        ) from error
+    # Pillow's bilinear filter widens with the factor of reduction, so fine texture does not alias.
+    small = Image.fromarray(values).resize((image_size, image_size), Image.Resampling.BILINEAR)
+    return np.asarray(small).round().clip(0, 255).astype(np.uint8)

@@ -1,0 +1,136 @@
+"""The slice regressor: a section's image in, the nine numbers of its plane out."""
+
+import functools
+from pathlib import Path
+from typing import Any, ClassVar
+
+import timm
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from trainables.learner import Learner
+from trainables.losses import loss_named
+from trainables.slices.geometry import alignment_distance
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU}
+
+
+class SliceRegressor(Learner):
+    """A timm backbone (Xception: Chollet, CVPR 2017) and a head of our own that regresses planes.
+
+    Trained on the nine numbers standardised by the training set's mean and deviation; measured by the
+    alignment distance in µm, which is the same for every loss.
+
+    `pretrained` takes timm's ImageNet weights, `weights` a local file of the backbone's parameters
+    (safetensors, or a PyTorch state dict); they may not be given together.
+    """
+
+    mixed_precision: ClassVar[bool] = True
+    channels_last: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        *,
+        target_mean: Tensor,
+        target_std: Tensor,
+        voxel_um: float,
+        backbone: str = "legacy_xception",
+        pretrained: bool = False,
+        weights: str | None = None,
+        loss: str = "mse",
+        head_width: int = 256,
+        head_depth: int = 1,
+        dropout: float = 0.0,
+        activation: str = "relu",
+        **settings: Any,
+    ) -> None:
+        super().__init__(**settings)
+        if activation not in ACTIVATIONS:
+            raise ValueError(
+                f"activation is {activation!r}, but must be one of {', '.join(ACTIVATIONS)} (param.activation=...)"
+            )
+        self.loss = loss_named(loss, ("mse", "l1", "linf"))
+        self.voxel_um = voxel_um
+        self.register_buffer("target_mean", target_mean.float())
+        self.register_buffer("target_std", target_std.float())
+        # num_classes=0 drops timm's own head, whose drop_rate does nothing in legacy_xception.
+        self.backbone = create_backbone(backbone)
+        initial = backbone_weights(backbone, pretrained, weights)
+        if initial is not None:
+            self.backbone.load_state_dict(initial)
+        self.head = head(self.backbone.num_features, head_width, head_depth, dropout, ACTIVATIONS[activation])
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Planes (B, 9) in voxels for grey images (B, 1, H, W) in [0, 1]."""
+        return self.standardised(images) * self.target_std + self.target_mean
+
+    def standardised(self, images: Tensor) -> Tensor:
+        """The nine numbers less the training set's mean, over its deviation: (B, 9)."""
+        images = images.contiguous(memory_format=torch.channels_last)
+        return self.head(self.backbone((images - 0.5) / 0.5)).float()
+
+    def losses(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        images, planes = batch
+        return self.loss(self.standardised(images), (planes - self.target_mean) / self.target_std)
+
+    def metrics(self, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        images, planes = batch
+        prediction = self.standardised(images)
+        return {
+            "loss": self.loss(prediction, (planes - self.target_mean) / self.target_std),
+            "distance_um": alignment_distance(
+                prediction * self.target_std + self.target_mean, planes, self.voxel_um
+            ),
+        }
+
+    def predict_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        return self(batch[0])
+
+
+def head(features: int, width: int, depth: int, dropout: float, activation: type[nn.Module]) -> nn.Sequential:
+    """`depth` dense layers of `width` units, then the nine numbers."""
+    layers: list[nn.Module] = []
+    for _ in range(depth):
+        layers += [nn.Linear(features, width), activation(), nn.Dropout(dropout)]
+        features = width
+    return nn.Sequential(*layers, nn.Linear(features, 9))
+
+
+def create_backbone(name: str, pretrained: bool = False) -> nn.Module:
+    """timm's model `name` for one grey channel, without its head. Raises ValueError if there is none."""
+    if not timm.is_model(name):
+        near = timm.list_models(f"*{name.removeprefix('legacy_')}*")[:3]
+        hint = f"; near it: {', '.join(near)}" if near else ""
+        raise ValueError(f"timm has no model {name!r} (backbone=...){hint}")
+    return timm.create_model(name, pretrained=pretrained, in_chans=1, num_classes=0)
+
+
+@functools.lru_cache(maxsize=2)
+def backbone_weights(name: str, pretrained: bool, weights: str | None) -> dict[str, Tensor] | None:
+    """The backbone's first parameters, read once a process; None for random ones.
+
+    Raises ValueError if they can't be had.
+    """
+    if weights is not None:
+        if pretrained:
+            raise ValueError(f"pretrained=true and weights={weights} are both given; give one of them")
+        return weights_file(Path(weights))
+    if not pretrained:
+        return None
+    try:
+        return create_backbone(name, pretrained=True).state_dict()
+    except (OSError, RuntimeError) as error:
+        raise ValueError(
+            f"the ImageNet weights of {name} can't be fetched ({type(error).__name__}); "
+            "give a local file with weights=PATH, or train from scratch with pretrained=false"
+        ) from error
+
+
+def weights_file(path: Path) -> dict[str, Tensor]:
+    """A state dict from safetensors or from PyTorch's format (tensors only). Raises ValueError."""
+    if not path.is_file():
+        raise ValueError(f"there is no weights file {path} (weights=PATH)")
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    return torch.load(path, map_location="cpu", weights_only=True)
