@@ -87,7 +87,11 @@ class RayEngine:
                     trial_dirname_creator=lambda trial: trial.trial_id,
                 ),
                 run_config=tune.RunConfig(
-                    name=self.name, storage_path=scratch, verbose=0, stop=StopOnError(searcher)
+                    name=self.name,
+                    storage_path=scratch,
+                    verbose=0,
+                    stop=StopOnError(searcher),
+                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 ),
             ).fit()
         if searcher.error:
@@ -180,11 +184,14 @@ class QueueSearcher(Searcher):
         except Exception as failure:
             self.error = self.error or failure
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles its searcher to restore it; here the study is the state
+
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: the study is the state."""
+        """Nothing, for the same reason."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing: the study is the state."""
+        """Nothing, for the same reason."""
 
 
 class StopOnError(tune.Stopper):

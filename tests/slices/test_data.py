@@ -1,4 +1,4 @@
-"""From folders of images to batches: decoding, the cache, splits, seeds, augmentation, and what is refused."""
+"""From folders of images to batches: decoding, the cache, splits, augmentation, and what is refused."""
 
 import json
 import shutil
@@ -16,6 +16,7 @@ from trainables.batches import seeded
 from trainables.slices import phantom, sections
 from trainables.slices.data import SliceData, augmented, split_rows
 from trainables.slices.geometry import alignment_distance
+from trainables.slices.images import read_image
 
 GLTA = Path(__file__).parents[2].parent / "shared/data/glta"
 TARGET = "ABA_Mouse_CCFv3_2017_25um.cutlas"
@@ -64,15 +65,18 @@ def test_all_kinds_of_images_read_to_the_same_grey(tmp_path: Path) -> None:
     Image.fromarray(ramp).convert("P").save(tmp_path / "palette.png")
     tifffile.imwrite(tmp_path / "grey16.tif", wide)
     tifffile.imwrite(tmp_path / "grey16big.tif", wide, byteorder=">", bigtiff=True)
+    tifffile.imwrite(tmp_path / "inverted16.tif", 65535 - wide, photometric="miniswhite")
+    planes = np.moveaxis(colour, -1, 0).astype(np.uint16) * 257
+    tifffile.imwrite(tmp_path / "planes16.tif", planes, photometric="rgb", planarconfig="separate")
     tifffile.imwrite(tmp_path / "rgb16.tif", colour.astype(np.uint16) * 257, photometric="rgb")
     tifffile.imwrite(tmp_path / "rgb.tiff", colour, photometric="rgb", tile=(16, 16), compression="zlib")
     files = sorted(tmp_path.glob("*.*"))
-    assert len(files) == 12 - 1
-    expected = sections.read_image(tmp_path / "grey.png", 32).astype(int)
+    assert len(files) == 13
+    expected = read_image(tmp_path / "grey.png", 32).astype(int)
     assert expected.shape == (32, 32)
     assert expected.max() - expected.min() > 200
     for file in files:
-        off = np.abs(sections.read_image(file, 32).astype(int) - expected).max()
+        off = np.abs(read_image(file, 32).astype(int) - expected).max()
         assert off <= (3 if file.suffix == ".jpg" else 1), file.name
 
 
@@ -80,7 +84,7 @@ def test_transparent_is_white(tmp_path: Path) -> None:
     pixels = np.zeros((40, 40, 4), dtype=np.uint8)
     pixels[:, 20:, 3] = 255
     Image.fromarray(pixels).save(tmp_path / "half.png")
-    image = sections.read_image(tmp_path / "half.png", 40)
+    image = read_image(tmp_path / "half.png", 40)
     assert (image[:, :19] == 255).all()
     assert (image[:, 21:] == 0).all()
 
@@ -89,8 +93,14 @@ def test_fine_texture_is_averaged_not_aliased(tmp_path: Path) -> None:
     stripes = np.zeros((320, 320), dtype=np.uint8)
     stripes[:, ::2] = 255
     Image.fromarray(stripes).save(tmp_path / "stripes.png")
-    image = sections.read_image(tmp_path / "stripes.png", 32).astype(int)
+    image = read_image(tmp_path / "stripes.png", 32).astype(int)
     assert np.abs(image - 127).max() < 10
+
+
+def test_floating_point_images_are_refused(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "float.tif", np.zeros((40, 40), dtype=np.float32))
+    with pytest.raises(ValueError, match=r"section float\.tif can't be read as an image"):
+        read_image(tmp_path / "float.tif", 32)
 
 
 # The cache
@@ -166,12 +176,17 @@ def disagree(root: Path) -> None:
     [
         (lambda root: (root / "brain.json").unlink(), "has no anchoring file"),
         (lambda root: (root / "s002.png").unlink(), "section s002.png has an anchoring but no image"),
-        (lambda root: change(root, lambda c: c["slices"].__delitem__(slice(2, None))), "has 2 anchored sections"),
+        (
+            lambda root: change(root, lambda c: c["slices"].__delitem__(slice(2, None))),
+            "has 2 anchored sections",
+        ),
         (lambda root: change(root, lambda c: c.update(target="mine")), "data.voxel_um="),
         (disagree, "section s002.png differs"),
     ],
 )
-def test_bad_folders_are_refused(tmp_path: Path, spoil: Callable[[Path], object], says: str, cache: Path) -> None:
+def test_bad_folders_are_refused(
+    tmp_path: Path, spoil: Callable[[Path], object], says: str, cache: Path
+) -> None:
     root = make_series(tmp_path / "brain")
     spoil(root)
     with pytest.raises(ValueError) as caught:
@@ -269,7 +284,9 @@ def test_same_seed_and_epoch_give_the_same_batches_other_epochs_do_not() -> None
     assert not torch.equal(next(iter(first.val_dataloader()))[1], next(iter(other.val_dataloader()))[1])
 
 
-def test_splits_of_the_phantom_differ_and_test_is_cut_only_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_splits_of_the_phantom_differ_and_test_is_cut_only_when_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     cuts: list[int] = []
     cut = phantom.cut
     monkeypatch.setattr(phantom, "cut", lambda planes, *rest: cuts.append(len(planes)) or cut(planes, *rest))

@@ -24,7 +24,9 @@ CORONAL = torch.tensor([480.0, 230, 337, -512, 0, 0, 0, 0, -384], dtype=torch.fl
 
 def pose(angle: float = 0, scale: float = 1, shift: tuple[float, float] = (0, 0), flip: bool = False) -> dict:
     numbers = {"angle": angle, "scale": scale, "shift": shift}
-    return {k: torch.tensor(v, dtype=torch.float64) for k, v in numbers.items()} | {"flip": torch.tensor(flip)}
+    return {k: torch.tensor(v, dtype=torch.float64) for k, v in numbers.items()} | {
+        "flip": torch.tensor(flip)
+    }
 
 
 def test_positions_are_quicknii_s_at_pixel_centres() -> None:
@@ -161,5 +163,8 @@ def test_a_similarity_keeps_right_angles_and_scales_lengths(plane: Tensor, how: 
 def test_moving_both_planes_by_a_flip_keeps_their_distance(plane: Tensor, offset: Tensor, how: dict) -> None:
     flip = similarity(plane, **pose(flip=True))
     near = plane + 0.01 * offset
-    before, after = alignment_distance(near, plane, 25.0), alignment_distance(move(near, flip), move(plane, flip), 25.0)
+    before, after = (
+        alignment_distance(near, plane, 25.0),
+        alignment_distance(move(near, flip), move(plane, flip), 25.0),
+    )
     torch.testing.assert_close(before, after)

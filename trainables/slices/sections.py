@@ -7,15 +7,16 @@ named by what it was made from and shared by all processes. No later epoch, tria
 import difflib
 import hashlib
 import os
+import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from trainables.slices import quicknii
+from trainables.slices.images import read_image
 
 SOURCES = ("phantom", "quicknii")
 PHANTOM = "phantom-1"  # count up when the phantom's sections change
@@ -161,8 +162,8 @@ def _atlas(folders: list[_Folder], voxel_um: float | None) -> tuple[float, float
         return voxel_um or atlas.voxel_um, atlas.midline
     if voxel_um is None:
         raise ValueError(
-            f"the anchorings name the atlas {targets.pop()!r}, whose voxel size is not known; "
-            f"set data.voxel_um= to it in µm, or use one of {', '.join(quicknii.ATLASES)}"
+            f"the anchorings name {targets.pop() or 'no atlas'}, so the size of a voxel is not known; "
+            f"set data.voxel_um= in µm (known atlases: {', '.join(quicknii.ATLASES)})"
         )
     return voxel_um, None
 
@@ -185,46 +186,26 @@ def _images(files: list[Path], content: str, image_size: int) -> np.ndarray[Any,
     path = cache / f"{content}.npy"
     if not path.exists():
         # Processes that come here together each write a file of their own; the renames then agree.
-        temporary = cache / f".{content}.{os.getpid()}"
+        temporary = cache / f".{content}.{uuid.uuid4().hex}"
         try:
             cache.mkdir(parents=True, exist_ok=True)
-            shape = (len(files), image_size, image_size)
-            images = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
-            for row, image in enumerate(_decode(files, image_size)):
-                images[row] = image
-            images.flush()
+            with open(temporary, "wb") as file:
+                shape = (len(files), image_size, image_size)
+                header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+                np.lib.format.write_array_header_1_0(file, header)
+                for image in _decoded(files, image_size):
+                    file.write(image.tobytes())
             temporary.replace(path)
         except OSError as error:
             raise ValueError(
                 f"{cache} can't be written ({error}); set LADDER_CACHE to another folder"
             ) from error
         finally:
-            temporary.unlink(missing_ok=True)
+            if temporary.exists():
+                temporary.unlink()
     return np.load(path, mmap_mode="r")
 
 
-def _decode(files: list[Path], image_size: int) -> Iterator[np.ndarray[Any, Any]]:
+def _decoded(files: list[Path], image_size: int) -> Iterator[np.ndarray[Any, Any]]:
     with ThreadPoolExecutor(max_workers=4) as pool:  # Pillow decodes outside Python's lock
         yield from pool.map(lambda file: read_image(file, image_size), files)
-
-
-def read_image(path: Path, image_size: int) -> np.ndarray[Any, Any]:
-    """An image file as grey bytes (image_size, image_size); what is transparent is white.
-
-    Takes what Pillow reads: PNG, JPEG, TIFF; 8 or 16 bits; grey, RGB, with alpha or without.
-    """
-    try:
-        with Image.open(path) as image:
-            if image.mode.startswith("I"):  # 16 bits of grey; Pillow reduces 16 bits of colour to 8 itself
-                values = np.asarray(image).astype(np.float32) / 257
-            else:
-                colour = image.convert("RGBA")
-                white = Image.new("RGBA", colour.size, "white")
-                values = np.asarray(Image.alpha_composite(white, colour).convert("L")).astype(np.float32)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(
-            f"section {path.name} can't be read as an image ({error}); export it as PNG again or leave it out"
-        ) from error
-    # Pillow's bilinear filter widens with the factor of reduction, so fine texture does not alias.
-    small = Image.fromarray(values).resize((image_size, image_size), Image.Resampling.BILINEAR)
-    return np.asarray(small).round().clip(0, 255).astype(np.uint8)

@@ -1,0 +1,51 @@
+"""Fixtures that several tests share."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from search.queue import Plan, Queue
+from search.rungs import milestones
+from search.study import Study
+from spaces.space import Choice, Objective, Range, Space
+
+DATA = Path(__file__).parents[1].parent / "shared" / "data"
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of real images; skips where there is none."""
+    if not DATA.is_dir():
+        pytest.skip(f"the real data is not at {DATA.name}")
+    return DATA
+
+
+@pytest.fixture
+def formula_space() -> Space:
+    """A space for tests/formula.py."""
+    return Space(
+        name="formula",
+        about="",
+        trainable="tests.formula:Formula",
+        data="tests.formula:Formula",
+        objective=Objective("val/f", "min"),
+        params={"x": Range(0.0, 1.0), "kind": Choice(("a", "b"))},
+        structure=("kind",),
+    )
+
+
+@pytest.fixture
+def make_queue(formula_space: Space, tmp_path: Path) -> Callable[..., Queue]:
+    """`make_queue(trials=9, ...)`: a queue on a journal in the test's own folder; again on the same one."""
+
+    def make(trials: int = 9, epochs: int = 9, eta: int = 3, seed: int = 0, sampler: str = "tpe", **more: object) -> Queue:
+        rungs = milestones(1, eta, epochs)
+        space = more.pop("space", formula_space)
+        study = Study(tmp_path / "study.log", space, rungs)  # type: ignore[arg-type]
+        return Queue(space, Plan(trials, rungs, eta, seed, sampler, **more), study)  # type: ignore[arg-type]
+
+    return make

@@ -1,0 +1,125 @@
+"""The queue: what each verb does to the trials, and that a resumed queue is the queue."""
+
+from dataclasses import replace
+
+import pytest
+
+from search.engines.local import LocalEngine
+from search.job import Job, Report, State
+from search.queue import DONE, HOPELESS, WAIT
+from tests.formula import Formula
+
+
+def finish(queue, job, value=None):
+    """Plays an engine: reports each epoch of the job and finishes it."""
+    for epoch in range(job.first + 1, job.last + 1):
+        metrics = {
+            lane.number: {"val/f": lane.params["x"] if value is None else value} for lane in job.lanes
+        }
+        queue.report(Report(job.number, epoch, 1.0, metrics))
+    queue.finish(job, f"checkpoint-{job.number}")
+
+
+def test_states_after_each_verb(make_queue):
+    queue = make_queue(trials=3, epochs=3)
+    jobs = [queue.next_job() for _ in range(3)]
+    assert [(job.first, job.last) for job in jobs] == [(0, 1)] * 3
+    assert {trial.state for trial in queue.trials.values()} == {State.RUNNING}
+    assert queue.next_job() is WAIT
+    for job, value in zip(jobs, (0.5, 0.2, 0.9), strict=True):
+        finish(queue, job, value)
+    assert {trial.state for trial in queue.trials.values()} == {State.PAUSED}
+    best = queue.next_job()
+    assert (best.lanes[0].number, best.first, best.last) == (1, 1, 3)
+    assert best.lanes[0].start == f"checkpoint-{jobs[1].number}"
+    finish(queue, best, 0.1)
+    assert queue.trials[1].state is State.COMPLETE
+    assert queue.next_job() is DONE
+    assert [queue.trials[n].state for n in range(3)] == [State.STOPPED, State.COMPLETE, State.STOPPED]
+    assert queue.best() == queue.trials[1]
+
+
+def test_a_diverged_lane_ends_and_counts_as_finished(make_queue):
+    queue = make_queue(trials=3, epochs=3)
+    jobs = [queue.next_job() for _ in range(3)]
+    queue.report(Report(jobs[0].number, 1, 1.0, {0: {"val/f": float("nan")}}, frozenset({0})))
+    assert queue.trials[0].state is State.DIVERGED
+    assert "epoch 1" in queue.trials[0].error
+    queue.finish(jobs[0], "unused")
+    finish(queue, jobs[1], 0.3)
+    finish(queue, jobs[2], 0.4)
+    assert queue.next_job().lanes[0].number == 1  # three have finished, so one goes up
+
+
+def test_a_failed_trial_does_not_count(make_queue):
+    queue = make_queue(trials=3, epochs=3)
+    jobs = [queue.next_job() for _ in range(3)]
+    queue.fail(jobs[0], "RuntimeError: no")
+    finish(queue, jobs[1], 0.3)
+    finish(queue, jobs[2], 0.4)
+    assert queue.next_job() is DONE
+    assert queue.trials[0].state is State.FAILED
+    assert queue.trials[0].error == "RuntimeError: no"
+
+
+def test_gives_up_when_nothing_works(make_queue):
+    queue = make_queue(trials=100)
+    LocalEngine(Formula(raises=-1.0)).run(queue)
+    assert len(queue.trials) == HOPELESS
+    assert queue.trials[0].error == "RuntimeError: x is too large for this formula"
+
+
+def test_counts_of_a_whole_search(make_queue):
+    queue = make_queue(trials=27, epochs=9)
+    LocalEngine(Formula()).run(queue)
+    reached = [sum(len(trial.values) > rung for trial in queue.trials.values()) for rung in range(3)]
+    assert reached[0] == 27
+    assert reached[1] >= 9
+    assert reached[2] >= 3
+    assert queue.best().values[-1] == min(
+        trial.values[-1] for trial in queue.trials.values() if trial.state is State.COMPLETE
+    )
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_equal_seeds_give_equal_searches(make_queue, tmp_path, sampler):
+    seen = []
+    for _ in range(2):
+        (tmp_path / "study.log").unlink(missing_ok=True)
+        queue = make_queue(trials=20, sampler=sampler)
+        LocalEngine(Formula()).run(queue)
+        seen.append(queue.trials)
+    assert seen[0] == seen[1]
+    (tmp_path / "study.log").unlink()
+    other = make_queue(trials=20, seed=1, sampler=sampler)
+    LocalEngine(Formula()).run(other)
+    assert other.trials != seen[0]
+
+
+@pytest.mark.parametrize("jobs_before", [1, 5, 17, 24])
+def test_a_resumed_search_finds_what_an_unbroken_one_does(make_queue, tmp_path, jobs_before):
+    whole = make_queue(trials=20)
+    LocalEngine(Formula()).run(whole)
+    (tmp_path / "study.log").unlink()
+    cut = make_queue(trials=20)
+    for _ in range(jobs_before):
+        job = cut.next_job()
+        if not isinstance(job, Job):
+            break
+        for report in Formula()(job):
+            cut.report(report)
+        cut.finish(job, f"checkpoints/trial-{job.lanes[0].number:05}-epoch-{job.last}.safetensors")
+    cut.next_job()  # this one is lost with the process
+    resumed = make_queue(trials=20)
+    LocalEngine(Formula()).run(resumed)
+    assert {n: replace(t) for n, t in resumed.trials.items()} == whole.trials
+
+
+def test_the_study_gives_back_what_the_queue_knew(make_queue):
+    queue = make_queue(trials=9)
+    LocalEngine(Formula(diverges=0.9)).run(queue)
+    again = make_queue(trials=9)
+    assert again.trials == queue.trials
+    rows = again.study.epochs()
+    assert len(rows) == sum(trial.epochs for trial in queue.trials.values())
+    assert all(row["seconds"] == 0.5 for row in rows)
