@@ -14,13 +14,18 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
-    help="Search hyperparameters of PyTorch Lightning models.\n\nBegin with: `python -m search run space=slice_reg`",
+    help="Search hyperparameters of PyTorch Lightning models.\n\n"
+    "Begin with: `python -m search run space=slice_reg`",
 )
 
-Overrides = Annotated[list[str] | None, typer.Argument(help="key=value ..., in Hydra's grammar", show_default=False)]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(help="key=value ..., in Hydra's grammar", show_default=False)
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Name = Annotated[str, typer.Argument(help="a run's name in storage, or the path of its folder")]
-Storage = Annotated[list[str] | None, typer.Argument(help="storage=FOLDER (default: runs)", show_default=False)]
+Storage = Annotated[
+    list[str] | None, typer.Argument(help="storage=FOLDER (default: runs)", show_default=False)
+]
 
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 
@@ -48,8 +53,8 @@ def run(overrides: Overrides = None) -> None:
 
     Example: `python -m search run space=slice_reg name=first trials=20 param.lr.high=0.1`
 
-    Any key of search/config.yaml, `data=SOURCE`, `data.OPTION=...`, `param.NAME=...` (a value fixes it, a list
-    `[a,b]` gives choices, `param.NAME.low=` and `.high=` move a range's ends), and the space's settings.
+    Any key of search/config.yaml, `data=SOURCE`, `data.OPTION=...`, the space's settings, and `param.NAME=...`:
+    a value fixes it, a list `[a,b]` gives choices, `param.NAME.low=` and `.high=` move a range's ends.
     """
     from search.config import resolve
     from search.run import start

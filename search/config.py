@@ -142,7 +142,9 @@ def check_keys(given: Mapping[str, Any], keys: Sequence[str], space: Space) -> N
     for key in given:
         parameter = key.removeprefix("param.").partition(".")[0]
         if key not in known and not (key.startswith("param.") and parameter in space.params):
-            raise ValueError(f"there is no key {key!r} in space {space.name}{nearest(key, known)} ({key}=...)")
+            raise ValueError(
+                f"there is no key {key!r} in space {space.name}{nearest(key, known)} ({key}=...)"
+            )
 
 
 def check_types(prefix: str, defaults: Mapping[str, Any], values: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Keeps the terminal for the view: what libraries print, in this process or from its workers, goes to a file."""
+"""Keeps the terminal for the view: what libraries print, here or in a worker, goes to a file."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ class Noise:
         sys.stderr.flush()
         self.saved = (os.dup(1), os.dup(2))
         self.console = Console(file=os.fdopen(os.dup(1), "w", encoding="utf-8", errors="replace"))
-        self.early = tempfile.TemporaryFile()
+        self.early = tempfile.TemporaryFile()  # noqa: SIM115 (closed by end)
         self._point(self.early.fileno())
 
     def keep(self, path: Path) -> None:

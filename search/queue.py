@@ -1,4 +1,4 @@
-"""The queue: which job is next, and what follows from each that ends. Any engine is a loop over its four verbs.
+"""The queue: which job is next, and what follows from each that ends. An engine is a loop over its verbs.
 
     while not isinstance(job := queue.next_job(), Done):     # a Job, or WAIT: ask again when a job has ended
         for report in train(job):                            # somewhere, sometime
@@ -90,9 +90,7 @@ class Queue:
         """A job has broken off: its lanes have failed."""
         for lane in job.lanes:
             if self.trials[lane.number].state is State.RUNNING:
-                self.trials[lane.number] = replace(
-                    self.trials[lane.number], state=State.FAILED, error=error
-                )
+                self.trials[lane.number] = replace(self.trials[lane.number], state=State.FAILED, error=error)
                 self.study.end(self.trials[lane.number])
         self._forget(job)
 

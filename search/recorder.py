@@ -67,7 +67,7 @@ class Recorder:
         self.next_write = now + max(1.0, (now - began) / SHARE)
 
     def tidy(self) -> None:
-        """Deletes the checkpoints that nothing will go on from: all but the complete trials' and the best's."""
+        """Deletes the checkpoints that nothing will go on from; the complete trials' and the best's stay."""
         best = self.queue.best()
         used = {
             trial.checkpoint for trial in self.queue.trials.values() if trial.state in KEPT or trial is best

@@ -53,7 +53,9 @@ def milestones(grace: int, eta: int, epochs: int) -> tuple[int, ...]:
     if epochs < 1:
         raise ValueError(f"epochs is {epochs}, but must be >= 1 (search/config.yaml or epochs=9)")
     if not 1 <= grace <= epochs:
-        raise ValueError(f"grace is {grace}, but must be from 1 to epochs={epochs} (search/config.yaml or grace=1)")
+        raise ValueError(
+            f"grace is {grace}, but must be from 1 to epochs={epochs} (search/config.yaml or grace=1)"
+        )
     rungs = []
     milestone = grace
     while milestone < epochs:

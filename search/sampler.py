@@ -33,7 +33,9 @@ class Observation:
     busy: bool
 
 
-def propose(space: Space, history: Sequence[Observation], count: int, *, sampler: str, seed: int) -> list[dict[str, Any]]:
+def propose(
+    space: Space, history: Sequence[Observation], count: int, *, sampler: str, seed: int
+) -> list[dict[str, Any]]:
     """`count` configurations to try next.
 
     `history` holds all trials in the order of their numbers. Equal arguments give equal proposals.
@@ -65,7 +67,9 @@ def model_rung(history: Sequence[Observation]) -> int:
     return 0
 
 
-def observed(history: Sequence[Observation], distributions: Mapping[str, BaseDistribution]) -> list[FrozenTrial]:
+def observed(
+    history: Sequence[Observation], distributions: Mapping[str, BaseDistribution]
+) -> list[FrozenTrial]:
     """The history as Optuna trials of one rung: values where there are any, RUNNING where one is due."""
     rung = model_rung(history)
     finished = [seen for seen in history if len(seen.values) > rung]

@@ -101,14 +101,18 @@ class View:
         left = duration(elapsed / fresh * (expected - done)) if fresh else "unknown"
         best = queue.best()
         table = Table.grid(padding=(0, 2))
-        table.add_row("trials", f"{len(trials)} of {queue.plan.trials}: " + ", ".join(
-            f"{states[state]} {state.value}" for state in State if states[state]
-        ))
+        table.add_row(
+            "trials",
+            f"{len(trials)} of {queue.plan.trials}: "
+            + ", ".join(f"{states[state]} {state.value}" for state in State if states[state]),
+        )
         table.add_row("epochs", f"{done} of about {expected}; {duration(elapsed)} gone, about {left} left")
         table.add_row("", ProgressBar(total=expected, completed=done, width=50))
-        table.add_row("workers", f"{len(queue.jobs)} of {self.workers} busy: " + "; ".join(
-            job.title for job in list(queue.jobs.values())[:4]
-        ))
+        table.add_row(
+            "workers",
+            f"{len(queue.jobs)} of {self.workers} busy: "
+            + "; ".join(job.title for job in list(queue.jobs.values())[:4]),
+        )
         table.add_row("best", Text(self.best_line(queue, best)))
         if best:
             table.add_row("", Text(parameters(best)))
@@ -127,7 +131,8 @@ def expected_epochs(plan: Plan) -> int:
 def parameters(trial: Trial) -> str:
     """A trial's parameters in one line."""
     return ", ".join(
-        f"{name}={number(value) if isinstance(value, float) else value}" for name, value in trial.params.items()
+        f"{name}={number(value) if isinstance(value, float) else value}"
+        for name, value in trial.params.items()
     )
 
 

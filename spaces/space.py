@@ -181,15 +181,30 @@ def read(name_or_path: str) -> Space:
     try:
         node = yaml.compose(path.read_text(), Loader=_Loader)
     except OSError as error:
-        raise ValueError(f"the space file {path} can't be read: {error.strerror} (space=FILE.yaml)") from error
+        raise ValueError(
+            f"the space file {path} can't be read: {error.strerror} (space=FILE.yaml)"
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"the space file {path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(node, yaml.MappingNode):
-        raise ValueError(f"{path}:1: a space file holds fields (trainable, data, params ...), not a {node and node.tag}")
+        raise ValueError(
+            f"{path}:1: a space file holds fields (trainable, data, params ...), not a {node and node.tag}"
+        )
     return parse(_construct(node), path.stem, f"{path}", _lines(node))
 
 
-FIELDS = {"about", "trainable", "data", "objective", "params", "structure", "options", "settings", "prepare", "budgets"}
+FIELDS = {
+    "about",
+    "trainable",
+    "data",
+    "objective",
+    "params",
+    "structure",
+    "options",
+    "settings",
+    "prepare",
+    "budgets",
+}
 REQUIRED = ("trainable", "data", "objective", "params")
 
 

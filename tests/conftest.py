@@ -1,7 +1,7 @@
 """Fixtures that several tests share."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -42,7 +42,9 @@ def formula_space() -> Space:
 def make_queue(formula_space: Space, tmp_path: Path) -> Callable[..., Queue]:
     """`make_queue(trials=9, ...)`: a queue on a journal in the test's own folder; again on the same one."""
 
-    def make(trials: int = 9, epochs: int = 9, eta: int = 3, seed: int = 0, sampler: str = "tpe", **more: object) -> Queue:
+    def make(
+        trials: int = 9, epochs: int = 9, eta: int = 3, seed: int = 0, sampler: str = "tpe", **more: object
+    ) -> Queue:
         rungs = milestones(1, eta, epochs)
         space = more.pop("space", formula_space)
         study = Study(tmp_path / "study.log", space, rungs)  # type: ignore[arg-type]

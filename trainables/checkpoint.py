@@ -34,8 +34,14 @@ def restore(module: torch.nn.Module, optimizer: torch.optim.Optimizer, tensors: 
         prefix = f"optimizer/{name}/"
         moments = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
         if moments:
-            # The moments live where the parameter does; AdamW's fused kernel wants its step there too.
-            optimizer.state[parameter] = {key: t.to(parameter.device) for key, t in moments.items()}
+            optimizer.state[parameter] = {key: laid_out_as(parameter, t) for key, t in moments.items()}
+
+
+def laid_out_as(parameter: Tensor, moment: Tensor) -> Tensor:
+    """The moment on the parameter's device and with its strides: AdamW's fused kernel walks both as one."""
+    if moment.shape != parameter.shape:
+        return moment.to(parameter.device)  # the step, a scalar
+    return torch.empty_like(parameter, dtype=moment.dtype).copy_(moment)
 
 
 def save(path: Path, lanes: Mapping[int, State]) -> None:
@@ -55,7 +61,8 @@ def load(path: Path, number: int) -> State:
     """The state of one lane. Raises ValueError if the file does not hold that lane."""
     prefix = f"{number}/"
     with safe_open(path, framework="pt") as file:
-        tensors = {key.removeprefix(prefix): file.get_tensor(key) for key in file.keys() if key.startswith(prefix)}  # noqa: SIM118
+        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 (no mapping)
+        tensors = {name.removeprefix(prefix): file.get_tensor(name) for name in names}
     if not tensors:
         raise ValueError(f"the checkpoint {path} holds no trial {number}")
     return tensors

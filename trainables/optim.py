@@ -65,7 +65,8 @@ class Optim:
                 raise ValueError(f"{name} is {value}, but must be in [{low}, {high}) (param.{name}=...)")
         if self.schedule not in SCHEDULES:
             raise ValueError(
-                f"schedule is {self.schedule!r}, but must be one of {', '.join(SCHEDULES)} (param.schedule=...)"
+                f"schedule is {self.schedule!r}, but must be one of {', '.join(SCHEDULES)} "
+                "(param.schedule=...)"
             )
 
     def factor(self, progress: float) -> float:

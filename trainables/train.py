@@ -66,8 +66,8 @@ def train(setup: Setup, lanes: list[Lane], first: int, last: int, out: str) -> I
     reports: queue.Queue[Epoch | BaseException | None] = queue.Queue()
     reporter = Reporter(setup, lane, last, Path(out), reports)
     trainer = make_trainer(learner, last, reporter)
-    # Training goes on where the rung ended, so that the schedule and the batches of epoch 4 are those of epoch 4.
-    trainer.fit_loop.epoch_progress.current.processed = first
+    # Training goes on where the rung ended: epoch 4 has the rates and the batches of epoch 4.
+    trainer.fit_loop.epoch_progress.current.processed = first  # type: ignore[attr-defined]
     trainer.fit_loop.epoch_progress.current.completed = first
 
     def fit() -> None:
@@ -106,7 +106,7 @@ def make_trainer(learner: L.LightningModule, last: int, reporter: "Reporter") ->
     warnings.filterwarnings("ignore", module="lightning.pytorch.*")
     mixed = isinstance(learner, Learner) and learner.mixed_precision and has_bf16()
     if isinstance(learner, Learner) and learner.channels_last:
-        learner.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        learner.to(memory_format=torch.channels_last)
     return L.Trainer(
         accelerator="auto",
         devices=1,
@@ -158,14 +158,13 @@ class Reporter(Checkpoint):
             )
         metrics["lr"] = float(trainer.optimizers[0].param_groups[0]["lr"])
         diverged = not all(
-            torch.isfinite(torch.tensor(metrics.get(name, 0.0))) for name in ("train/loss", self.setup_.objective)
+            torch.isfinite(torch.tensor(metrics.get(name, 0.0)))
+            for name in ("train/loss", self.setup_.objective)
         )
         trainer.should_stop = trainer.should_stop or diverged
         done = trainer.current_epoch + 1
         if done == self.last and not diverged:
-            checkpoint.save(
-                self.out, {self.lane.number: checkpoint.state(pl_module, trainer.optimizers[0])}
-            )
+            checkpoint.save(self.out, {self.lane.number: checkpoint.state(pl_module, trainer.optimizers[0])})
         now = time.perf_counter()
         self.reports.put(
             Epoch(

@@ -16,14 +16,14 @@ os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "1")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
-import ray  # noqa: E402
-from ray import tune  # noqa: E402
-from ray.tune.search import Searcher  # noqa: E402
+import ray
+from ray import tune
+from ray.tune.search import Searcher
 
-from search.engines.local import JobQueue, describe  # noqa: E402
-from search.job import Job, Report  # noqa: E402
-from search.rungs import Done  # noqa: E402
-from search.work import Train, checkpoint_name  # noqa: E402
+from search.engines.local import JobQueue, describe
+from search.job import Job, Report
+from search.rungs import Done
+from search.work import Train, checkpoint_name
 
 logger = logging.getLogger(__name__)
 OBJECT_STORE_BYTES = 256 * 2**20  # reports are small; data and checkpoints travel by file
@@ -68,7 +68,9 @@ class RayEngine:
     def workers(self) -> int:
         """How many jobs the cluster has room for at once."""
         available = ray.cluster_resources()
-        return max(1, min(int(available.get(kind, 0.0) / need) for kind, need in self.per_job.items() if need))
+        return max(
+            1, min(int(available.get(kind, 0.0) / need) for kind, need in self.per_job.items() if need)
+        )
 
     def run(self, queue: JobQueue) -> None:
         """Runs jobs until the queue is done. Raises what the queue raises; a job's error is its failure."""
@@ -161,7 +163,9 @@ class QueueSearcher(Searcher):
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         self._take(trial_id, result)
 
-    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
         if result:
             self._take(trial_id, result)
         job = self.jobs.pop(trial_id)

@@ -13,9 +13,7 @@ from tests.formula import Formula
 def finish(queue, job, value=None):
     """Plays an engine: reports each epoch of the job and finishes it."""
     for epoch in range(job.first + 1, job.last + 1):
-        metrics = {
-            lane.number: {"val/f": lane.params["x"] if value is None else value} for lane in job.lanes
-        }
+        metrics = {lane.number: {"val/f": lane.params["x"] if value is None else value} for lane in job.lanes}
         queue.report(Report(job.number, epoch, 1.0, metrics))
     queue.finish(job, f"checkpoint-{job.number}")
 

@@ -1,5 +1,6 @@
 """The promotion rule against a table worked out by hand and against the algorithm's statement."""
 
+import itertools
 import random
 from math import inf
 
@@ -42,7 +43,12 @@ TABLE = [
     ({0: (0.9,), 1: (0.5, 0.4), 2: (0.7,)}, set(), 9, Sample()),
     ({0: (0.9,), 1: (0.5, 0.4), 2: (0.7,)}, set(), 0, Done()),
     ({i: (i / 10,) for i in range(6)}, set(), 9, Promote(1, (0, 1))),  # best first
-    ({0: (0.1, 0.1), 1: (0.2, 0.2), 2: (0.3, 0.3)} | {i: (i / 10,) for i in range(3, 9)}, set(), 9, Promote(2, (0,))),
+    (
+        {0: (0.1, 0.1), 1: (0.2, 0.2), 2: (0.3, 0.3)} | {i: (i / 10,) for i in range(3, 9)},
+        set(),
+        9,
+        Promote(2, (0,)),
+    ),
     ({0: (0.5,), 1: (0.5,), 2: (0.5,)}, set(), 9, Promote(1, (0,))),  # a tie goes to the older trial
     ({0: (inf,), 1: (inf,), 2: (inf,)}, set(), 9, Sample()),  # who diverged is finished, never promoted
     ({0: (inf,), 1: (0.5,), 2: (inf,)}, set(), 0, Promote(1, (1,))),
@@ -54,8 +60,10 @@ def test_table_worked_out_by_hand(values, busy, left, decision):
     assert decide(values, busy, rungs=3, eta=3, left=left) == decision
 
 
-def get_job(values: dict[int, list[float]], promoted: list[set[int]], rungs: int, eta: int) -> tuple[int, int] | None:
-    """Algorithm 2 of Li et al. (MLSys 2020), as it is printed: (trial, rung to go to), None for a new trial."""
+def get_job(
+    values: dict[int, list[float]], promoted: list[set[int]], rungs: int, eta: int
+) -> tuple[int, int] | None:
+    """Algorithm 2 of Li et al. (MLSys 2020) as printed: (trial, rung to go to), None for a new trial."""
     for rung in range(rungs - 2, -1, -1):
         at_rung = [trial for trial in values if len(values[trial]) > rung]
         candidates = sorted(at_rung, key=lambda t: (values[t][rung], t))[: len(at_rung) // eta]
@@ -94,4 +102,4 @@ def test_agrees_with_the_algorithm_as_printed(seed, workers):
     finished = [sum(len(v) > rung for v in values.values()) for rung in range(rungs)]
     # Asynchronous promotion may go past floor(n / eta) when the order of finishes misleads it, never below.
     assert finished[0] == trials
-    assert all(up >= down // eta for down, up in zip(finished, finished[1:], strict=False))
+    assert all(up >= down // eta for down, up in itertools.pairwise(finished))

@@ -13,7 +13,12 @@ SPACE = Space(
     trainable="a:b",
     data="a:b",
     objective=Objective("val/f", "min"),
-    params={"x": Range(0.0, 1.0), "n": Range(1, 8), "lr": Range(1e-5, 1.0, log=True), "c": Choice(("a", None, 3))},
+    params={
+        "x": Range(0.0, 1.0),
+        "n": Range(1, 8),
+        "lr": Range(1e-5, 1.0, log=True),
+        "c": Choice(("a", None, 3)),
+    },
 )
 
 

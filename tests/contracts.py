@@ -1,0 +1,155 @@
+"""The tests that every engine, every space and every trainable passes. A new one joins with one fixture."""
+
+import math
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from search.config import from_plain, resolve
+from search.job import State
+from search.run import prepared, setup
+from spaces.space import Space, read
+from tests.formula import Formula
+from trainables.train import Lane, Setup, build, train
+
+
+class EngineContract:
+    """An engine runs a queue dry. Subclasses give the fixture `engine`: from a `train` to an engine."""
+
+    def test_runs_the_queue_dry(self, engine, make_queue):
+        queue = make_queue(trials=12, epochs=9)
+        engine(Formula()).run(queue)
+        assert not queue.jobs
+        assert len(queue.trials) == 12
+        assert {trial.state for trial in queue.trials.values()} == {State.COMPLETE, State.STOPPED}
+        for trial in queue.trials.values():
+            for value, epoch in zip(trial.values, queue.plan.rungs, strict=False):
+                assert value == pytest.approx((trial.params["x"] - 0.3) ** 2 + 1 / epoch)
+        assert all(trial.node == "here" for trial in queue.trials.values())
+
+    def test_a_job_that_raises_fails_its_trials_only(self, engine, make_queue):
+        queue = make_queue(trials=12, epochs=3)
+        engine(Formula(raises=0.7)).run(queue)
+        failed = [trial for trial in queue.trials.values() if trial.params["x"] >= 0.7]
+        assert failed
+        assert len(queue.trials) == 12
+        for trial in queue.trials.values():
+            assert (trial.state is State.FAILED) == (trial in failed)
+        assert failed[0].error == "RuntimeError: x is too large for this formula"
+
+    def test_a_lane_that_diverges_ends(self, engine, make_queue):
+        queue = make_queue(trials=12, epochs=3)
+        engine(Formula(diverges=0.7)).run(queue)
+        diverged = {trial.number for trial in queue.trials.values() if trial.state is State.DIVERGED}
+        assert diverged == {number for number, trial in queue.trials.items() if trial.params["x"] >= 0.7}
+        assert queue.best() is not None
+
+    def test_what_the_queue_raises_ends_the_search(self, engine, make_queue):
+        class Broken:
+            """A queue whose disk is full."""
+
+            def __init__(self, queue):
+                self.queue = queue
+
+            def __getattr__(self, name):
+                return getattr(self.queue, name)
+
+            def finish(self, job, checkpoint):
+                raise OSError("no space left on device")
+
+        with pytest.raises(OSError, match="no space left"):
+            engine(Formula()).run(Broken(make_queue(trials=12)))
+
+
+class SpaceContract:
+    """A space file is valid and whole. Subclasses give the fixture `name`."""
+
+    def test_samples_lie_in_the_space(self, name):
+        space = read(name)
+        rng = random.Random(0)
+        for _ in range(50):
+            params = space.sample(rng)
+            assert all(params[key] in param for key, param in space.params.items())
+        assert set(space.structure) <= set(space.params)
+
+    def test_a_run_config_survives_yaml(self, name):
+        config = resolve([f"space={name}", "budget=full", "param.lr.high=0.5"])
+        plain = yaml.safe_load(yaml.safe_dump(config.plain()))
+        back = from_plain(plain, "config.yaml")
+        assert replace(back, space=replace(back.space, budgets=config.space.budgets)) == config
+
+    def test_every_parameter_has_a_taker(self, name):
+        from trainables import byname
+
+        space = read(name)
+        taken = byname.names(byname.load(space.trainable)) | byname.names(byname.load(space.data))
+        assert set(space.params) | set(space.settings) | set(space.options) <= taken
+
+
+def small(space: Space) -> Space:
+    """The real space with as little data as will do."""
+    sizes = {"image_size": 32, "train": 32, "val": 16, "test": 16}
+    options = {key: sizes.get(key, value) for key, value in space.options.items()}
+    return replace(space, options=options)
+
+
+class TrainableContract:
+    """What `train` promises of every space's trainable. Subclasses give the fixture `name`."""
+
+    @pytest.fixture
+    def given(self, name: str) -> tuple[Setup, dict[str, object]]:
+        config = resolve([f"space={name}", "epochs=3", "seed=1"])
+        config = prepared(replace(config, space=small(config.space)))
+        params = dict(config.space.sample(random.Random(4)))
+        gentle = {"lr": 1e-3, "batch_size": 16, "dropout": 0.3, "schedule": "cosine"}
+        params |= {key: value for key, value in gentle.items() if key in params}
+        return Setup(**setup(config)), params
+
+    def test_a_pause_changes_nothing(self, given, tmp_path):
+        """Epochs 0-1, then 1-3 from the checkpoint, are epochs 0-3: losses, rates, batches, dropout."""
+        plan, params = given
+        lane = Lane(5, params, seed=3)
+        whole = list(train(plan, [lane], 0, 3, str(tmp_path / "whole.safetensors")))
+        first = list(train(plan, [lane], 0, 1, str(tmp_path / "first.safetensors")))
+        lane = replace(lane, start=str(tmp_path / "first.safetensors"))
+        rest = list(train(plan, [lane], 1, 3, str(tmp_path / "rest.safetensors")))
+        assert [epoch.epoch for epoch in first + rest] == [1, 2, 3]
+        for one, other in zip(whole, first + rest, strict=True):
+            assert set(one.metrics[5]) == set(other.metrics[5])
+            for key, value in one.metrics[5].items():
+                assert other.metrics[5][key] == pytest.approx(value, rel=1e-5), key
+
+    def test_reports_what_is_promised(self, given, tmp_path):
+        plan, params = given
+        (epoch,) = train(plan, [Lane(0, params, seed=0)], 0, 1, str(tmp_path / "c.safetensors"))
+        metrics = epoch.metrics[0]
+        assert {"train/loss", "val/loss", "val/baseline", "lr", plan.objective} <= set(metrics)
+        assert all(math.isfinite(value) for value in metrics.values())
+        assert epoch.seconds > 0
+        assert not epoch.diverged
+        assert [path.name for path in Path(tmp_path).iterdir()] == ["c.safetensors"]
+
+    def test_divergence_is_reported_and_ends_the_lane(self, given, tmp_path):
+        plan, params = given
+        params |= {
+            "lr": 1e30,
+            "eps": 1e-30,
+            "schedule": "constant",
+            "warmup": 0.0,
+            "loss": "mse",
+            "norm": "none",
+        }
+        epochs = list(train(plan, [Lane(0, params, seed=0)], 0, 3, str(tmp_path / "c.safetensors")))
+        assert epochs[-1].diverged == {0}
+        assert len(epochs) < 3
+        assert not list(tmp_path.iterdir())
+
+    def test_the_seed_decides_the_first_weights(self, given):
+        plan, params = given
+        states = [build(plan, Lane(0, params, seed=seed))[0].state_dict() for seed in (1, 1, 2)]
+        assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+        assert not all(torch.equal(states[0][key], states[2][key]) for key in states[0])

@@ -1,0 +1,105 @@
+"""`train` keeps its promises for the trainable of every space, and its parts do what they say."""
+
+import math
+
+import pytest
+import torch
+
+from spaces.space import names
+from tests.contracts import TrainableContract
+from trainables import byname, checkpoint
+from trainables.batches import Batches
+from trainables.losses import LOSSES, cross_entropy, l1, linf, loss_named, mse
+from trainables.optim import SCHEDULES, Optim
+
+
+class TestTrainables(TrainableContract):
+    @pytest.fixture(params=names())
+    def name(self, request):
+        return request.param
+
+
+def test_losses_are_their_formulas():
+    prediction, target = torch.tensor([[1.0, 2.0], [0.0, 0.0]]), torch.tensor([[0.0, 4.0], [0.0, 0.0]])
+    assert mse(prediction, target).tolist() == [2.5, 0]
+    assert l1(prediction, target).tolist() == [1.5, 0]
+    assert linf(prediction, target).tolist() == [2, 0]
+    logits, classes = torch.randn(5, 3), torch.tensor([0, 1, 2, 1, 0])
+    ours = cross_entropy(logits, torch.nn.functional.one_hot(classes, 3).float())
+    theirs = torch.nn.functional.cross_entropy(logits, classes, reduction="none")
+    assert torch.allclose(ours, theirs)
+    with pytest.raises(ValueError, match="loss is 'huber'"):
+        loss_named("huber")
+    assert set(LOSSES) == {"mse", "l1", "linf", "cross_entropy"}
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_schedules_rise_in_the_warm_up_and_stay_in_bounds(schedule):
+    optim = Optim(lr=0.1, schedule=schedule, warmup=0.2)
+    rates = [optim.rate(i / 100) for i in range(101)]
+    assert rates[0] == 0
+    assert all(0 <= rate <= 0.1 for rate in rates)
+    assert rates[10] == pytest.approx(0.05 if schedule != "one_cycle" else 0.1 / 3)
+    assert max(rates) == pytest.approx(0.1, rel=0.05)
+    assert rates[-1] == pytest.approx({"constant": 0.1, "exponential": 0.001}.get(schedule, 0.0), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"lr": -1.0}, {"beta1": 1.0}, {"warmup": 1.0}, {"schedule": "step"}, {"lr": math.nan}]
+)
+def test_optim_refuses_what_makes_no_sense(wrong):
+    with pytest.raises(ValueError, match=rf"{next(iter(wrong))} is .*param\.{next(iter(wrong))}="):
+        Optim(**wrong)
+
+
+def test_batches_depend_on_seed_and_epoch_alone():
+    def pass_through(seed, epoch, size=4):
+        batches = Batches(
+            lambda rows, g: (rows.tolist(), torch.rand(1, generator=g).item()),
+            10,
+            size,
+            seed=seed,
+            epoch=lambda: epoch,
+            shuffle=True,
+        )
+        assert len(batches) == 3
+        return list(batches)
+
+    assert pass_through(1, 0) == pass_through(1, 0)
+    assert pass_through(1, 0) != pass_through(1, 1)
+    assert pass_through(1, 0) != pass_through(2, 0)
+    assert sorted(row for rows, _ in pass_through(1, 0) for row in rows) == list(range(10))
+
+
+def test_one_small_batch_is_still_a_batch():
+    assert len(Batches(lambda rows, g: rows, 3, 8, drop_last=True)) == 1
+
+
+class Base:
+    def __init__(self, *, a: int = 1, b: int = 2) -> None:
+        self.a, self.b = a, b
+
+
+class Derived(Base):
+    def __init__(self, c: int, **rest: int) -> None:
+        super().__init__(**rest)
+        self.c = c
+
+
+def test_values_go_by_name_through_keyword_arguments():
+    made = byname.build(Derived, {"a": 5, "c": 6, "unknown": 7})
+    assert (made.a, made.b, made.c) == (5, 2, 6)
+    with pytest.raises(ValueError, match="no module 'nowhere'"):
+        byname.load("nowhere:Thing")
+    with pytest.raises(ValueError, match="has no 'Thing'"):
+        byname.load("tests.formula:Thing")
+
+
+def test_a_checkpoint_holds_lanes_apart(tmp_path):
+    path = tmp_path / "folder" / "c.safetensors"
+    checkpoint.save(path, {1: {"model/w": torch.ones(2)}, 11: {"model/w": torch.zeros(2)}})
+    assert checkpoint.load(path, 1)["model/w"].tolist() == [1, 1]
+    assert checkpoint.load(path, 11)["model/w"].tolist() == [0, 0]
+    with pytest.raises(ValueError, match="holds no trial 2"):
+        checkpoint.load(path, 2)
+    assert [file.name for file in path.parent.iterdir()] == ["c.safetensors"]
