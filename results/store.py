@@ -69,13 +69,14 @@ class Run:
 
 
 def best_row(rows: Iterable[Mapping[str, Any]], mode: str) -> dict[str, Any] | None:
-    """The best of the trials that came furthest; None before the first value.
+    """The trial whose last value is best, whatever its rung; None before the first value.
 
-    Values of different rungs are not compared: less training is not a worse configuration.
+    A model that is better after fewer epochs is the better model. That the best of many noisy values
+    flatters its trial is another matter, and the same at every rung.
     """
     valued = [row for row in rows if row["objective"] is not None]
     sign = 1 if mode == "min" else -1
-    best = min(valued, key=lambda row: (-row["rung"], sign * row["objective"], row["trial"]), default=None)
+    best = min(valued, key=lambda row: (sign * row["objective"], row["trial"]), default=None)
     return None if best is None else dict(best)
 
 

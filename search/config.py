@@ -119,14 +119,14 @@ def resolve(overrides: Sequence[str]) -> RunConfig:
 def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
     """Key and value of each override, in Hydra's grammar. Raises ValueError."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import OverrideParseException
+    from hydra.errors import HydraException
 
     parser = OverridesParser.create()
     given: dict[str, Any] = {}
     for text in overrides:
         try:
             override = parser.parse_override(text)
-        except OverrideParseException as error:
+        except HydraException as error:
             hint = "key=value, with quotes around text that has spaces or commas"
             raise ValueError(f"{text!r} is no override: write {hint}") from error
         if override.is_add() or override.is_delete() or override.is_sweep_override():

@@ -95,7 +95,7 @@ class Queue:
         self._forget(job)
 
     def best(self) -> Trial | None:
-        """The best of the trials that came furthest, None before the first value."""
+        """The trial whose last value is best, None before the first value."""
         row = best_row((trial.row() for trial in self.trials.values()), self.space.objective.mode)
         return None if row is None else self.trials[row["trial"]]
 

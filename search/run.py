@@ -1,8 +1,8 @@
 """A run from start to end: check, make the folder, search, say what came of it."""
 
 import fcntl
-import os
 import signal
+import tempfile
 import types
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -66,8 +66,12 @@ def new_folder(config: RunConfig) -> Path:
     """The folder that the run will have; nothing is written yet. Raises ValueError."""
     storage = Path(config.storage).absolute()
     existing = next(parent for parent in (storage, *storage.parents) if parent.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise ValueError(f"storage is {storage}, but {existing} can't be written (storage=FOLDER)")
+    try:
+        tempfile.TemporaryFile(dir=existing).close()
+    except OSError as error:
+        raise ValueError(
+            f"storage is {storage}, but {existing} can't be written: {error.strerror} (storage=FOLDER)"
+        ) from error
     if config.name is not None:
         folder = storage / config.name
         if folder.exists():

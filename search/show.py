@@ -53,7 +53,7 @@ def brief(run: Run) -> dict[str, Any]:
 
 
 def print_run(run: Run) -> None:
-    """The best trial, what it is worth, and the trials that came furthest."""
+    """The best trial, what it is worth, and the best of the others."""
     found = summary(run)
     console = Console(soft_wrap=True, highlight=False)
     objective, best = found["objective"], found["best"]
@@ -85,10 +85,10 @@ def against(objective: dict[str, Any], value: float) -> str:
 
 
 def top(run: Run, found: dict[str, Any]) -> list[dict[str, Any]]:
-    """The trials that came furthest, best first."""
+    """The trials with the best values."""
     sign = 1 if found["objective"]["mode"] == "min" else -1
     valued = [row for row in found["trials"] if row["value"] is not None]
-    return sorted(valued, key=lambda row: (-row["epochs"], sign * row["value"]))[:TOP]
+    return sorted(valued, key=lambda row: sign * row["value"])[:TOP]
 
 
 def line(row: dict[str, Any]) -> dict[str, Any]:

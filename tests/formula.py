@@ -8,7 +8,7 @@ from search.job import Job, Report
 
 @dataclass(frozen=True)
 class Formula:
-    """The objective is `(x - 0.3)**2 + 1 / epoch`. From `diverges` up x diverges, from `raises` up it raises."""
+    """The objective is `(x - 0.3)**2 + 1 / epoch`; x >= `diverges` diverges and x >= `raises` raises."""
 
     diverges: float = 2.0
     raises: float = 2.0

@@ -21,6 +21,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from trainables import byname, checkpoint
 from trainables.batches import seeded
 from trainables.learner import Learner
+from trainables.memory import keep_memory
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ def train(setup: Setup, lanes: list[Lane], first: int, last: int, out: str) -> I
     lanes have all diverged ends early and writes no checkpoint. Raises what the module raises.
     """
     (lane,) = lanes
+    keep_memory()
     learner, data = build(setup, lane)
     reports: queue.Queue[Epoch | BaseException | None] = queue.Queue()
     reporter = Reporter(setup, lane, last, Path(out), reports)

@@ -43,12 +43,15 @@ class _Folder(NamedTuple):
 
 
 def prepare(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Checks data options (SliceData's arguments) and the data behind them, before a run begins.
+    """Checks data options (SliceData's arguments), the data behind them and `weights`, before a run begins.
 
     Returns `content`, which changes when the sections do, and for a folder its absolute `root`. All images
     are decoded here if they are not in the cache yet. Raises ValueError with one line for the user.
     """
     check(options)
+    weights = options.get("weights")
+    if weights is not None and not Path(weights).is_file():
+        raise ValueError(f"there is no weights file {weights} (weights=PATH)")
     if options.get("source", "phantom") == "phantom":
         return {"content": PHANTOM}
     root = Path(options["root"]).expanduser().resolve()

@@ -1,0 +1,82 @@
+"""The tables: typed, whole or not there, and readable by anyone."""
+
+import fcntl
+
+import pyarrow as pa
+import pytest
+import yaml
+
+from results import open_run
+from results.store import best_row, column_type, write_epochs, write_trials
+
+CONFIG = {"space": "s", "trials": 3, "objective": {"metric": "val/f", "mode": "min"}}
+
+
+def row(trial, state, value=None, **more):
+    base = {"trial": trial, "state": state, "rung": 0 if value is not None else None, "epochs": 1}
+    return {**base, "objective": value, "seconds": 1.5, "device": "cpu", "node": "n", "error": None, **more}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    return tmp_path
+
+
+def test_what_is_written_is_read(folder):
+    rows = [row(0, "complete", 0.5, **{"param/lr": 0.1, "param/n": 3}), row(1, "failed", error="no")]
+    write_trials(folder, rows, {"lr": pa.float64(), "n": pa.int64()})
+    write_epochs(folder, [{"trial": 0, "epoch": 1, "seconds": 1.5, "val/f": 0.5, "val/baseline": 2.0}])
+    run = open_run(folder)
+    assert run.trials.to_pylist()[0] == rows[0]
+    assert run.trials["param/n"].to_pylist() == [3, None]
+    assert run.trials.schema.field("param/n").type == pa.int64()
+    assert run.epochs.to_pylist() == [
+        {"trial": 0, "epoch": 1, "seconds": 1.5, "val/baseline": 2.0, "val/f": 0.5}
+    ]
+    assert run.baseline == 2.0
+    assert not [path for path in folder.rglob(".*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    ("states", "status"),
+    [
+        ([], "interrupted"),
+        (["complete", "stopped", "failed"], "finished"),
+        (["complete", "stopped"], "interrupted"),
+        (["complete", "paused", "stopped"], "interrupted"),
+        (["failed", "diverged", "failed"], "failed"),
+    ],
+)
+def test_status(folder, states, status):
+    write_trials(folder, [row(i, state) for i, state in enumerate(states)], {})
+    assert open_run(folder).status == status
+    with open(folder / "run.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert open_run(folder).status == "running"
+    assert open_run(folder).status == status
+
+
+def test_a_run_that_has_just_begun(folder):
+    run = open_run(folder)
+    assert (run.trials.num_rows, run.epochs.num_rows, run.best(), run.baseline) == (0, 0, None, None)
+
+
+def test_no_run(tmp_path):
+    with pytest.raises(ValueError, match="is not a run"):
+        open_run(tmp_path)
+
+
+def test_the_best_is_the_best_value_of_either_mode():
+    rows = [row(0, "complete", 0.5), row(1, "stopped", 0.4), row(2, "failed"), row(3, "stopped", 0.4)]
+    assert best_row(rows, "min")["trial"] == 1
+    assert best_row(rows, "max")["trial"] == 0
+    assert best_row(rows[2:3], "min") is None
+
+
+def test_columns_have_the_narrowest_type_that_fits():
+    assert column_type([1, 2]) == pa.int64()
+    assert column_type([1, 2.5]) == pa.float64()
+    assert column_type([True, False]) == pa.bool_()
+    assert column_type(["a", None]) == pa.string()
+    assert column_type(["a", 1]) == pa.string()

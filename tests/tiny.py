@@ -1,0 +1,48 @@
+"""Somebody's own LightningModule and data, as they would write them without knowing of Ladder."""
+
+import lightning as L
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+
+class TinyNet(L.LightningModule):
+    """Fits a line; logs `val_loss`."""
+
+    def __init__(self, lr: float, width: int = 4) -> None:
+        super().__init__()
+        self.lr = lr
+        self.net = nn.Sequential(nn.Linear(1, width), nn.Tanh(), nn.Linear(width, 1))
+
+    def training_step(self, batch, batch_idx):
+        x, y = batch
+        return nn.functional.mse_loss(self.net(x), y)
+
+    def validation_step(self, batch, batch_idx):
+        x, y = batch
+        self.log("val_loss", nn.functional.mse_loss(self.net(x), y))
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.parameters(), lr=self.lr)
+
+
+class TinyData(L.LightningDataModule):
+    """Points on a line."""
+
+    def __init__(self, count: int = 64) -> None:
+        super().__init__()
+        x = torch.linspace(-1, 1, count)[:, None]
+        self.points = TensorDataset(x, 0.5 * x + 0.1)
+
+    def train_dataloader(self):
+        return DataLoader(self.points, batch_size=16)
+
+    def val_dataloader(self):
+        return DataLoader(self.points, batch_size=64)
+
+
+class BrokenNet(TinyNet):
+    """Raises in training."""
+
+    def training_step(self, batch, batch_idx):
+        raise RuntimeError("this module is broken")

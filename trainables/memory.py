@@ -1,0 +1,23 @@
+"""Freed memory is kept for the next step instead of being handed back to the system."""
+
+import ctypes
+import functools
+import sys
+
+# glibc's names (malloc.h) and what we set. By default every large tensor is mapped from the system and
+# unmapped again when it is freed, so each step pays for the same pages anew.
+OPTIONS = {
+    -8: 1,  # M_ARENA_MAX: threads to come share the main heap
+    -3: 1 << 30,  # M_MMAP_THRESHOLD: blocks below 1 GiB come from the heap
+    -2: 64 << 20,  # M_TOP_PAD: heaps grow and shrink by 64 MiB at least
+    -1: (1 << 31) - 1,  # M_TRIM_THRESHOLD: the heap's free end stays
+}
+
+
+@functools.cache
+def keep_memory() -> bool:
+    """Tells the C library's allocator so, for this process; whether it could be told (glibc only)."""
+    if sys.platform != "linux":
+        return False
+    library = ctypes.CDLL(None)
+    return hasattr(library, "mallopt") and all([library.mallopt(*option) for option in OPTIONS.items()])

@@ -1,0 +1,56 @@
+"""The autoencoder: an image in, through a few numbers, the image out."""
+
+from typing import Any
+
+from torch import Tensor
+
+from trainables.learner import Learner
+from trainables.losses import loss_named
+from trainables.mnist.data import Batch
+from trainables.mnist.nets import Shape, decoder, encoder, parse_widths
+from trainables.mnist.prepare import check
+
+
+class Autoencoder(Learner):
+    """Encoder, `latent` numbers, decoder: dense layers (`net="mlp"`), or with convolutions (`"cnn"`).
+
+    Labels are ignored. Whatever the loss, validation measures `rmse`: of each image the root of the mean
+    squared error over its pixels, in units of white (1), averaged over the images.
+    """
+
+    def __init__(
+        self,
+        *,
+        image_shape: Shape,
+        baseline_rmse: float | None = None,
+        net: str = "mlp",
+        latent: int = 32,
+        loss: str = "mse",
+        widths: str = "128-64",
+        norm: str = "none",
+        dropout: float = 0.0,
+        **settings: Any,
+    ) -> None:
+        super().__init__(baseline=baseline_rmse, **settings)
+        check({"net": net, "latent": latent})
+        self.loss = loss_named(loss, ("mse", "l1", "linf"))
+        self.encoder = encoder(net, image_shape, parse_widths(widths), latent, norm, dropout)
+        self.decoder = decoder(net, latent, parse_widths(widths), image_shape, norm, dropout)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Reconstructions of images, both (B, C, H, W) in [0, 1]."""
+        return self.decoder(self.encoder(images)).sigmoid()
+
+    def losses(self, batch: Batch) -> Tensor:
+        return self.loss(self(batch[0]), batch[0])
+
+    def metrics(self, batch: Batch) -> dict[str, Tensor]:
+        images = batch[0]
+        output = self(images)
+        error = (output - images).square().flatten(1).mean(1)
+        return {"loss": self.loss(output, images), "rmse": error.sqrt()}
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """`reconstructions` (B, C, H, W) and `latents` (B, latent)."""
+        latents = self.encoder(batch[0])
+        return {"reconstructions": self.decoder(latents).sigmoid(), "latents": latents}

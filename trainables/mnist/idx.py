@@ -1,0 +1,83 @@
+"""IDX, the format of MNIST's files, plain or gzipped.
+
+Two zero bytes, a byte for the type, a byte for the number of dimensions, each dimension's size (32 bits,
+big-endian), then the values.
+"""
+
+import gzip
+import math
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+UBYTE = 0x08  # the type of images and labels
+TYPES = {UBYTE: "unsigned byte", 0x09: "byte", 0x0B: "short", 0x0C: "int", 0x0D: "float", 0x0E: "double"}
+GZIP = b"\x1f\x8b"
+
+
+def read(path: Path) -> Array:
+    """The unsigned bytes of an IDX file in their dimensions, read-only.
+
+    Raises ValueError with one line: the file, what is wrong, and the rule.
+    """
+    data = _content(path)
+    magic = data[:4]
+    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in TYPES or magic[3] == 0:
+        raise ValueError(f"{path} begins with 0x{magic.hex()}, which is no magic number of an IDX file")
+    if magic[2] != UBYTE:
+        raise ValueError(f"{path} holds values of type {TYPES[magic[2]]}, but must hold unsigned bytes (0x08)")
+    header = 4 + 4 * magic[3]
+    if len(data) < header:
+        raise ValueError(f"{path} is truncated: {len(data)} bytes, but its header alone has {header}")
+    sizes = tuple(int(size) for size in np.frombuffer(data, ">u4", magic[3], offset=4))
+    if 0 in sizes:
+        raise ValueError(f"{path} has the dimensions {_times(sizes)}, but none may be 0")
+    count = math.prod(sizes)
+    if len(data) - header != count:
+        state = "is truncated" if len(data) - header < count else "is too long"
+        raise ValueError(
+            f"{path} {state}: {len(data) - header} values, but its dimensions {_times(sizes)} need {count}"
+        )
+    return np.frombuffer(data, np.uint8, offset=header).reshape(sizes)
+
+
+def read_pair(images: Path, labels: Path) -> tuple[Array, Array]:
+    """Images (N, H, W) and their labels (N,), both unsigned bytes: label i is image i's.
+
+    Raises ValueError for a file that is no such thing and for unequal counts.
+    """
+    arrays = []
+    for path, kind, other, dimensions in (images, "images", "labels", 3), (labels, "labels", "images", 1):
+        array = read(path)
+        if array.ndim != dimensions:
+            hint = f"; are {images.name} and {labels.name} swapped?" if array.ndim == 4 - dimensions else ""
+            raise ValueError(
+                f"{path} has {array.ndim} dimensions like {other}, but {kind} have {dimensions}{hint}"
+                if hint
+                else f"{path} has {array.ndim} dimensions, but {kind} have {dimensions}"
+            )
+        arrays.append(array)
+    if len(arrays[0]) != len(arrays[1]):
+        raise ValueError(
+            f"{images} has {len(arrays[0])} images, but {labels.name} has {len(arrays[1])} labels; "
+            "image i must belong to label i"
+        )
+    return arrays[0], arrays[1]
+
+
+def _content(path: Path) -> bytes:
+    """The file's bytes, unpacked."""
+    try:
+        data = path.read_bytes()
+        return gzip.decompress(data) if data[:2] == GZIP else data
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(f"{path} is truncated or damaged: it can't be unpacked ({error})") from error
+    except OSError as error:
+        raise ValueError(f"{path} can't be read: {error.strerror}") from error
+
+
+def _times(sizes: tuple[int, ...]) -> str:
+    return " x ".join(str(size) for size in sizes)
