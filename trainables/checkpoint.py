@@ -5,12 +5,12 @@ so that a reader never sees half of it, and nothing in it is ever unpickled.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 State = dict[str, Tensor]
@@ -46,15 +46,28 @@ def laid_out_as(parameter: Tensor, moment: Tensor) -> Tensor:
 
 def save(path: Path, lanes: Mapping[int, State]) -> None:
     """Writes the state of each lane, by its number, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {
         f"{number}/{key}": tensor.detach().cpu().contiguous()
         for number, lane in lanes.items()
         for key, tensor in lane.items()
     }
+    write(path, tensors)
+
+
+def write(path: Path, tensors: dict[str, Tensor]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     save_file(tensors, temporary)
     temporary.replace(path)
+
+
+def merge(parts: Sequence[Path], path: Path) -> None:
+    """Makes one checkpoint of several, whose lanes differ, and deletes them."""
+    tensors = {name: tensor for part in parts for name, tensor in load_file(part).items()}
+    if tensors:
+        write(path, tensors)
+    for part in parts:
+        part.unlink()
 
 
 def load(path: Path, number: int) -> State:

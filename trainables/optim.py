@@ -6,7 +6,8 @@ saved: a trial that pauses at a rung goes on with the rate it would have had.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -80,16 +81,16 @@ class Optim:
         """The learning rate when `progress` (0 to 1) of all steps are done."""
         return self.lr * self.factor(progress)
 
+    def slot(self, module: torch.nn.Module) -> dict[str, Any]:
+        """The module's trainable parameters as a parameter group of AdamW."""
+        return {
+            "params": [parameter for parameter in module.parameters() if parameter.requires_grad],
+            "lr": self.lr,
+            "betas": (self.beta1, self.beta2),
+            "eps": self.eps,
+            "weight_decay": self.weight_decay,
+        }
+
     def build(self, module: torch.nn.Module) -> torch.optim.AdamW:
         """AdamW over the module's trainable parameters, one fused kernel a step."""
-        return torch.optim.AdamW(
-            [parameter for parameter in module.parameters() if parameter.requires_grad],
-            lr=self.lr,
-            betas=(self.beta1, self.beta2),
-            eps=self.eps,
-            weight_decay=self.weight_decay,
-            fused=True,
-        )
-
-
-OPTIM_NAMES = tuple(field.name for field in fields(Optim))
+        return torch.optim.AdamW([self.slot(module)], fused=True)

@@ -1,27 +1,27 @@
 """train(...): trains the lanes of one job and yields their metrics once an epoch.
 
-All arguments are plain values, so that any process on any machine can be handed a job. Lightning drives;
-it runs in a thread of its own, because it calls back once an epoch where the engines want to iterate.
+All arguments are plain values, so that any process on any machine can be handed a job.
 """
 
+import gc
 import logging
-import queue
-import threading
-import time
-import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning as L
+import psutil
 import torch
-from lightning.pytorch.callbacks import Checkpoint
 
 from trainables import byname, checkpoint
 from trainables.batches import seeded
+from trainables.drive import Epoch, Fit, Metrics, drive
+from trainables.lanes import Pack, PackFit
 from trainables.learner import Learner
 from trainables.memory import keep_memory
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -45,50 +45,83 @@ class Lane:
     seed: int
     start: str | None = None
 
-
-@dataclass(frozen=True)
-class Epoch:
-    """What an epoch brought: `metrics[number]` of each lane; `diverged` are the lanes that ended by it."""
-
-    epoch: int  # epochs finished, counted from 1
-    seconds: float
-    metrics: Mapping[int, Mapping[str, float]]
-    diverged: frozenset[int] = field(default_factory=frozenset)
+    def state(self) -> checkpoint.State | None:
+        """What to go on from."""
+        return checkpoint.load(Path(self.start), self.number) if self.start else None
 
 
 def train(setup: Setup, lanes: list[Lane], first: int, last: int, out: str) -> Iterator[Epoch]:
     """Trains `lanes` from `first` epochs done to `last`, yields an Epoch each, and writes checkpoint `out`.
 
     A lane whose training loss or objective is not finite is reported as diverged and ends; a job whose
-    lanes have all diverged ends early and writes no checkpoint. Raises what the module raises.
+    lanes have all diverged ends early and writes no checkpoint. Lanes that can't be trained side by side
+    are trained one part after the other, and reported together. Raises what the module raises.
     """
-    (lane,) = lanes
     keep_memory()
-    learner, data = build(setup, lane)
-    reports: queue.Queue[Epoch | BaseException | None] = queue.Queue()
-    reporter = Reporter(setup, lane, last, Path(out), reports)
-    trainer = make_trainer(learner, last, reporter)
-    # Training goes on where the rung ended: epoch 4 has the rates and the batches of epoch 4.
-    trainer.fit_loop.epoch_progress.current.processed = first  # type: ignore[attr-defined]
-    trainer.fit_loop.epoch_progress.current.completed = first
+    gc.collect()  # the last job's modules and trainer refer to each other, and Python is in no hurry
+    size = side_by_side(setup, lanes)
+    parts = [lanes[start : start + size] for start in range(0, len(lanes), size)]
+    if len(parts) == 1:
+        yield from drive(make_fit(setup, lanes), setup.objective, first, last, Path(out))
+        return
+    files = [Path(f"{out}.part{number}") for number in range(len(parts))]
+    done = [
+        list(drive(make_fit(setup, part), setup.objective, first, last, file))
+        for part, file in zip(parts, files, strict=True)
+    ]
+    checkpoint.merge([file for file in files if file.exists()], Path(out))
+    yield from together(done)
 
-    def fit() -> None:
-        try:
-            trainer.fit(learner, datamodule=data)
-            reports.put(None)
-        except BaseException as error:  # it is raised again in the thread that iterates
-            reports.put(error)
 
-    thread = threading.Thread(target=fit, name="fit", daemon=True)
-    thread.start()
-    try:
-        while (report := reports.get()) is not None:
-            if isinstance(report, BaseException):
-                raise report
-            yield report
-    finally:
-        trainer.should_stop = True
-        thread.join()
+def together(parts: list[list[Epoch]]) -> Iterator[Epoch]:
+    """The epochs of lanes that were trained one part after the other, as if side by side."""
+    for rows in zip(*(pad(part, max(map(len, parts))) for part in parts), strict=True):
+        epochs = [row for row in rows if row is not None]
+        yield Epoch(
+            epoch=epochs[0].epoch,
+            seconds=sum(epoch.seconds for epoch in epochs),
+            metrics={number: values for epoch in epochs for number, values in epoch.metrics.items()},
+            diverged=frozenset().union(*(epoch.diverged for epoch in epochs)),
+        )
+
+
+def pad(part: list[Epoch], length: int) -> list[Epoch | None]:
+    return [*part, *[None] * (length - len(part))]
+
+
+def side_by_side(setup: Setup, lanes: list[Lane]) -> int:
+    """How many of the lanes are trained at once: all that fit in memory; one if the module is no Learner."""
+    if len(lanes) == 1:
+        return 1
+    learner, _ = build(setup, lanes[0])
+    if not isinstance(learner, Learner):
+        logger.info("%s is no Learner, so its lanes are trained one by one", setup.trainable)
+        return 1
+    state = sum(tensor.nbytes for tensor in learner.state_dict().values())
+    # Parameters, gradients and two moments, and as much again for what a step and a checkpoint need.
+    fits = max(1, int(free_memory() / 2 / (8 * state)))
+    if fits < len(lanes):
+        logger.warning("%d lanes do not fit in memory; %d are trained at once", len(lanes), fits)
+    return min(fits, len(lanes))
+
+
+def free_memory() -> int:
+    """Bytes that the device has to spare."""
+    if torch.cuda.is_available():
+        return torch.cuda.mem_get_info()[0]
+    return psutil.virtual_memory().available
+
+
+def make_fit(setup: Setup, lanes: list[Lane]) -> Fit:
+    """The lanes as one thing that Lightning trains."""
+    if len(lanes) == 1:
+        return Solo(lanes[0], *build(setup, lanes[0]), lanes[0].state())
+    built: dict[int, tuple[Learner, L.LightningDataModule]] = {}
+    for lane in lanes:
+        module, data = build(setup, lane)
+        assert isinstance(module, Learner), "side_by_side lets only learners into a pack"
+        built[lane.number] = (module, data)
+    return PackFit(Pack(built), {lane.number: lane.state() for lane in lanes}, lanes[0].seed)
 
 
 def build(setup: Setup, lane: Lane) -> tuple[L.LightningModule, L.LightningDataModule]:
@@ -97,83 +130,41 @@ def build(setup: Setup, lane: Lane) -> tuple[L.LightningModule, L.LightningDataM
     data = byname.build(byname.load(setup.data), {**values, "seed": setup.seed})
     facts = data.facts() if hasattr(data, "facts") else {}
     torch.manual_seed(lane.seed)
-    learner = byname.build(byname.load(setup.trainable), {**values, **facts, "seed": lane.seed})
-    return learner, data
+    module = byname.build(byname.load(setup.trainable), {**values, **facts, "seed": lane.seed})
+    if isinstance(module, Learner) and module.channels_last:
+        module.to(memory_format=torch.channels_last)
+    return module, data
 
 
-def make_trainer(learner: L.LightningModule, last: int, reporter: "Reporter") -> L.Trainer:
-    """A Lightning Trainer that trains to epoch `last` and does nothing that was not asked for."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    # These speak of loader workers and of logging, which are ours to choose.
-    warnings.filterwarnings("ignore", module="lightning.pytorch.*")
-    mixed = isinstance(learner, Learner) and learner.mixed_precision and has_bf16()
-    if isinstance(learner, Learner) and learner.channels_last:
-        learner.to(memory_format=torch.channels_last)
-    return L.Trainer(
-        accelerator="auto",
-        devices=1,
-        precision="bf16-mixed" if mixed else "32-true",
-        max_epochs=last,
-        callbacks=[reporter],
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-    )
+class Solo(Fit):
+    """One lane: any LightningModule as its author wrote it."""
 
+    def __init__(
+        self,
+        lane: Lane,
+        module: L.LightningModule,
+        data: L.LightningDataModule,
+        state: checkpoint.State | None,
+    ) -> None:
+        self.lane, self.module, self.data, self.state = lane, module, data, state
+        self.mixed_precision = isinstance(module, Learner) and module.mixed_precision
+        self.numbers = (lane.number,)
 
-def has_bf16() -> bool:
-    """Whether the device multiplies bf16 in hardware."""
-    if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    def restore(self, trainer: L.Trainer) -> None:
+        if self.state is not None:
+            checkpoint.restore(self.module, trainer.optimizers[0], self.state)
+            self.state = None  # it is as large as the module and its moments
 
+    def seed(self, epoch: int) -> None:
+        torch.manual_seed(seeded(self.lane.seed, epoch).initial_seed())
 
-class Reporter(Checkpoint):
-    """Puts the metrics of each epoch on a queue and writes the checkpoint at the end.
-
-    It is a Checkpoint because Lightning calls those last, when all metrics of the epoch are in.
-    """
-
-    def __init__(self, setup: Setup, lane: Lane, last: int, out: Path, reports: "queue.Queue[Any]") -> None:
-        self.setup_, self.lane, self.last, self.out, self.reports = setup, lane, last, out, reports
-        self.began = time.perf_counter()
-
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if self.lane.start:
-            checkpoint.restore(
-                pl_module, trainer.optimizers[0], checkpoint.load(Path(self.lane.start), self.lane.number)
-            )
-
-    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        # Dropout draws from the global generator: the same numbers with and without a pause at a rung.
-        torch.manual_seed(seeded(self.lane.seed, trainer.current_epoch).initial_seed())
-
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def measured(self, trainer: L.Trainer) -> Metrics:
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        objective = metrics.get(self.setup_.objective)
-        if objective is None:
-            raise ValueError(
-                f"the objective {self.setup_.objective!r} was not logged; "
-                f"logged were: {', '.join(sorted(metrics))} (objective.metric in the space file)"
-            )
         metrics["lr"] = float(trainer.optimizers[0].param_groups[0]["lr"])
-        diverged = not all(
-            torch.isfinite(torch.tensor(metrics.get(name, 0.0)))
-            for name in ("train/loss", self.setup_.objective)
-        )
-        trainer.should_stop = trainer.should_stop or diverged
-        done = trainer.current_epoch + 1
-        if done == self.last and not diverged:
-            checkpoint.save(self.out, {self.lane.number: checkpoint.state(pl_module, trainer.optimizers[0])})
-        now = time.perf_counter()
-        self.reports.put(
-            Epoch(
-                epoch=done,
-                seconds=now - self.began,
-                metrics={self.lane.number: metrics},
-                diverged=frozenset({self.lane.number} if diverged else ()),
-            )
-        )
-        self.began = now
+        return {self.lane.number: metrics}
+
+    def drop(self, numbers: frozenset[int]) -> None:
+        pass  # with the only lane, training ends
+
+    def states(self, trainer: L.Trainer) -> dict[int, checkpoint.State]:
+        return {self.lane.number: checkpoint.state(self.module, trainer.optimizers[0])}

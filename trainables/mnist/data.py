@@ -61,29 +61,38 @@ def split_rows(count: int, seed: int, whole: bool) -> dict[str, np.ndarray[Any, 
     return dict(zip(names, np.split(order, bounds), strict=True))
 
 
+@functools.lru_cache(maxsize=2)
+def splits(source: str, root: Path | None, seed: int) -> dict[str, ImageSet]:
+    """The splits by name, but for one in files of its own, loaded once a process. Raises ValueError."""
+    images, labels = prepare.load(source, root)
+    whole = root is None or prepare.files(root).test is None
+    parts = split_rows(len(labels), seed, whole).items()
+    return {name: image_set(images[rows], labels[rows]) for name, rows in parts}
+
+
 @functools.lru_cache(maxsize=8)
 def load(source: str, root: Path | None, seed: int, split: str, device: torch.device = CPU) -> ImageSet:
     """The images of a split, loaded once a process. Raises ValueError."""
     if device != CPU:
         return load(source, root, seed, split).to(device)
-    images, labels = prepare.load(source, root)
-    if split == "test" and root and (test := prepare.load_test(root)):
-        if test[0].shape[1:] != images.shape[1:] or test[1].max() > labels.max():
-            raise ValueError(f"the test images in {root} differ in size or classes from the training images")
-        return image_set(*test)
-    whole = root is None or prepare.files(root).test is None
-    rows = split_rows(len(labels), seed, whole)[split]
-    return image_set(images[rows], labels[rows])
+    known = splits(source, root, seed)
+    if split in known or root is None:
+        return known[split]
+    test = image_set(*prepare.load_test(root))
+    shape, classes = test.images.shape[1:], facts(source, root, seed)["n_classes"]
+    if shape != known["train"].images.shape[1:] or test.labels.max() >= classes:
+        raise ValueError(f"the test images in {root} differ from the training images in size or classes")
+    return test
 
 
 @functools.lru_cache(maxsize=8)
 def facts(source: str, root: Path | None, seed: int) -> dict[str, Any]:
     """See MnistData.facts."""
-    train, val = (load(source, root, seed, split) for split in ("train", "val"))
+    train, val = (splits(source, root, seed)[name] for name in ("train", "val"))
     mean = torch.from_numpy(train.images.numpy().mean(axis=0, dtype=np.float32) / 255)
     images, labels = val.__getitems__(torch.arange(len(val)))
     return {
-        "n_classes": int(prepare.load(source, root)[1].max()) + 1,
+        "n_classes": int(max(part.labels.max() for part in splits(source, root, seed).values())) + 1,
         "image_shape": tuple(mean.shape),
         "baseline_accuracy": (labels == train.labels.bincount().argmax()).float().mean().item(),
         "baseline_rmse": (images - mean).square().flatten(1).mean(1).sqrt().mean().item(),
@@ -111,7 +120,7 @@ class MnistData(L.LightningDataModule):
         """What a learner needs to know of the data, and what it has to beat.
 
         `n_classes`; `image_shape` (1, H, W); over the validation set, `baseline_accuracy` of always
-        saying the most frequent training class, and `baseline_rmse` of always drawing the mean training image.
+        saying the most frequent training class, `baseline_rmse` of always drawing the mean training image.
         """
         return facts(self.source, self.folder, self.seed)
 

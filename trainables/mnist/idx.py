@@ -28,7 +28,7 @@ def read(path: Path) -> Array:
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in TYPES or magic[3] == 0:
         raise ValueError(f"{path} begins with 0x{magic.hex()}, which is no magic number of an IDX file")
     if magic[2] != UBYTE:
-        raise ValueError(f"{path} holds values of type {TYPES[magic[2]]}, but must hold unsigned bytes (0x08)")
+        raise ValueError(f"{path} holds values of type {TYPES[magic[2]]}, but must hold unsigned bytes")
     header = 4 + 4 * magic[3]
     if len(data) < header:
         raise ValueError(f"{path} is truncated: {len(data)} bytes, but its header alone has {header}")
@@ -49,23 +49,18 @@ def read_pair(images: Path, labels: Path) -> tuple[Array, Array]:
 
     Raises ValueError for a file that is no such thing and for unequal counts.
     """
-    arrays = []
-    for path, kind, other, dimensions in (images, "images", "labels", 3), (labels, "labels", "images", 1):
-        array = read(path)
-        if array.ndim != dimensions:
-            hint = f"; are {images.name} and {labels.name} swapped?" if array.ndim == 4 - dimensions else ""
-            raise ValueError(
-                f"{path} has {array.ndim} dimensions like {other}, but {kind} have {dimensions}{hint}"
-                if hint
-                else f"{path} has {array.ndim} dimensions, but {kind} have {dimensions}"
-            )
-        arrays.append(array)
-    if len(arrays[0]) != len(arrays[1]):
+    pixels, classes = read(images), read(labels)
+    if (pixels.ndim, classes.ndim) == (1, 3):
+        raise ValueError(f"{images} holds labels and {labels.name} holds images; swap the two files")
+    for path, kind, array, rule in (images, "images", pixels, 3), (labels, "labels", classes, 1):
+        if array.ndim != rule:
+            raise ValueError(f"{path} has dimensions {_times(array.shape)}, but {kind} must have {rule}")
+    if len(pixels) != len(classes):
         raise ValueError(
-            f"{images} has {len(arrays[0])} images, but {labels.name} has {len(arrays[1])} labels; "
+            f"{images} has {len(pixels)} images, but {labels.name} has {len(classes)} labels; "
             "image i must belong to label i"
         )
-    return arrays[0], arrays[1]
+    return pixels, classes
 
 
 def _content(path: Path) -> bytes:

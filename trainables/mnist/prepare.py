@@ -1,12 +1,10 @@
 """Where images and labels come from, and what is checked before a run begins. NumPy only."""
 
 import difflib
-import functools
 import hashlib
 import importlib.util
 import os
 import re
-import shutil
 import urllib.request
 import uuid
 from collections.abc import Mapping
@@ -83,7 +81,8 @@ def place(source: str, root: str | None) -> tuple[str, Path | None]:
     if root:
         return "idx" if source == "digits" else source, Path(root).expanduser().resolve()
     if source == "mnist":
-        return source, Path(os.environ.get("LADDER_CACHE") or "~/.cache/ladder").expanduser().resolve() / "mnist"
+        cache = Path(os.environ.get("LADDER_CACHE") or "~/.cache/ladder")
+        return source, cache.expanduser().resolve() / "mnist"
     return source, None
 
 
@@ -98,8 +97,8 @@ def fetch(folder: Path) -> None:
         try:
             if fresh:
                 folder.mkdir(parents=True, exist_ok=True)
-                with urllib.request.urlopen(MIRROR + name, timeout=30) as answer, open(temporary, "wb") as file:
-                    shutil.copyfileobj(answer, file)
+                with urllib.request.urlopen(MIRROR + name, timeout=30) as answer:
+                    temporary.write_bytes(answer.read())
             found = temporary if fresh else path
             if (fresh or name.startswith("train")) and _md5(found) != md5:
                 raise ValueError(
@@ -140,7 +139,6 @@ def files(root: Path) -> Files:
     )
 
 
-@functools.lru_cache(maxsize=1)
 def load(source: str, root: Path | None) -> tuple[Array, Array]:
     """Images (N, H, W) and labels (N,), unsigned bytes: all that there are, but for test files.
 
@@ -148,7 +146,7 @@ def load(source: str, root: Path | None) -> tuple[Array, Array]:
     """
     if root is None:
         return digits()
-    train, test = files(root)
+    train = files(root).train
     images, labels = idx.read_pair(*train)
     if len(images) < FEWEST:
         raise ValueError(f"{train.images} has {len(images)} images, but must have at least {FEWEST}")
@@ -161,10 +159,15 @@ def load(source: str, root: Path | None) -> tuple[Array, Array]:
     return images, labels
 
 
-def load_test(root: Path) -> tuple[Array, Array] | None:
-    """Images and labels of the folder's test files; None if it has only one pair. Raises ValueError."""
+def load_test(root: Path) -> tuple[Array, Array]:
+    """Images and labels, as `load` gives them, of the test files of a folder with two pairs.
+
+    Raises ValueError.
+    """
     test = files(root).test
-    return idx.read_pair(*test) if test else None
+    if test is None:
+        raise ValueError(f"{root} has no t10k files any more; put them back")
+    return idx.read_pair(*test)
 
 
 def digits() -> tuple[Array, Array]:

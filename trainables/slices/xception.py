@@ -15,6 +15,9 @@ from trainables.learner import Learner
 from trainables.losses import loss_named
 from trainables.slices.geometry import alignment_distance
 
+# Of batch norm's running statistics. timm's 0.1 is for epochs of many steps: with 16 a model in validation
+# lags so far behind the one in training that for three epochs nothing seems to be learned.
+MOMENTUM = 0.2
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU}
 
 
@@ -30,6 +33,8 @@ class SliceRegressor(Learner):
 
     mixed_precision: ClassVar[bool] = True
     channels_last: ClassVar[bool] = True
+    target_mean: Tensor
+    target_std: Tensor
 
     def __init__(
         self,
@@ -50,7 +55,8 @@ class SliceRegressor(Learner):
         super().__init__(**settings)
         if activation not in ACTIVATIONS:
             raise ValueError(
-                f"activation is {activation!r}, but must be one of {', '.join(ACTIVATIONS)} (param.activation=...)"
+                f"activation is {activation!r}, but must be one of {', '.join(ACTIVATIONS)} "
+                "(param.activation=...)"
             )
         self.loss = loss_named(loss, ("mse", "l1", "linf"))
         self.voxel_um = voxel_um
@@ -58,7 +64,7 @@ class SliceRegressor(Learner):
         self.register_buffer("target_std", target_std.float())
         # num_classes=0 drops timm's own head, whose drop_rate does nothing in legacy_xception.
         self.backbone = multiply_pointwise(create_backbone(backbone))
-        self.head = head(self.backbone.num_features, head_width, head_depth, dropout, ACTIVATIONS[activation])
+        self.head = head(features(self.backbone), head_width, head_depth, dropout, ACTIVATIONS[activation])
         # Last, because reading weights may draw random numbers, and only the first time in a process.
         if weights is not None or pretrained:
             fill(self.backbone, backbone_weights(backbone, pretrained, weights), weights or backbone)
@@ -70,9 +76,10 @@ class SliceRegressor(Learner):
     def standardised(self, images: Tensor) -> Tensor:
         """The nine numbers less the training set's mean, over its deviation: (B, 9)."""
         images = images.contiguous(memory_format=torch.channels_last)
-        features = self.backbone((images - 0.5) / 0.5)
-        with torch.autocast(features.device.type, enabled=False):  # bf16 would round planes by whole voxels
-            return self.head(features.float())
+        found = self.backbone((images - 0.5) / 0.5)
+        with torch.autocast(found.device.type, enabled=False):  # bf16 could round a plane by a voxel
+            prediction: Tensor = self.head(found.float())
+        return prediction
 
     def losses(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         images, planes = batch
@@ -98,7 +105,16 @@ def head(features: int, width: int, depth: int, dropout: float, activation: type
     for _ in range(depth):
         layers += [nn.Linear(features, width), activation(), nn.Dropout(dropout)]
         features = width
-    return nn.Sequential(*layers, nn.Linear(features, 9))
+    last = nn.Linear(features, 9)
+    # It begins with the constant prediction, the training mean, and not with noise to unlearn.
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(*layers, last)
+
+
+def features(backbone: nn.Module) -> int:
+    """How many numbers the backbone finds in an image: some have a last layer that num_features is before."""
+    return int(getattr(backbone, "head_hidden_size", None) or backbone.num_features)  # type: ignore[arg-type]
 
 
 class Pointwise(nn.Conv2d):
@@ -112,7 +128,7 @@ class Pointwise(nn.Conv2d):
 def multiply_pointwise(model: nn.Module) -> nn.Module:
     """Turns the plain 1x1 convolutions of `model`, in place, into Pointwise; parameters and names stay."""
     for module in model.modules():
-        if type(module) is nn.Conv2d and (module.kernel_size, module.stride, module.groups) == ((1, 1), (1, 1), 1):
+        if type(module) is nn.Conv2d and module.kernel_size == module.stride == (1, 1) and module.groups == 1:
             module.__class__ = Pointwise
     return model
 
@@ -123,7 +139,11 @@ def create_backbone(name: str, pretrained: bool = False) -> nn.Module:
         near = difflib.get_close_matches(name, timm.list_models(), 3, 0.5)
         hint = f"; near it: {', '.join(near)}" if near else ""
         raise ValueError(f"timm has no model {name!r} (backbone=...){hint}")
-    return timm.create_model(name, pretrained=pretrained, in_chans=1, num_classes=0)
+    model = timm.create_model(name, pretrained=pretrained, in_chans=1, num_classes=0)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = MOMENTUM
+    return model
 
 
 @functools.lru_cache(maxsize=2)
@@ -147,7 +167,8 @@ def weights_file(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise ValueError(f"there is no weights file {path} (weights=PATH)")
     try:
-        state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+        safe = path.suffix == ".safetensors"
+        state = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
         return {str(name): torch.as_tensor(value) for name, value in state.items()}
     except Exception as error:  # the readers' own errors have no common class
         raise ValueError(
@@ -167,5 +188,5 @@ def fill(backbone: nn.Module, state: dict[str, Tensor], source: str) -> None:
             given = given.sum(dim=1, keepdim=True)
         if given is None or given.shape != own.shape:
             has = "is missing" if given is None else f"has shape {tuple(given.shape)}, not {tuple(own.shape)}"
-            raise ValueError(f"{source} does not fit the backbone: {name} {has} (weights=PATH, backbone=NAME)")
+            raise ValueError(f"{source} is of another backbone: {name} {has} (weights=PATH, backbone=NAME)")
         own.copy_(given)

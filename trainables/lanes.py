@@ -1,0 +1,269 @@
+"""A pack: several learners trained as one LightningModule, with one AdamW over all of them.
+
+Lanes of equal shapes and equal loss form a group, which sees each batch once. A group's parameters lie in
+one stack, of which the learners' own are views: whatever trains the stack trains the learners. A group is
+trained *together*, by one batched forward and gradient (`torch.func.vmap`), or *one by one*, lane after
+lane; which is faster depends on the model and the device, so a probe on the first batch decides.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad_and_value, vmap
+
+from trainables import checkpoint
+from trainables.batches import Batches, seeded
+from trainables.drive import Fit, Metrics
+from trainables.learner import Learner, Means
+
+logger = logging.getLogger(__name__)
+PROBES = 3  # the quickest of so many counts
+
+
+class LaneDropout(nn.Module):
+    """Dropout whose probability is a tensor, so that the lanes of a group can differ in it."""
+
+    p: Tensor
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.register_buffer("p", torch.tensor(p), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * (torch.rand_like(x) >= self.p) / (1 - self.p) if self.training else x
+
+
+class MeanLoss(nn.Module):
+    """A learner's training loss as a module's forward, which is what `functional_call` calls."""
+
+    def __init__(self, learner: Learner) -> None:
+        super().__init__()
+        self.learner = learner
+
+    def forward(self, batch: Any) -> Tensor:
+        return self.learner.losses(batch).mean()
+
+
+class Group:
+    """Learners of equal shapes and loss, by trial number, that see the same batches."""
+
+    def __init__(self, learners: Mapping[int, Learner], data: L.LightningDataModule) -> None:
+        self.learners, self.data = dict(learners), data
+        self.means = {number: (Means(), Means()) for number in learners}  # of training, of validation
+        self.slots = {number: learner.optim.slot(learner) for number, learner in learners.items()}
+        self.optimizer = torch.optim.AdamW(list(self.slots.values()), fused=True)
+        self.slots = dict(zip(learners, self.optimizer.param_groups, strict=True))
+        self.together: bool | None = None  # unknown before the first batch
+        self.restack()
+
+    def restack(self) -> None:
+        """Lays the learners that are left out in one stack."""
+        lanes = list(self.learners.values())
+        self.stack = {kind: stacked(lanes, kind) for kind in ("parameters", "buffers")}
+        self.template = MeanLoss(lanes[0])
+
+    def drop(self, numbers: frozenset[int]) -> None:
+        """Takes lanes out. Without gradients the optimizer passes over them."""
+        gone = numbers & self.learners.keys()
+        for number in gone:
+            self.learners.pop(number).zero_grad()
+        if gone and self.learners:
+            self.restack()
+
+    def train(self, batch: Any, share: float, epoch: int) -> None:
+        """One step of every lane, when `share` of epoch `epoch` is done."""
+        for number, learner in self.learners.items():
+            self.slots[number]["lr"] = learner.optim.rate((epoch + share) / learner.epochs)
+        self.gradients(batch)
+        self.optimizer.step()
+
+    def gradients(self, batch: Any) -> None:
+        """Leaves each learner's gradient of this batch in its parameters, and notes its loss."""
+        if self.together is None:
+            self.together = self.probe(batch)
+        losses = self.gradients_together(batch) if self.together else self.gradients_one_by_one(batch)
+        for number, loss in zip(self.learners, losses, strict=True):
+            self.means[number][0].add({"loss": loss.detach().expand(len(batch[0]))})
+
+    def gradients_one_by_one(self, batch: Any) -> list[Tensor]:
+        losses = []
+        for learner in self.learners.values():
+            for parameter in learner.parameters():
+                parameter.grad = None
+            loss = learner.losses(batch).mean()
+            loss.backward()
+            losses.append(loss)
+        return losses
+
+    def gradients_together(self, batch: Any) -> list[Tensor]:
+        def loss(parameters: dict[str, Tensor], buffers: dict[str, Tensor]) -> Tensor:
+            return functional_call(self.template, (parameters, buffers), (batch,))
+
+        batched = vmap(grad_and_value(loss), randomness="different")
+        gradients, losses = batched(self.stack["parameters"], self.stack["buffers"])
+        for name, gradient in gradients.items():
+            for learner, lane in zip(self.learners.values(), gradient.unbind(), strict=True):
+                learner.get_parameter(name.removeprefix("learner.")).grad = lane
+        return list(losses.unbind())
+
+    def probe(self, batch: Any) -> bool:
+        """Whether this batch's gradients come faster together. Changes nothing: buffers are put back."""
+        if len(self.learners) == 1:
+            return False
+        before = {name: buffer.clone() for name, buffer in self.stack["buffers"].items()}
+        try:
+            together, one_by_one = (
+                min(seconds(way, batch) for _ in range(PROBES))
+                for way in (self.gradients_together, self.gradients_one_by_one)
+            )
+        except (RuntimeError, NotImplementedError) as error:
+            logger.info("these lanes can't be batched and train one by one: %s", error)
+            return False
+        finally:
+            for name, buffer in before.items():
+                self.stack["buffers"][name].copy_(buffer)
+        logger.info("%d lanes: %.2g s together, %.2g s one by one", len(self.learners), together, one_by_one)
+        return together < one_by_one
+
+    def validate(self, batch: Any) -> None:
+        """Notes each learner's metrics of this batch."""
+        for number, learner in self.learners.items():
+            self.means[number][1].add(learner.metrics(batch))
+
+    def measured(self) -> Metrics:
+        """Each lane's metrics of the epoch that has ended, as the lane alone would log them."""
+        return {
+            number: {f"train/{name}": value for name, value in self.means[number][0].take().items()}
+            | {f"val/{name}": value for name, value in self.means[number][1].take().items()}
+            | ({} if learner.baseline is None else {"val/baseline": learner.baseline})
+            | {"lr": self.slots[number]["lr"]}
+            for number, learner in self.learners.items()
+        }
+
+
+def seconds(way: Callable[[Any], object], batch: Any) -> float:
+    """How long a way takes with a batch."""
+    began = time.perf_counter()
+    way(batch)
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - began
+
+
+def stacked(learners: list[Learner], kind: str) -> dict[str, Tensor]:
+    """The learners' parameters or buffers, one tensor (lanes, ...) a name; their own become views of it."""
+    stack = {}
+    named = [dict(getattr(learner, f"named_{kind}")()) for learner in learners]
+    for name in named[0]:
+        tensors = [tensors[name] for tensors in named]
+        stack[f"learner.{name}"] = whole = torch.stack([tensor.detach() for tensor in tensors])
+        for tensor, lane in zip(tensors, whole.unbind(), strict=True):
+            tensor.data = lane
+    return stack
+
+
+def grouped(lanes: Mapping[int, tuple[Learner, L.LightningDataModule]]) -> list[Group]:
+    """The lanes in groups of equal modules, shapes, loss, batches, and plain values of any kind."""
+    groups: dict[tuple[object, ...], dict[int, Learner]] = {}
+    for number, (learner, data) in lanes.items():
+        key = (repr(learner), getattr(learner, "loss", None), plain_values(learner), plain_values(data))
+        groups.setdefault(key, {})[number] = learner
+    return [Group(learners, lanes[next(iter(learners))][1]) for learners in groups.values()]
+
+
+def plain_values(of: object) -> tuple[tuple[str, str], ...]:
+    """The numbers and texts that an object was made with. Where they differ, its lanes can't be one."""
+    plain = str | int | float | Path | None
+    return tuple(sorted((name, repr(value)) for name, value in vars(of).items() if isinstance(value, plain)))
+
+
+def with_lane_dropout(module: nn.Module) -> None:
+    """Puts LaneDropout in the place of each Dropout."""
+    for name, child in module.named_children():
+        if type(child) is nn.Dropout:
+            setattr(module, name, LaneDropout(child.p))
+        else:
+            with_lane_dropout(child)
+
+
+class Pack(L.LightningModule):
+    """The lanes of a job. A training step is an epoch of one group, so Lightning costs nothing a batch."""
+
+    def __init__(self, lanes: Mapping[int, tuple[Learner, L.LightningDataModule]]) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.lanes = dict(lanes)
+        self.learners = nn.ModuleList(learner for learner, _ in lanes.values())
+        with_lane_dropout(self.learners)
+        self.groups: list[Group] = []
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        self.groups = grouped(self.lanes)  # now that the learners are on their device
+        return [group.optimizer for group in self.groups]
+
+    def train_dataloader(self) -> list[int]:
+        return list(range(len(self.groups)))
+
+    def val_dataloader(self) -> list[int]:
+        return list(range(len(self.groups)))
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        group = self.groups[batch_idx]
+        for share, images in self.batches(group, "train"):
+            group.train(images, share, self.current_epoch)
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        group = self.groups[batch_idx]
+        for _, images in self.batches(group, "val"):
+            group.validate(images)
+
+    def batches(self, group: Group, split: str) -> Iterator[tuple[float, Any]]:
+        """The batches of a group on the pack's device, each with the share of them that came before."""
+        if not group.learners:
+            return
+        group.data.trainer = self.trainer
+        loader: Batches = getattr(group.data, f"{split}_dataloader")()
+        for index, batch in enumerate(loader):
+            yield index / len(loader), self.transfer_batch_to_device(batch, self.device, 0)
+
+
+class PackFit(Fit):
+    """A pack, as `drive` wants it."""
+
+    data = None  # each group has its own
+
+    def __init__(self, pack: Pack, states: Mapping[int, checkpoint.State | None], seed: int) -> None:
+        self.module = self.pack = pack
+        self.lane_states, self.first_seed = dict(states), seed
+        self.numbers = tuple(pack.lanes)
+        self.mixed_precision = all(learner.mixed_precision for learner, _ in pack.lanes.values())
+
+    def restore(self, trainer: L.Trainer) -> None:
+        for group in self.pack.groups:
+            for number, learner in group.learners.items():
+                state = self.lane_states.pop(number)
+                if state is not None:
+                    checkpoint.restore(learner, group.optimizer, state)
+
+    def seed(self, epoch: int) -> None:
+        torch.manual_seed(seeded(self.first_seed, epoch).initial_seed())
+
+    def measured(self, trainer: L.Trainer) -> Metrics:
+        return {number: values for group in self.pack.groups for number, values in group.measured().items()}
+
+    def drop(self, numbers: frozenset[int]) -> None:
+        for group in self.pack.groups:
+            group.drop(numbers)
+
+    def states(self, trainer: L.Trainer) -> dict[int, checkpoint.State]:
+        return {
+            number: checkpoint.state(learner, group.optimizer)
+            for group in self.pack.groups
+            for number, learner in group.learners.items()
+        }
