@@ -36,6 +36,7 @@ class RunConfig:
     epochs: int
     grace: int
     eta: int
+    lanes: int | str
     cpus_per_job: float
     gpus_per_job: float | str
     space: Space
@@ -108,6 +109,7 @@ def resolve(overrides: Sequence[str]) -> RunConfig:
         epochs=run["epochs"],
         grace=run["grace"],
         eta=run["eta"],
+        lanes=run["lanes"] if run["lanes"] == "auto" else whole_number("lanes", run["lanes"], low=1),
         cpus_per_job=amount("cpus_per_job", run["cpus_per_job"]),
         gpus_per_job=run["gpus_per_job"]
         if run["gpus_per_job"] == "auto"

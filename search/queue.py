@@ -12,20 +12,22 @@ again from the same study goes on where this one was: resuming is the normal sta
 Decisions are made in `rungs.py`, configurations proposed in `sampler.py`; here they meet.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import inf
+from math import ceil, inf
 from typing import Any, Final
 
 from results.store import best_row
 from search.job import Job, Lane, Report, State, Trial
 from search.rungs import Done, Promote, Sample, Wait, decide
-from search.sampler import Observation, propose
+from search.sampler import ENOUGH, Observation, propose
 from search.study import Study
 from spaces.space import Space
 
 WAIT: Final = Wait()
 DONE: Final = Done()
+WORTHWHILE = 3.0  # seconds of training that make the overhead of a job, about 0.1 s, small
 HOPELESS = 5  # this many failures before anything has worked, and the search gives up
 
 
@@ -38,6 +40,8 @@ class Plan:
     eta: int
     seed: int
     sampler: str
+    lanes: int | None = 1  # trials a job; None: as many as make a job worth its overhead
+    workers: int = 1  # jobs at once
 
 
 class Queue:
@@ -49,6 +53,7 @@ class Queue:
         self.jobs: dict[int, Job] = {}  # those being trained
         self.reports: dict[int, list[Report]] = {}  # what they have said
         self.started = 0
+        self.pace: float | None = None  # seconds that an epoch of a trial takes, as last reported
 
     def next_job(self) -> Job | Wait | Done:
         """The job to train next; WAIT if a running one must end first; DONE if there is none left."""
@@ -62,9 +67,10 @@ class Queue:
             left=self.plan.trials - len(self.trials),
         ):
             case Promote(rung, trials):
-                return self._start(rung, self.trials[trials[0]])
+                ready = alike_first([self.trials[number] for number in trials], self.space.structure)
+                return self._start(rung, ready[: self._lanes(rung, len(ready))])
             case Sample():
-                return self._start(0, self.study.create(self._propose()))
+                return self._start(0, [self.study.create(params) for params in self._propose()])
             case Wait():
                 return WAIT
             case Done():
@@ -75,6 +81,7 @@ class Queue:
         """An epoch of a job is done. A lane that diverged has ended by it."""
         job = self.jobs[report.job]
         self.reports[job.number].append(report)
+        self.pace = report.seconds / len(report.metrics)
         for number in report.diverged:
             self._put(job, number, State.DIVERGED, None, f"diverged in epoch {report.epoch}")
 
@@ -99,13 +106,14 @@ class Queue:
         row = best_row((trial.row() for trial in self.trials.values()), self.space.objective.mode)
         return None if row is None else self.trials[row["trial"]]
 
-    def _start(self, rung: int, trial: Trial) -> Job:
-        self.trials[trial.number] = replace(trial, state=State.RUNNING)
+    def _start(self, rung: int, trials: Sequence[Trial]) -> Job:
+        for trial in trials:
+            self.trials[trial.number] = replace(trial, state=State.RUNNING)
         self.started += 1
         job = Job(
             number=self.started,
-            lanes=(Lane(trial.number, trial.params, self._seed(trial.number), trial.checkpoint),),
-            first=trial.epochs,
+            lanes=tuple(Lane(t.number, t.params, self._seed(t.number), t.checkpoint) for t in trials),
+            first=trials[0].epochs,
             last=self.plan.rungs[rung],
         )
         self.jobs[job.number], self.reports[job.number] = job, []
@@ -139,13 +147,27 @@ class Queue:
     def _forget(self, job: Job) -> None:
         del self.jobs[job.number], self.reports[job.number]
 
-    def _propose(self) -> Mapping[str, Any]:
+    def _lanes(self, rung: int, ready: int) -> int:
+        """How many of the trials that are ready for a rung the next job takes."""
+        if self.plan.lanes is not None:
+            return min(self.plan.lanes, ready)
+        if self.pace is None:
+            return 1  # the first job of each worker is the probe
+        epochs = self.plan.rungs[rung] - (self.plan.rungs[rung - 1] if rung else 0)
+        worthwhile = int(WORTHWHILE / (self.pace * epochs))
+        return max(1, min(worthwhile, ceil(ready / self.plan.workers)))
+
+    def _propose(self) -> list[dict[str, Any]]:
         values, busy = self._values(), self._busy()
+        count = self._lanes(0, self.plan.trials - len(self.trials))
+        if self.plan.lanes is None:
+            # No more at once than have finished, else a search of quick trials is a random one.
+            count = min(count, max(ENOUGH // 2, sum(map(bool, values.values()))))
         history = [
             Observation(trial.params, values.get(number, ()), number in busy)
             for number, trial in self.trials.items()
         ]
-        return propose(self.space, history, 1, sampler=self.plan.sampler, seed=self.plan.seed)[0]
+        return propose(self.space, history, count, sampler=self.plan.sampler, seed=self.plan.seed)
 
     def _values(self) -> dict[int, tuple[float, ...]]:
         """Each trial's objectives by rung, less is better; infinite where it diverged. Without the failed."""
@@ -174,6 +196,16 @@ class Queue:
             if trial.state is State.PAUSED:
                 self.trials[number] = replace(trial, state=State.STOPPED)
                 self.study.end(self.trials[number])
+
+
+def alike_first(trials: list[Trial], structure: Sequence[str]) -> list[Trial]:
+    """The trials with those of the commonest structure first, so that a pack's lanes are alike."""
+
+    def of(trial: Trial) -> tuple[str, ...]:
+        return tuple(repr(trial.params[name]) for name in structure)
+
+    common = Counter(map(of, trials))
+    return sorted(trials, key=lambda trial: (-common[of(trial)], of(trial)))
 
 
 def rows(reports: list[Report], number: int) -> list[dict[str, Any]]:

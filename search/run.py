@@ -98,7 +98,15 @@ def search(config: RunConfig, folder: Path, noise: Noise, new: bool) -> Outcome:
             noise.keep(folder / "run.log")
             with locked(folder):
                 title = f"{folder.name}: {config.space.about or config.space.name}"
-                plan = Plan(config.trials, config.rungs, config.eta, config.seed, config.sampler)
+                plan = Plan(
+                    trials=config.trials,
+                    rungs=config.rungs,
+                    eta=config.eta,
+                    seed=config.seed,
+                    sampler=config.sampler,
+                    lanes=None if config.lanes == "auto" else int(config.lanes),
+                    workers=engine.workers,
+                )
                 study = Study(folder / "study.log", config.space, config.rungs)
                 queue = Queue(config.space, plan, study)
                 with View(noise.console, title, engine.workers) as view:

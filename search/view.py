@@ -25,6 +25,7 @@ class View:
         self.live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
         self.best: int | None = None
         self.said_epoch = False
+        self.largest = 1  # lanes of a pack so far
         self.done_before: int | None = None
         self.running: dict[int, int] = {}  # epochs done in jobs that have not ended, by job
 
@@ -62,6 +63,10 @@ class View:
             self.say(
                 f"{self.clock()} first result: trial {first}, epoch {report.epoch}, {metric} {number(value)}"
             )
+        if len(job.lanes) > self.largest:
+            self.largest = len(job.lanes)
+            pace = report.seconds / len(report.metrics)
+            self.say(f"{self.clock()} packs of up to {self.largest} trials: {pace:.2g} s a trial and epoch")
         self.show(queue)
 
     def job(self, queue: Queue, job: Job) -> None:

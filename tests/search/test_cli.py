@@ -103,7 +103,7 @@ def test_a_search_on_ray(tiny, tmp_path):
     assert "is finished" in finished.stderr
 
 
-WHOLE = ["trials=30", "epochs=3", "engine=local", "seed=3"]
+WHOLE = ["trials=30", "epochs=3", "engine=local", "seed=3", "lanes=1"]
 
 
 @pytest.fixture(scope="module")

@@ -37,6 +37,7 @@ BAD = [
     ("trails=3", "there is no key 'trails' in space slice_reg; did you mean 'trials'"),
     ("param.lrr=3", "did you mean"),
     ("data.rot=3", "did you mean 'data.root'"),
+    ("lanes=0", "lanes is 0, but must be a whole number >= 1"),
     ("trials=0", "trials is 0, but must be a whole number >= 1 (search/config.yaml or trials=...)"),
     ("trials=2.5", "trials is 2.5"),
     ("trials=many", "trials is 'many'"),
