@@ -17,14 +17,14 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any, ClassVar
 
-import lightning as L
 import timm
 import torch
 from torch import Tensor
 
+from trainables.drive import has_bf16
 from trainables.memory import keep_memory
 from trainables.slices.xception import SliceRegressor
-from trainables.train import Lane, Setup, make_trainer, train
+from trainables.train import Lane, Setup, train
 
 Step = Callable[[Tensor, Tensor], None]
 
@@ -55,12 +55,13 @@ def ladder() -> Step:
     """Ours: precision, memory format and optimizer as train.py chooses them."""
     keep_memory()
     learner = SliceRegressor(target_mean=torch.zeros(9), target_std=torch.ones(9), voxel_um=25.0)
-    precision = make_trainer(learner, 1, L.Callback()).precision_plugin
+    learner.to(memory_format=torch.channels_last)
+    mixed = learner.mixed_precision and has_bf16()
     optimizer = learner.optim.build(learner)
 
     def step(images: Tensor, planes: Tensor) -> None:
         optimizer.zero_grad()
-        with precision.train_step_context():
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
             loss = learner.losses((images, planes)).mean()
         loss.backward()
         optimizer.step()

@@ -54,7 +54,7 @@ def run(overrides: Overrides = None) -> None:
     Example: `python -m search run space=slice_reg name=first trials=20 param.lr.high=0.1`
 
     Keys are those of search/config.yaml, `data=SOURCE`, `data.OPTION=...`, the space's settings, and
-    `param.NAME=...`: a value fixes it, a list `[a,b]` gives choices, `.low=` and `.high=` move a range's ends.
+    `param.NAME=...`: a value fixes it, a list `[a,b]` gives choices, `.low=` and `.high=` move its ends.
     """
     from search.config import resolve
     from search.run import start

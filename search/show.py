@@ -10,6 +10,7 @@ from results.store import Run
 from search.view import duration, number
 
 TOP = 10  # trials on the screen
+LEARNED = 0.01  # of the baseline that a value must be better by to say that anything was learned
 
 
 def summary(run: Run) -> dict[str, Any]:
@@ -78,9 +79,9 @@ def against(objective: dict[str, Any], value: float) -> str:
     baseline = objective["baseline"]
     if baseline is None:
         return ""
-    better = value < baseline if objective["mode"] == "min" else value > baseline
+    gain = (baseline - value) * (1 if objective["mode"] == "min" else -1)
     return f"; the constant prediction scores {number(baseline)}" + (
-        "" if better else ": [bold red]nothing was learned[/bold red]"
+        "" if gain > LEARNED * abs(baseline) else ": [bold red]nothing was learned[/bold red]"
     )
 
 

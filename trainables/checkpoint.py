@@ -25,16 +25,24 @@ def state(module: torch.nn.Module, optimizer: torch.optim.Optimizer) -> State:
     return tensors
 
 
-def restore(module: torch.nn.Module, optimizer: torch.optim.Optimizer, tensors: State) -> None:
-    """Puts `state` back into a module and its optimizer."""
-    module.load_state_dict(
-        {key.removeprefix("model/"): value for key, value in tensors.items() if key.startswith("model/")}
-    )
-    for name, parameter in module.named_parameters():
-        prefix = f"optimizer/{name}/"
-        moments = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
-        if moments:
-            optimizer.state[parameter] = {key: laid_out_as(parameter, t) for key, t in moments.items()}
+def restore(module: torch.nn.Module, optimizer: torch.optim.Optimizer, path: Path, number: int) -> None:
+    """Puts lane `number` of a checkpoint into a module and its optimizer, a tensor at a time.
+
+    Raises ValueError if the file does not hold that lane.
+    """
+    with safe_open(path, framework="pt") as file, torch.no_grad():
+        keys = {key.partition("/")[2]: key for key in file.keys() if key.startswith(f"{number}/")}  # noqa: SIM118
+        if not keys:
+            raise ValueError(f"the checkpoint {path} holds no trial {number}")
+        for name, tensor in module.state_dict().items():
+            tensor.copy_(file.get_tensor(keys[f"model/{name}"]))
+        for name, parameter in module.named_parameters():
+            prefix = f"optimizer/{name}/"
+            moments = {key.removeprefix(prefix): keys[key] for key in keys if key.startswith(prefix)}
+            if moments:
+                optimizer.state[parameter] = {
+                    moment: laid_out_as(parameter, file.get_tensor(key)) for moment, key in moments.items()
+                }
 
 
 def laid_out_as(parameter: Tensor, moment: Tensor) -> Tensor:
@@ -68,14 +76,3 @@ def merge(parts: Sequence[Path], path: Path) -> None:
         write(path, tensors)
     for part in parts:
         part.unlink()
-
-
-def load(path: Path, number: int) -> State:
-    """The state of one lane. Raises ValueError if the file does not hold that lane."""
-    prefix = f"{number}/"
-    with safe_open(path, framework="pt") as file:
-        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 (no mapping)
-        tensors = {name.removeprefix(prefix): file.get_tensor(name) for name in names}
-    if not tensors:
-        raise ValueError(f"the checkpoint {path} holds no trial {number}")
-    return tensors

@@ -238,18 +238,17 @@ class PackFit(Fit):
 
     data = None  # each group has its own
 
-    def __init__(self, pack: Pack, states: Mapping[int, checkpoint.State | None], seed: int) -> None:
+    def __init__(self, pack: Pack, starts: Mapping[int, str | None], seed: int) -> None:
         self.module = self.pack = pack
-        self.lane_states, self.first_seed = dict(states), seed
+        self.starts, self.first_seed = starts, seed
         self.numbers = tuple(pack.lanes)
         self.mixed_precision = all(learner.mixed_precision for learner, _ in pack.lanes.values())
 
     def restore(self, trainer: L.Trainer) -> None:
         for group in self.pack.groups:
             for number, learner in group.learners.items():
-                state = self.lane_states.pop(number)
-                if state is not None:
-                    checkpoint.restore(learner, group.optimizer, state)
+                if start := self.starts[number]:
+                    checkpoint.restore(learner, group.optimizer, Path(start), number)
 
     def seed(self, epoch: int) -> None:
         torch.manual_seed(seeded(self.first_seed, epoch).initial_seed())

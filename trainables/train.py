@@ -3,7 +3,6 @@
 All arguments are plain values, so that any process on any machine can be handed a job.
 """
 
-import gc
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from trainables.batches import seeded
 from trainables.drive import Epoch, Fit, Metrics, drive
 from trainables.lanes import Pack, PackFit
 from trainables.learner import Learner
-from trainables.memory import keep_memory
+from trainables.memory import free_memory, keep_memory
 
 logger = logging.getLogger(__name__)
 
@@ -45,10 +44,6 @@ class Lane:
     seed: int
     start: str | None = None
 
-    def state(self) -> checkpoint.State | None:
-        """What to go on from."""
-        return checkpoint.load(Path(self.start), self.number) if self.start else None
-
 
 def train(setup: Setup, lanes: list[Lane], first: int, last: int, out: str) -> Iterator[Epoch]:
     """Trains `lanes` from `first` epochs done to `last`, yields an Epoch each, and writes checkpoint `out`.
@@ -58,7 +53,7 @@ def train(setup: Setup, lanes: list[Lane], first: int, last: int, out: str) -> I
     are trained one part after the other, and reported together. Raises what the module raises.
     """
     keep_memory()
-    gc.collect()  # the last job's modules and trainer refer to each other, and Python is in no hurry
+    free_memory()
     size = side_by_side(setup, lanes)
     parts = [lanes[start : start + size] for start in range(0, len(lanes), size)]
     if len(parts) == 1:
@@ -99,29 +94,29 @@ def side_by_side(setup: Setup, lanes: list[Lane]) -> int:
         return 1
     state = sum(tensor.nbytes for tensor in learner.state_dict().values())
     # Parameters, gradients and two moments, and as much again for what a step and a checkpoint need.
-    fits = max(1, int(free_memory() / 2 / (8 * state)))
+    fits = max(1, pack_memory() // (8 * state))
     if fits < len(lanes):
         logger.warning("%d lanes do not fit in memory; %d are trained at once", len(lanes), fits)
     return min(fits, len(lanes))
 
 
-def free_memory() -> int:
-    """Bytes that the device has to spare."""
+def pack_memory() -> int:
+    """Bytes that a pack may take: half of what is free. On a CPU large models gain nothing by a pack."""
     if torch.cuda.is_available():
-        return torch.cuda.mem_get_info()[0]
-    return psutil.virtual_memory().available
+        return torch.cuda.mem_get_info()[0] // 2
+    return min(2**30, psutil.virtual_memory().available // 2)
 
 
 def make_fit(setup: Setup, lanes: list[Lane]) -> Fit:
     """The lanes as one thing that Lightning trains."""
     if len(lanes) == 1:
-        return Solo(lanes[0], *build(setup, lanes[0]), lanes[0].state())
+        return Solo(lanes[0], *build(setup, lanes[0]))
     built: dict[int, tuple[Learner, L.LightningDataModule]] = {}
     for lane in lanes:
         module, data = build(setup, lane)
         assert isinstance(module, Learner), "side_by_side lets only learners into a pack"
         built[lane.number] = (module, data)
-    return PackFit(Pack(built), {lane.number: lane.state() for lane in lanes}, lanes[0].seed)
+    return PackFit(Pack(built), {lane.number: lane.start for lane in lanes}, lanes[0].seed)
 
 
 def build(setup: Setup, lane: Lane) -> tuple[L.LightningModule, L.LightningDataModule]:
@@ -139,21 +134,14 @@ def build(setup: Setup, lane: Lane) -> tuple[L.LightningModule, L.LightningDataM
 class Solo(Fit):
     """One lane: any LightningModule as its author wrote it."""
 
-    def __init__(
-        self,
-        lane: Lane,
-        module: L.LightningModule,
-        data: L.LightningDataModule,
-        state: checkpoint.State | None,
-    ) -> None:
-        self.lane, self.module, self.data, self.state = lane, module, data, state
+    def __init__(self, lane: Lane, module: L.LightningModule, data: L.LightningDataModule) -> None:
+        self.lane, self.module, self.data = lane, module, data
         self.mixed_precision = isinstance(module, Learner) and module.mixed_precision
         self.numbers = (lane.number,)
 
     def restore(self, trainer: L.Trainer) -> None:
-        if self.state is not None:
-            checkpoint.restore(self.module, trainer.optimizers[0], self.state)
-            self.state = None  # it is as large as the module and its moments
+        if self.lane.start:
+            checkpoint.restore(self.module, trainer.optimizers[0], Path(self.lane.start), self.lane.number)
 
     def seed(self, epoch: int) -> None:
         torch.manual_seed(seeded(self.lane.seed, epoch).initial_seed())

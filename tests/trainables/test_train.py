@@ -97,9 +97,18 @@ def test_values_go_by_name_through_keyword_arguments():
 
 def test_a_checkpoint_holds_lanes_apart(tmp_path):
     path = tmp_path / "folder" / "c.safetensors"
-    checkpoint.save(path, {1: {"model/w": torch.ones(2)}, 11: {"model/w": torch.zeros(2)}})
-    assert checkpoint.load(path, 1)["model/w"].tolist() == [1, 1]
-    assert checkpoint.load(path, 11)["model/w"].tolist() == [0, 0]
+    first, second, third = (torch.nn.Linear(2, 3) for _ in range(3))
+    optimizers = [torch.optim.AdamW(net.parameters()) for net in (first, second, third)]
+    for net, optimizer in zip((first, second), optimizers, strict=False):
+        net(torch.randn(4, 2)).sum().backward()
+        optimizer.step()
+    saved = {1: checkpoint.state(first, optimizers[0]), 11: checkpoint.state(second, optimizers[1])}
+    checkpoint.save(path, saved)
+    for number, net, optimizer in ((1, first, optimizers[0]), (11, second, optimizers[1])):
+        checkpoint.restore(third, optimizers[2], path, number)
+        assert torch.equal(third.weight, net.weight)
+        for key, moment in optimizer.state[net.weight].items():
+            assert torch.equal(optimizers[2].state[third.weight][key], moment)
     with pytest.raises(ValueError, match="holds no trial 2"):
-        checkpoint.load(path, 2)
+        checkpoint.restore(third, optimizers[2], path, 2)
     assert [file.name for file in path.parent.iterdir()] == ["c.safetensors"]
