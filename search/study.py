@@ -5,6 +5,7 @@ rung values are its intermediate values; how it came by each stands in a user at
 written first: a rung counts as finished once its value is there.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ class Study:
             "node": trial.node,
             "trained": trial.epochs,
             "epochs": list(epochs),
+            "at": time.time(),
         }
         trial_id = self._id(trial)
         self.storage.set_trial_user_attr(trial_id, f"rung/{self.rungs[rung]}", how)

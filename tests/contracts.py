@@ -123,6 +123,33 @@ class TrainableContract:
             for key, value in one.metrics[5].items():
                 assert other.metrics[5][key] == pytest.approx(value, rel=1e-5), key
 
+    @pytest.mark.parametrize("together", [True, False])
+    def test_a_lane_is_its_trial(self, given, together, tmp_path, monkeypatch):
+        """In float32 and without dropout, a lane of a pack has the losses that its trial has alone."""
+        monkeypatch.setattr("trainables.drive.has_bf16", lambda: False)
+        monkeypatch.setattr("trainables.train.pack_memory", lambda: 2**40)
+        monkeypatch.setattr("trainables.lanes.Group.probe", lambda group, batch: together)
+        plan, params = given
+        params |= {"dropout": 0.0, "warmup": 0.0, "eps": 1e-5}  # a small eps makes steps of rounding errors
+        losses = ["mse", "mse", "l1"]
+        lanes = [
+            Lane(7 + i, params | {"lr": 10 ** (-4 + i / 2), "loss": losses[i]}, seed=i) for i in range(3)
+        ]
+        pack = list(train(plan, lanes, 0, 3, str(tmp_path / "pack.safetensors")))
+        alone = [
+            list(train(plan, [lane], 0, 3, str(tmp_path / f"{lane.number}.safetensors"))) for lane in lanes
+        ]
+        for lane, epochs in zip(lanes, alone, strict=True):
+            for one, other in zip(epochs, pack, strict=True):
+                assert set(one.metrics[lane.number]) == set(other.metrics[lane.number])
+                for key, value in one.metrics[lane.number].items():
+                    assert other.metrics[lane.number][key] == pytest.approx(value, rel=1e-4, abs=1e-6), key
+        finals = {
+            lane.number: epochs[-1].metrics[lane.number] for lane, epochs in zip(lanes, alone, strict=True)
+        }
+        winner = min(finals, key=lambda number: finals[number]["val/loss"])
+        assert winner == min(finals, key=lambda number: pack[-1].metrics[number]["val/loss"])
+
     def test_reports_what_is_promised(self, given, tmp_path):
         plan, params = given
         (epoch,) = train(plan, [Lane(0, params, seed=0)], 0, 1, str(tmp_path / "c.safetensors"))

@@ -60,11 +60,15 @@ class Group:
         self.optimizer = torch.optim.AdamW(list(self.slots.values()), fused=True)
         self.slots = dict(zip(learners, self.optimizer.param_groups, strict=True))
         self.together: bool | None = None  # unknown before the first batch
+        self.stack: dict[str, dict[str, Tensor]] = {}
         self.restack()
 
     def restack(self) -> None:
         """Lays the learners that are left out in one stack."""
         lanes = list(self.learners.values())
+        if len(lanes) == 1:
+            self.together, self.stack = False, {}  # a lane alone keeps its layout
+            return
         self.stack = {kind: stacked(lanes, kind) for kind in ("parameters", "buffers")}
         self.template = MeanLoss(lanes[0])
 
@@ -114,8 +118,6 @@ class Group:
 
     def probe(self, batch: Any) -> bool:
         """Whether this batch's gradients come faster together. Changes nothing: buffers are put back."""
-        if len(self.learners) == 1:
-            return False
         before = {name: buffer.clone() for name, buffer in self.stack["buffers"].items()}
         try:
             together, one_by_one = (

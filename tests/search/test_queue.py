@@ -119,3 +119,38 @@ def test_the_study_gives_back_what_the_queue_knew(make_queue):
     rows = again.study.epochs()
     assert len(rows) == sum(trial.epochs for trial in queue.trials.values())
     assert all(row["seconds"] == 0.5 for row in rows)
+
+
+def test_packs_take_the_trials_that_are_ready(make_queue):
+    queue = make_queue(trials=10, epochs=3, lanes=4)
+    sizes = []
+    for _ in range(3):
+        sizes.append(queue.next_job())
+    assert [len(job.lanes) for job in sizes] == [4, 4, 2]
+    assert queue.next_job() is WAIT
+    for job in sizes:
+        finish(queue, job)
+    up = queue.next_job()
+    assert len(up.lanes) == 3  # the best third of ten
+    best = sorted(queue.trials, key=lambda number: queue.trials[number].params["x"])[:3]
+    assert sorted(lane.number for lane in up.lanes) == sorted(best)
+
+
+def test_a_pack_holds_alike_trials_first(make_queue):
+    queue = make_queue(trials=30, epochs=3, lanes=4)
+    while len(queue.trials) < 30:
+        finish(queue, queue.next_job())
+    up = queue.next_job()
+    kinds = [lane.params["kind"] for lane in up.lanes]
+    assert kinds == sorted(kinds, key=lambda kind: (-kinds.count(kind), kind))
+
+
+@pytest.mark.parametrize(("pace", "sizes"), [(10.0, [1, 1, 1]), (0.01, [1, 5, 6, 12])])
+def test_auto_makes_a_job_worth_its_overhead(make_queue, pace, sizes):
+    queue = make_queue(trials=60, epochs=1, lanes=None, workers=2)
+    for size in sizes:
+        job = queue.next_job()
+        assert len(job.lanes) == size
+        metrics = {lane.number: {"val/f": 1.0 + lane.number} for lane in job.lanes}
+        queue.report(Report(job.number, 1, pace * size, metrics))
+        queue.finish(job, "c")

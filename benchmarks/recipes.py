@@ -1,0 +1,209 @@
+"""The usual recipes that benchmarks/search_speed.py runs beside Ladder, each as its documentation gives it.
+
+    python -m benchmarks.recipes tune|reused|optuna|floor DATA TRIALS FOLDER
+
+Each epoch of each trial appends `unix-time accuracy` to a file in FOLDER.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import optuna
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from trainables.mnist.data import MnistData
+
+EPOCHS, ETA, BATCH = 9, 3, 64
+
+
+def space(trial: optuna.Trial) -> dict[str, Any]:
+    """The parameters of spaces/mnist_classifier.yaml that matter to this network."""
+    return {
+        "lr": trial.suggest_float("lr", 1e-4, 1e-1, log=True),
+        "weight_decay": trial.suggest_float("weight_decay", 1e-4, 1.0, log=True),
+        "beta1": trial.suggest_float("beta1", 0.8, 0.98),
+        "dropout": trial.suggest_float("dropout", 0.0, 0.5),
+    }
+
+
+class Net(L.LightningModule):
+    """784-128-64-10 with dropout."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__()
+        self.config = config
+        self.net = network(config["dropout"])
+
+    def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
+        x, y = batch
+        loss = nn.functional.cross_entropy(self.net(x), y)
+        self.log("train_loss", loss)
+        return loss
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        x, y = batch
+        self.log("val_accuracy", (self.net(x).argmax(1) == y).float().mean())
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return adamw(self.net, self.config)
+
+
+class PerEpoch(L.Callback):
+    """Calls `report(accuracy)` after each epoch."""
+
+    def __init__(self, report: Callable[[float], None]) -> None:
+        self.report = report
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if not trainer.sanity_checking:
+            self.report(float(trainer.callback_metrics["val_accuracy"]))
+
+
+def network(dropout: float) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(784, 128), nn.ReLU(), nn.Dropout(dropout),
+        nn.Linear(128, 64), nn.ReLU(), nn.Dropout(dropout), nn.Linear(64, 10),
+    )  # fmt: skip
+
+
+def adamw(net: nn.Module, config: dict[str, Any], **more: Any) -> torch.optim.AdamW:
+    betas = (config["beta1"], 0.999)
+    return torch.optim.AdamW(
+        net.parameters(), lr=config["lr"], weight_decay=config["weight_decay"], betas=betas, **more
+    )
+
+
+def tensors(data: str) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Training and validation images, float, and labels."""
+    module = MnistData(source="idx", root=data)
+    return [split.__getitems__(torch.arange(len(split))) for split in map(module.split, ("train", "val"))]
+
+
+def fit(config: dict[str, Any], data: str, report: Callable[[float], None]) -> None:
+    """Trains one configuration with Lightning."""
+    torch.set_num_threads(1)
+    train, val = (TensorDataset(*split) for split in tensors(data))
+    trainer = L.Trainer(
+        max_epochs=EPOCHS, accelerator="auto", devices=1, logger=False, callbacks=[PerEpoch(report)],
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+    trainer.fit(Net(config), DataLoader(train, BATCH, shuffle=True), DataLoader(val, 256))
+
+
+def note(folder: str, accuracy: float) -> None:
+    with open(Path(folder) / f"{os.getpid()}.epochs", "a") as file:
+        file.write(f"{time.time()} {accuracy}\n")
+
+
+def tune_search(data: str, trials: int, folder: str, reuse: bool) -> None:
+    """Ray Tune with Optuna and ASHA."""
+    from ray import tune
+    from ray.tune.schedulers import ASHAScheduler
+    from ray.tune.search.optuna import OptunaSearch
+
+    def trainable(config: dict[str, Any]) -> None:
+        def report(accuracy: float) -> None:
+            note(folder, accuracy)
+            tune.report({"val_accuracy": accuracy})
+
+        fit(config, data, report)
+
+    def define(trial: optuna.Trial) -> None:
+        space(trial)
+
+    tune.Tuner(
+        tune.with_resources(trainable, {"cpu": 1}),
+        tune_config=tune.TuneConfig(
+            metric="val_accuracy",
+            mode="max",
+            search_alg=OptunaSearch(space=define, metric="val_accuracy", mode="max", seed=0),
+            scheduler=ASHAScheduler(max_t=EPOCHS, grace_period=1, reduction_factor=ETA),
+            num_samples=trials,
+            reuse_actors=reuse,
+        ),
+        run_config=tune.RunConfig(storage_path=f"{folder}/tune", verbose=0),
+    ).fit()
+
+
+def optuna_search(data: str, trials: int, folder: str) -> None:
+    """Optuna's loop and pruner in two processes on one journal."""
+    import torch.multiprocessing as multiprocessing
+
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=optuna_worker, args=(data, trials, folder)) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+
+def optuna_worker(data: str, trials: int, folder: str) -> None:
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    study = optuna.create_study(
+        storage=JournalStorage(JournalFileBackend(f"{folder}/journal.log")),
+        study_name="s",
+        direction="maximize",
+        load_if_exists=True,
+        sampler=optuna.samplers.TPESampler(),
+        pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=ETA),
+    )
+
+    def objective(trial: optuna.Trial) -> float:
+        accuracies: list[float] = []
+
+        def report(accuracy: float) -> None:
+            note(folder, accuracy)
+            accuracies.append(accuracy)
+            trial.report(accuracy, len(accuracies))
+            if trial.should_prune():
+                raise optuna.TrialPruned
+
+        fit(space(trial), data, report)
+        return accuracies[-1]
+
+    study.optimize(objective, callbacks=[optuna.study.MaxTrialsCallback(trials, states=None)])
+
+
+def floor(data: str, trials: int, folder: str) -> None:
+    """Two bare loops: what two cores can do for this network."""
+    import torch.multiprocessing as multiprocessing
+
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=bare_loop, args=(data, trials, folder)) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+
+def bare_loop(data: str, trials: int, folder: str) -> None:
+    torch.set_num_threads(1)
+    (x, y), (vx, vy) = tensors(data)
+    net = network(0.1)
+    optimizer = adamw(net, {"lr": 1e-3, "weight_decay": 0.01, "beta1": 0.9}, fused=True)
+    for _ in range(trials):
+        net.train()
+        for rows in torch.randperm(len(x)).split(BATCH):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(net(x[rows]), y[rows]).backward()
+            optimizer.step()
+        net.eval()
+        with torch.no_grad():
+            note(folder, float((net(vx).argmax(1) == vy).float().mean()))
+
+
+if __name__ == "__main__":
+    name, data, count, folder = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
+    if name in ("tune", "reused"):
+        tune_search(data, count, folder, reuse=name == "reused")
+    else:
+        {"optuna": optuna_search, "floor": floor}[name](data, count, folder)

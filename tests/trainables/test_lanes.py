@@ -1,0 +1,114 @@
+"""Packs: who is in them, who leaves them, and where their lanes come from."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from trainables.lanes import Group, LaneDropout, Pack, grouped
+from trainables.train import Lane, Setup, build, train
+
+DIGITS = Setup(
+    "trainables.mnist.classifier:Classifier",
+    "trainables.mnist.data:MnistData",
+    {"source": "digits", "net": "mlp"},
+    seed=0,
+    epochs=3,
+    objective="val/accuracy",
+)
+PARAMS = {"lr": 1e-2, "batch_size": 64, "widths": "16", "norm": "none", "dropout": 0.0}
+
+
+def lanes(*changes):
+    return [Lane(number, PARAMS | change, seed=number) for number, change in enumerate(changes)]
+
+
+def metrics(epochs):
+    return [epoch.metrics for epoch in epochs]
+
+
+def test_equal_lanes_share_a_group():
+    mixed = lanes(
+        {}, {"dropout": 0.4}, {"widths": "8"}, {"loss": "mse"}, {"batch_size": 32}, {"label_smoothing": 0.1}
+    )
+    pack = Pack({lane.number: build(DIGITS, lane) for lane in mixed})
+    assert [sorted(group.learners) for group in grouped(pack.lanes)] == [[0, 1, 5], [2], [3], [4]]
+
+
+def test_the_stack_is_the_learners():
+    built = {lane.number: build(DIGITS, lane) for lane in lanes({}, {}, {})}
+    group = Group({number: learner for number, (learner, _) in built.items()}, built[0][1])
+    for index, learner in enumerate(group.learners.values()):
+        for name, parameter in learner.named_parameters():
+            row = group.stack["parameters"][f"learner.{name}"][index]
+            assert row.data_ptr() == parameter.data_ptr()
+            assert torch.equal(row, parameter)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_lane_that_diverges_leaves_the_others_alone(together, tmp_path, monkeypatch):
+    monkeypatch.setattr("trainables.lanes.Group.probe", lambda group, batch: together)
+    mad = {"lr": 1e30, "eps": 1e-30, "loss": "mse", "schedule": "constant"}
+    calm = [{"loss": "mse"}, {"loss": "mse", "lr": 1e-3}]
+    three = lanes(calm[0], mad, calm[1])
+    epochs = list(train(DIGITS, three, 0, 3, str(tmp_path / "three.safetensors")))
+    assert epochs[0].diverged == {1}
+    assert [set(epoch.metrics) for epoch in epochs[1:]] == [{0, 2}] * 2
+    for lane in (three[0], three[2]):
+        alone = train(DIGITS, [lane], 0, 3, str(tmp_path / "alone.safetensors"))
+        for one, other in zip(metrics(epochs), metrics(alone), strict=True):
+            assert one[lane.number]["train/loss"] == pytest.approx(other[lane.number]["train/loss"], rel=1e-4)
+
+
+def test_lanes_come_from_several_checkpoints(tmp_path):
+    four = lanes({}, {"lr": 1e-3}, {"widths": "8"}, {"lr": 3e-3})
+    whole = list(train(DIGITS, four, 0, 3, str(tmp_path / "whole.safetensors")))
+    for name, part in (("a", four[:2]), ("b", four[2:])):
+        list(train(DIGITS, part, 0, 1, str(tmp_path / f"{name}.safetensors")))
+    chosen = [
+        replace(four[1], start=str(tmp_path / "a.safetensors")),
+        replace(four[2], start=str(tmp_path / "b.safetensors")),
+    ]
+    rest = list(train(DIGITS, chosen, 1, 3, str(tmp_path / "rest.safetensors")))
+    for one, other in zip(whole[1:], rest, strict=True):
+        for lane in chosen:
+            assert other.metrics[lane.number]["val/loss"] == pytest.approx(
+                one.metrics[lane.number]["val/loss"], rel=1e-4
+            )
+
+
+def test_what_does_not_fit_is_trained_in_parts(tmp_path, monkeypatch):
+    five = lanes(*[{"lr": 10 ** (-3 + i / 4)} for i in range(5)])
+    at_once = list(train(DIGITS, five, 0, 2, str(tmp_path / "once.safetensors")))
+    state = sum(tensor.nbytes for tensor in build(DIGITS, five[0])[0].state_dict().values())
+    monkeypatch.setattr("trainables.train.pack_memory", lambda: 8 * state * 2)
+    in_parts = list(train(DIGITS, five, 0, 2, str(tmp_path / "parts.safetensors")))
+    for one, other in zip(at_once, in_parts, strict=True):
+        assert set(one.metrics) == set(other.metrics) == {0, 1, 2, 3, 4}
+        for number in one.metrics:
+            assert one.metrics[number]["val/loss"] == pytest.approx(
+                other.metrics[number]["val/loss"], rel=1e-4
+            )
+    resumed = replace(five[4], start=str(tmp_path / "parts.safetensors"))
+    assert len(list(train(DIGITS, [resumed], 2, 3, str(tmp_path / "c.safetensors")))) == 1
+    assert not list(tmp_path.glob("*.part*"))
+
+
+def test_somebodys_own_module_is_trained_lane_by_lane(tmp_path):
+    plan = Setup("tests.tiny:TinyNet", "tests.tiny:TinyData", {}, seed=0, epochs=2, objective="val_loss")
+    three = [Lane(number, {"lr": 10.0**-number, "width": 4}, seed=number) for number in range(3)]
+    epochs = list(train(plan, three, 0, 2, str(tmp_path / "c.safetensors")))
+    assert [epoch.epoch for epoch in epochs] == [1, 2]
+    assert all(set(epoch.metrics) == {0, 1, 2} for epoch in epochs)
+    alone = list(train(plan, [three[1]], 0, 2, str(tmp_path / "d.safetensors")))
+    assert alone[-1].metrics[1]["val_loss"] == epochs[-1].metrics[1]["val_loss"]
+
+
+def test_dropout_of_a_lane_keeps_the_mean():
+    torch.manual_seed(0)
+    dropout = LaneDropout(0.25)
+    x = torch.ones(100_000)
+    y = dropout(x)
+    assert y.mean().item() == pytest.approx(1.0, abs=0.02)
+    assert (y == 0).float().mean().item() == pytest.approx(0.25, abs=0.01)
+    assert torch.equal(dropout.eval()(x), x)
