@@ -33,6 +33,11 @@ def space(trial: optuna.Trial) -> dict[str, Any]:
     }
 
 
+def define(trial: optuna.Trial) -> None:
+    """The same, as OptunaSearch wants it; a function of the module, for Tune pickles it."""
+    space(trial)
+
+
 class Net(L.LightningModule):
     """784-128-64-10 with dropout."""
 
@@ -114,9 +119,6 @@ def tune_search(data: str, trials: int, folder: str, reuse: bool) -> None:
             tune.report({"val_accuracy": accuracy})
 
         fit(config, data, report)
-
-    def define(trial: optuna.Trial) -> None:
-        space(trial)
 
     tune.Tuner(
         tune.with_resources(trainable, {"cpu": 1}),

@@ -143,8 +143,8 @@ def table(all_figures: list[Figures]) -> str:
     for f in all_figures:
         reached = f.reached(goal)
         lines.append(
-            f"| {f.contender} | {f.trials} | {f.seconds:.1f} | {f.trial_epochs} | {f.rate:.2f} | {f.best:.3f} "
-            f"| {'never' if reached is None else f'{reached:.1f}'} | {f.peak_mb} |"
+            f"| {f.contender} | {f.trials} | {f.seconds:.1f} | {f.trial_epochs} | {f.rate:.2f} "
+            f"| {f.best:.3f} | {'never' if reached is None else f'{reached:.1f}'} | {f.peak_mb} |"
         )
     ours = next((f for f in all_figures if f.contender == "ladder"), None)
     if ours:
