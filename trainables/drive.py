@@ -4,6 +4,7 @@ Lightning calls back once an epoch where the engines want to iterate; the thread
 """
 
 import logging
+import os
 import queue
 import threading
 import time
@@ -18,6 +19,10 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint
 
 from trainables import checkpoint
+
+# Lightning has PyTorch look for GPUs by loading NVML anew each time, which the optimizer does each step.
+# That is for processes that fork after looking; these don't.
+os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
 
 Metrics = Mapping[int, Mapping[str, float]]
 

@@ -101,7 +101,8 @@ class Group:
             for parameter in learner.parameters():
                 parameter.grad = None
             loss = learner.losses(batch).mean()
-            loss.backward()
+            with torch.autocast(loss.device.type, enabled=False):  # for forward passes alone
+                loss.backward()
             losses.append(loss)
         return losses
 

@@ -109,12 +109,12 @@ def pack_memory() -> int:
 
 def make_fit(setup: Setup, lanes: list[Lane]) -> Fit:
     """The lanes as one thing that Lightning trains."""
-    if len(lanes) == 1:
-        return Solo(lanes[0], *build(setup, lanes[0]))
     built: dict[int, tuple[Learner, L.LightningDataModule]] = {}
     for lane in lanes:
         module, data = build(setup, lane)
-        assert isinstance(module, Learner), "side_by_side lets only learners into a pack"
+        if not isinstance(module, Learner):
+            assert len(lanes) == 1, "side_by_side lets only learners into a pack"
+            return Solo(lane, module, data)
         built[lane.number] = (module, data)
     return PackFit(Pack(built), {lane.number: lane.start for lane in lanes}, lanes[0].seed)
 
@@ -132,11 +132,11 @@ def build(setup: Setup, lane: Lane) -> tuple[L.LightningModule, L.LightningDataM
 
 
 class Solo(Fit):
-    """One lane: any LightningModule as its author wrote it."""
+    """One lane that is no Learner: a LightningModule as its author wrote it."""
 
     def __init__(self, lane: Lane, module: L.LightningModule, data: L.LightningDataModule) -> None:
         self.lane, self.module, self.data = lane, module, data
-        self.mixed_precision = isinstance(module, Learner) and module.mixed_precision
+        self.mixed_precision = False  # its author did not ask for it
         self.numbers = (lane.number,)
 
     def restore(self, trainer: L.Trainer) -> None:
