@@ -21,6 +21,7 @@ from spaces.space import Choice, Param, Range, Space
 
 ENOUGH = 10  # finished values before a rung can be modelled; TPE's own n_startup_trials
 MOST = 250  # values a model is fitted to, so that a proposal costs the same late in a search as early
+AT_ONCE = 32  # proposals from one model
 SAMPLERS = ("tpe", "random")
 
 
@@ -41,10 +42,16 @@ def propose(
     `history` holds all trials in the order of their numbers. Equal arguments give equal proposals.
     """
     distributions = {name: distribution(param) for name, param in space.params.items()}
-    study = optuna.create_study(sampler=make_sampler(sampler, hash((seed, len(history))) % 2**32))
-    if sampler != "random":
-        study.add_trials(observed(history, distributions))
-    return [dict(study.ask(distributions).params) for _ in range(count)]
+    seen = observed(history, distributions) if sampler != "random" else []
+    proposals: list[dict[str, Any]] = []
+    while len(proposals) < count:
+        # What has been asked for counts as running, which makes each further one dearer; so begin anew.
+        key = hash((seed, len(history), len(proposals))) % 2**32
+        study = optuna.create_study(sampler=make_sampler(sampler, key))
+        study.add_trials(seen)
+        asked = min(AT_ONCE, count - len(proposals))
+        proposals += [dict(study.ask(distributions).params) for _ in range(asked)]
+    return proposals
 
 
 def make_sampler(name: str, seed: int) -> BaseSampler:

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from search.engines.local import LocalEngine
-from search.job import Job, Report, State
-from search.queue import DONE, HOPELESS, WAIT
+from search.job import Job, Report, State, Trial
+from search.queue import DONE, HOPELESS, WAIT, alike_first
 from tests.formula import Formula
 
 
@@ -136,13 +136,11 @@ def test_packs_take_the_trials_that_are_ready(make_queue):
     assert sorted(lane.number for lane in up.lanes) == sorted(best)
 
 
-def test_a_pack_holds_alike_trials_first(make_queue):
-    queue = make_queue(trials=30, epochs=3, lanes=4)
-    while len(queue.trials) < 30:
-        finish(queue, queue.next_job())
-    up = queue.next_job()
-    kinds = [lane.params["kind"] for lane in up.lanes]
-    assert kinds == sorted(kinds, key=lambda kind: (-kinds.count(kind), kind))
+def test_alike_trials_come_first():
+    kinds = "abbcbab"
+    trials = [Trial(number, {"kind": kind, "x": 0.0}) for number, kind in enumerate(kinds)]
+    assert "".join(trial.params["kind"] for trial in alike_first(trials, ["kind"])) == "bbbbaac"
+    assert alike_first(trials, []) == trials  # best first, as they came
 
 
 @pytest.mark.parametrize(("pace", "sizes"), [(10.0, [1, 1, 1]), (0.01, [1, 5, 6, 12])])
