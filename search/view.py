@@ -22,7 +22,11 @@ class View:
     def __init__(self, console: Console, title: str, workers: int) -> None:
         self.console, self.title, self.workers = console, title, workers
         self.began, self.drawn = time.monotonic(), 0.0
-        self.live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+        # What others print is noise for run.log (noise.py), and must not be drawn above the view.
+        live = Live(
+            console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
+        )
+        self.live = live if console.is_terminal else None
         self.best: int | None = None
         self.said_epoch = False
         self.largest = 1  # lanes of a pack so far
@@ -79,7 +83,7 @@ class View:
             self.drawn = time.monotonic()
             states = Counter(trial.state.value for trial in queue.trials.values())
             counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
-            self.say(f"{self.clock()} {counts}; {self.best_line(queue, best)}")
+            self.say(f"{self.clock()} {counts}; best: {self.best_line(queue, best)}")
         for lane in job.lanes:
             trial = queue.trials[lane.number]
             if trial.state in (State.FAILED, State.DIVERGED):
@@ -93,7 +97,7 @@ class View:
         if best is None:
             return "no value yet"
         metric = queue.space.objective.metric
-        return f"best {metric} {number(best.values[-1])} after {best.epochs} epochs (trial {best.number})"
+        return f"{metric} {number(best.values[-1])} after {best.epochs} epochs (trial {best.number})"
 
     def panel(self, queue: Queue) -> Group:
         """The live view: states, progress, time left, the best with its parameters."""
