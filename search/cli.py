@@ -40,6 +40,9 @@ def user_errors(command: Callable[..., None]) -> Callable[..., None]:
         except ValueError as error:
             print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
             raise typer.Exit(WRONG_INPUT) from error
+        except KeyboardInterrupt:
+            print("interrupted before anything was begun.", file=sys.stderr)
+            raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
             raise typer.Exit(FAILED) from None
 

@@ -6,8 +6,9 @@
         queue.finish(job, checkpoint)                        # or queue.fail(job, error)
 
 After `next_job` the job's trials are running; after `finish` they are paused at their rung (or complete at
-the last one); after `fail` they have failed. What is finished stands in the study, so that a queue made
-again from the same study goes on where this one was: resuming is the normal start.
+the last one); after `fail` the trial has failed, or each trial of a pack is tried again alone. What is
+finished stands in the study, so that a queue made again from the same study goes on where this one was:
+resuming is the normal start.
 
 Decisions are made in `rungs.py`, configurations proposed in `sampler.py`; here they meet.
 """
@@ -52,6 +53,7 @@ class Queue:
         self.trials: dict[int, Trial] = {trial.number: trial for trial in study.trials()}
         self.jobs: dict[int, Job] = {}  # those being trained
         self.reports: dict[int, list[Report]] = {}  # what they have said
+        self.suspects: set[int] = set()  # trials of packs that broke off
         self.started = 0
         self.pace: float | None = None  # seconds that an epoch of a trial takes, as last reported
 
@@ -68,6 +70,8 @@ class Queue:
         ):
             case Promote(rung, trials):
                 ready = alike_first([self.trials[number] for number in trials], self.space.structure)
+                if suspects := [trial for trial in ready if trial.number in self.suspects]:
+                    return self._start(rung, suspects[:1])
                 return self._start(rung, ready[: self._lanes(rung, len(ready))])
             case Sample():
                 return self._start(0, [self.study.create(params) for params in self._propose()])
@@ -94,11 +98,15 @@ class Queue:
         self._forget(job)
 
     def fail(self, job: Job, error: str) -> None:
-        """A job has broken off: its lanes have failed."""
-        for lane in job.lanes:
-            if self.trials[lane.number].state is State.RUNNING:
-                self.trials[lane.number] = replace(self.trials[lane.number], state=State.FAILED, error=error)
-                self.study.end(self.trials[lane.number])
+        """A job has broken off: its trial has failed. The trials of a pack are each tried again alone."""
+        running = [lane.number for lane in job.lanes if self.trials[lane.number].state is State.RUNNING]
+        for number in running:
+            if len(job.lanes) > 1:
+                self.trials[number] = replace(self.trials[number], state=State.PAUSED)
+                self.suspects.add(number)
+            else:
+                self.trials[number] = replace(self.trials[number], state=State.FAILED, error=error)
+                self.study.end(self.trials[number])
         self._forget(job)
 
     def best(self) -> Trial | None:

@@ -4,7 +4,8 @@ import fcntl
 import signal
 import tempfile
 import types
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,10 +35,10 @@ class Outcome:
 
 def start(config: RunConfig) -> Outcome:
     """Makes a new run and searches. Raises ValueError, with nothing written, if it can't be begun."""
-    config = prepared(config)
+    config, notes = prepared(config)
     folder = new_folder(config)
     with quiet() as noise:
-        return search(config, folder, noise, new=True)
+        return search(config, folder, noise, notes, new=True)
 
 
 def resume(folder: Path) -> Outcome:
@@ -48,18 +49,27 @@ def resume(folder: Path) -> Outcome:
     config = from_plain(run.config, str(folder / "config.yaml"))
     if run.status == "finished":
         raise ValueError(f"{folder} is finished; look at it with: python -m search show {folder}")
+    now, notes = prepared(config)
+    was, new = (c.space.options.get("content") for c in (config, now))
+    if was != new:
+        raise ValueError(f"the data of {folder} has changed since the run began; begin a new run with it")
     with quiet() as noise:
-        return search(prepared(config), folder, noise, new=False)
+        return search(now, folder, noise, notes, new=False)
 
 
-def prepared(config: RunConfig) -> RunConfig:
-    """The configuration with its data checked and named by content. Raises ValueError."""
+def prepared(config: RunConfig) -> tuple[RunConfig, list[str]]:
+    """The configuration with its data checked and named by content, and what is to be noted of the data.
+
+    Raises ValueError.
+    """
     space = config.space
     if space.prepare is None:
-        return config
-    prepare = byname.load(space.prepare)
-    options = {**space.options, **prepare({**space.settings, **space.options, "seed": config.seed})}
-    return replace(config, space=replace(space, options=options))
+        return config, []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        found = byname.load(space.prepare)({**space.settings, **space.options, "seed": config.seed})
+    notes = [str(warning.message) for warning in caught if warning.category is UserWarning]
+    return replace(config, space=replace(space, options={**space.options, **found})), notes
 
 
 def new_folder(config: RunConfig) -> Path:
@@ -86,43 +96,46 @@ def new_folder(config: RunConfig) -> Path:
     return storage / f"{config.space.name}-{number}"
 
 
-def search(config: RunConfig, folder: Path, noise: Noise, new: bool) -> Outcome:
+def search(config: RunConfig, folder: Path, noise: Noise, notes: Sequence[str], *, new: bool) -> Outcome:
     """Runs the queue dry on the engine that the configuration names."""
-    train = TrainJob(str(folder), setup(config))
-    with interruptible():
-        engine = make_engine(config, train)
-        try:
-            if new:
-                folder.mkdir(parents=True)
-                write_config(folder, config)
-            noise.keep(folder / "run.log")
-            with locked(folder):
-                title = f"{folder.name}: {config.space.about or config.space.name}"
-                plan = Plan(
-                    trials=config.trials,
-                    rungs=config.rungs,
-                    eta=config.eta,
-                    seed=config.seed,
-                    sampler=config.sampler,
-                    lanes=None if config.lanes == "auto" else int(config.lanes),
-                    workers=engine.workers,
-                )
-                study = Study(folder / "study.log", config.space, config.rungs)
-                queue = Queue(config.space, plan, study)
-                with View(noise.console, title, engine.workers) as view:
-                    announce(view, config, folder, engine.dashboard)
-                    recorder = Recorder(queue, folder, view)
-                    try:
-                        engine.run(recorder)
-                    except KeyboardInterrupt:
-                        return Outcome(folder, interrupted=True)
-                    finally:
-                        recorder.write()
-        except KeyboardInterrupt:
-            return Outcome(folder, interrupted=True)
-        finally:
-            engine.close()
+    engine = make_engine(config, TrainJob(str(folder), setup(config)))
+    try:
+        if new:
+            folder.mkdir(parents=True)
+            write_config(folder, config)
+        noise.keep(folder / "run.log")
+        # After the engine, for Ray has a SIGTERM handler of its own.
+        with interruptible(), locked(folder):
+            run_dry(engine, config, folder, noise, notes)
+    except KeyboardInterrupt:
+        return Outcome(folder, interrupted=True)
+    finally:
+        engine.close()
     return Outcome(folder, interrupted=False)
+
+
+def run_dry(engine: Any, config: RunConfig, folder: Path, noise: Noise, notes: Sequence[str]) -> None:
+    """Runs the folder's queue on the engine; tables and view go along."""
+    plan = Plan(
+        trials=config.trials,
+        rungs=config.rungs,
+        eta=config.eta,
+        seed=config.seed,
+        sampler=config.sampler,
+        lanes=None if config.lanes == "auto" else int(config.lanes),
+        workers=engine.workers,
+    )
+    queue = Queue(config.space, plan, Study(folder / "study.log", config.space, config.rungs))
+    title = f"{folder.name}: {config.space.about or config.space.name}"
+    with View(noise.console, title, engine.workers) as view:
+        announce(view, config, folder, engine.dashboard)
+        for note in notes:
+            view.say(f"note: {note}")
+        recorder = Recorder(queue, folder, view)
+        try:
+            engine.run(recorder)
+        finally:
+            recorder.write()
 
 
 def make_engine(config: RunConfig, train: TrainJob) -> Any:

@@ -5,6 +5,7 @@ rung values are its intermediate values; how it came by each stands in a user at
 written first: a rung counts as finished once its value is there.
 """
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -35,6 +36,7 @@ class Study:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.space, self.rungs = space, tuple(rungs)
         self.distributions = {name: distribution(param) for name, param in space.params.items()}
+        mend(path)
         self.storage = JournalStorage(JournalFileBackend(str(path)))
         direction = StudyDirection.MINIMIZE if space.objective.mode == "min" else StudyDirection.MAXIMIZE
         name = path.parent.name
@@ -121,3 +123,17 @@ class Study:
             device=last.get("device", ""),
             node=last.get("node", ""),
         )
+
+
+def mend(path: Path) -> None:
+    """Takes out of a journal what a killed process left: half a last line, and the lock that it held.
+
+    Only for who holds the run's own lock (search/run.py): then nobody else is writing.
+    """
+    for lock in path.parent.glob(f"{path.name}.lock*"):
+        lock.unlink()
+    if path.exists():
+        content = path.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            os.truncate(path, whole)

@@ -103,7 +103,7 @@ class TrainableContract:
     @pytest.fixture
     def given(self, name: str) -> tuple[Setup, dict[str, object]]:
         config = resolve([f"space={name}", "epochs=3", "seed=1"])
-        config = prepared(replace(config, space=small(config.space)))
+        config, _ = prepared(replace(config, space=small(config.space)))
         params = dict(config.space.sample(random.Random(4)))
         gentle = {"lr": 1e-3, "batch_size": 16, "dropout": 0.3, "schedule": "cosine"}
         params |= {key: value for key, value in gentle.items() if key in params}

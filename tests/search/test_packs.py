@@ -37,7 +37,7 @@ def test_a_trial_of_a_pack_is_the_trial_alone(engine, name, tmp_path):
     config = resolve(
         [f"space={name}", "trials=4", "epochs=1", "param.dropout=0.0", "param.batch_size=16", *sizes]
     )
-    config = prepared(dataclasses.replace(config, space=small(config.space)))
+    config, _ = prepared(dataclasses.replace(config, space=small(config.space)))
     space, plan = config.space, Plan(4, (1,), 3, seed=0, sampler="random", lanes=4)
     queue = Queue(space, plan, Study(tmp_path / "study.log", space, (1,)))
     engine(TrainJob(str(tmp_path), setup(config))).run(queue)

@@ -111,6 +111,19 @@ def test_a_resumed_search_finds_what_an_unbroken_one_does(make_queue, tmp_path, 
     assert {n: replace(t) for n, t in resumed.trials.items()} == whole.trials
 
 
+def test_a_journal_torn_by_a_kill_is_mended(make_queue, tmp_path):
+    queue = make_queue(trials=9)
+    LocalEngine(Formula()).run(queue)
+    journal = tmp_path / "study.log"
+    with open(journal, "ab") as file:
+        file.write(b'{"op_code":5,"worker_id":"gone","tri')
+    (tmp_path / "study.log.lock").symlink_to(journal)
+    again = make_queue(trials=10)
+    assert again.trials == queue.trials
+    LocalEngine(Formula()).run(again)
+    assert make_queue(trials=10).trials == again.trials
+
+
 def test_the_study_gives_back_what_the_queue_knew(make_queue):
     queue = make_queue(trials=9)
     LocalEngine(Formula(diverges=0.9)).run(queue)
@@ -134,6 +147,15 @@ def test_packs_take_the_trials_that_are_ready(make_queue):
     assert len(up.lanes) == 3  # the best third of ten
     best = sorted(queue.trials, key=lambda number: queue.trials[number].params["x"])[:3]
     assert sorted(lane.number for lane in up.lanes) == sorted(best)
+
+
+def test_a_pack_that_breaks_off_fails_only_the_culprit(make_queue):
+    queue = make_queue(trials=12, epochs=3, lanes=6)
+    LocalEngine(Formula(raises=0.8)).run(queue)
+    culprits = {number for number, trial in queue.trials.items() if trial.params["x"] >= 0.8}
+    assert culprits
+    assert {n for n, trial in queue.trials.items() if trial.state is State.FAILED} == culprits
+    assert all(trial.values for number, trial in queue.trials.items() if number not in culprits)
 
 
 def test_alike_trials_come_first():

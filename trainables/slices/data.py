@@ -1,7 +1,6 @@
 """Sections and their planes for training: cut from the phantom, or the user's own."""
 
 import functools
-import warnings
 from typing import Any
 
 import lightning
@@ -36,12 +35,7 @@ def split_rows(series: Images, seed: int) -> dict[str, Tensor]:
     `series` (N,) numbers each section's brain. With three brains or more, each goes to one split as a whole.
     """
     units = torch.from_numpy(np.unique(series, return_inverse=True)[1])
-    if int(units.max()) + 1 < len(SPLITS):
-        warnings.warn(
-            "fewer than three series: neighbouring sections of one brain are in training and validation, "
-            "so new brains will score worse than this validation says",
-            stacklevel=2,
-        )
+    if sections.warn_of_few_series(series):
         units = torch.arange(len(series))
     count = int(units.max()) + 1
     order = torch.randperm(count, generator=seeded(seed))

@@ -8,6 +8,7 @@ import difflib
 import hashlib
 import os
 import uuid
+import warnings
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -56,8 +57,20 @@ def prepare(options: Mapping[str, Any]) -> dict[str, Any]:
         return {"content": PHANTOM}
     root = Path(options["root"]).expanduser().resolve()
     size = options.get("image_size", 64)
-    load(root, size, options.get("voxel_um"))
+    warn_of_few_series(load(root, size, options.get("voxel_um")).series)
     return {"content": _content(_folders(root), size), "root": str(root)}
+
+
+def warn_of_few_series(series: np.ndarray[Any, Any]) -> bool:
+    """Whether there are too few brains, (N,) numbers of them, to give each split its own; warns if so."""
+    if len(np.unique(series)) >= 3:
+        return False
+    warnings.warn(
+        "fewer than three series: neighbouring sections of one brain are in training and validation, "
+        "so new brains will score worse than this validation says",
+        stacklevel=3,
+    )
+    return True
 
 
 def check(options: Mapping[str, Any]) -> None:
