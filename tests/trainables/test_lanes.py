@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import lightning as L
 import pytest
 import torch
 
@@ -112,3 +113,15 @@ def test_dropout_of_a_lane_keeps_the_mean():
     assert y.mean().item() == pytest.approx(1.0, abs=0.02)
     assert (y == 0).float().mean().item() == pytest.approx(0.25, abs=0.01)
     assert torch.equal(dropout.eval()(x), x)
+
+
+def test_a_learner_is_a_lightning_module_like_any_other(tmp_path):
+    """Lightning's own loop and the pack give the same losses."""
+    (lane,) = lanes({})
+    *_, last = train(DIGITS, [lane], 0, 2, str(tmp_path / "c.safetensors"))
+    learner, data = build(DIGITS, lane)
+    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    trainer = L.Trainer(max_epochs=2, enable_checkpointing=False, num_sanity_val_steps=0, **quiet)
+    trainer.fit(learner, datamodule=data)
+    for name in ("train/loss", "val/loss", "val/accuracy"):
+        assert float(trainer.callback_metrics[name]) == pytest.approx(last.metrics[0][name], rel=1e-4), name
