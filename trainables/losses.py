@@ -5,7 +5,6 @@ One number per sample, not per batch: the pack of lanes weighs samples and lanes
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -40,8 +39,3 @@ def loss_named(name: str, allowed: tuple[str, ...] = tuple(LOSSES)) -> Loss:
     if name not in allowed:
         raise ValueError(f"loss is {name!r}, but must be one of {', '.join(allowed)} (param.loss=...)")
     return LOSSES[name]
-
-
-def finite(values: Tensor) -> bool:
-    """Whether every element is a number: neither NaN nor infinite."""
-    return bool(torch.isfinite(values).all())
