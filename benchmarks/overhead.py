@@ -23,7 +23,8 @@ from search.queue import Plan, Queue
 from search.recorder import Recorder
 from search.study import Study
 from search.view import View
-from spaces.space import Choice, Objective, Range, Space
+from spaces.params import Choice, Range
+from spaces.space import Objective, Space
 
 SPACE = Space(
     name="nothing",

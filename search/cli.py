@@ -123,7 +123,7 @@ def spaces(as_json: AsJson = False) -> None:
     Example: `python -m search spaces`
     """
     from search.show import print_table
-    from spaces.space import names, read
+    from spaces.read import names, read
 
     rows = [
         {
@@ -153,11 +153,12 @@ def ended(outcome: Any, as_json: bool) -> None:
     from search.run import short
     from search.show import print_run, summary
 
-    if outcome.interrupted:
-        print("interrupted; what was finished is kept.", file=sys.stderr)
+    if outcome.interrupted or outcome.unwritable:
+        why = "interrupted" if outcome.interrupted else f"error: {outcome.unwritable}"
+        print(f"{why}; what was finished is kept.", file=sys.stderr)
         if outcome.folder.exists():
             print(f"go on with: python -m search resume {short(outcome.folder)}", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED)
+        raise typer.Exit(INTERRUPTED if outcome.interrupted else FAILED)
     found = open_run(outcome.folder)
     if as_json:
         print(json.dumps(summary(found), indent=2))

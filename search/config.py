@@ -14,8 +14,9 @@ import yaml
 
 from search.rungs import milestones
 from search.sampler import SAMPLERS
-from spaces import space as spaces
-from spaces.space import Space, nearest
+from spaces import read as spaces
+from spaces.params import nearest
+from spaces.space import Space
 
 ENGINES = ("ray", "local")
 FILE = Path(__file__).parent / "config.yaml"
@@ -60,6 +61,7 @@ class RunConfig:
             "settings": dict(space.settings),
             "structure": list(space.structure),
             "params": {name: param.plain() for name, param in space.params.items()},
+            "seeds": [space.point(seed) for seed in space.seeds],
         }
 
 

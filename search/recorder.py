@@ -12,7 +12,7 @@ from search.job import Job, Report, State
 from search.queue import Queue
 from search.rungs import Done, Wait
 from search.view import View
-from spaces.space import Choice, Range
+from spaces.params import Choice, Range
 
 SHARE = 0.05  # of the time may go into writing tables
 KEPT = (State.RUNNING, State.PAUSED, State.COMPLETE)

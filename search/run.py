@@ -1,6 +1,7 @@
 """A run from start to end: check, make the folder, search, say what came of it."""
 
 import fcntl
+import logging
 import signal
 import tempfile
 import types
@@ -24,13 +25,16 @@ from search.view import View
 from search.work import TrainJob
 from trainables import byname
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Outcome:
     """How a run ended."""
 
     folder: Path
-    interrupted: bool
+    interrupted: bool = False
+    unwritable: str | None = None  # why the folder can't be written, if that ended it
 
 
 def start(config: RunConfig) -> Outcome:
@@ -109,9 +113,12 @@ def search(config: RunConfig, folder: Path, noise: Noise, notes: Sequence[str], 
             run_dry(engine, config, folder, noise, notes)
     except KeyboardInterrupt:
         return Outcome(folder, interrupted=True)
+    except OSError as error:
+        logger.exception("the run's folder can't be written")
+        return Outcome(folder, unwritable=str(error))
     finally:
         engine.close()
-    return Outcome(folder, interrupted=False)
+    return Outcome(folder)
 
 
 def run_dry(engine: Any, config: RunConfig, folder: Path, noise: Noise, notes: Sequence[str]) -> None:
@@ -198,7 +205,7 @@ def find(name: str, storage: str) -> Run:
         if (folder / "config.yaml").exists():
             return open_run(folder)
     known = [path.parent.name for path in Path(storage).glob("*/config.yaml")]
-    from spaces.space import nearest
+    from spaces.params import nearest
 
     hint = nearest(name, known) if known else ""
     raise ValueError(f"there is no run {name!r} in {storage}{hint} (python -m search list)")

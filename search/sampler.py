@@ -17,7 +17,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from spaces.space import Choice, Param, Range, Space
+from spaces.params import Choice, Param, Range
+from spaces.space import Space
 
 ENOUGH = 10  # finished values before a rung can be modelled; TPE's own n_startup_trials
 MOST = 250  # values a model is fitted to, so that a proposal costs the same late in a search as early

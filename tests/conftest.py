@@ -11,7 +11,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from search.queue import Plan, Queue
 from search.rungs import milestones
 from search.study import Study
-from spaces.space import Choice, Objective, Range, Space
+from spaces.params import Choice, Range
+from spaces.space import Objective, Space
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
 

@@ -10,9 +10,10 @@ import torch
 import yaml
 
 from search.config import from_plain, resolve
-from search.job import State
+from search.job import State, StorageError
 from search.run import prepared, setup
-from spaces.space import Space, read
+from spaces.read import read
+from spaces.space import Space
 from tests.formula import Formula
 from trainables.train import Lane, Setup, build, train
 
@@ -47,6 +48,16 @@ class EngineContract:
         diverged = {trial.number for trial in queue.trials.values() if trial.state is State.DIVERGED}
         assert diverged == {number for number, trial in queue.trials.items() if trial.params["x"] >= 0.7}
         assert queue.best() is not None
+
+    def test_a_full_disk_ends_the_search_and_blames_no_trial(self, engine, make_queue):
+        queue = make_queue(trials=12)
+        with pytest.raises(StorageError, match="no space left"):
+            engine(Formula(disk_full=0.5)).run(queue)
+        assert not any(trial.state is State.FAILED for trial in queue.trials.values())
+        again = make_queue(trials=12)  # from the same study, when there is space again
+        assert any(trial.values for trial in again.trials.values())
+        engine(Formula()).run(again)
+        assert {trial.state for trial in again.trials.values()} == {State.COMPLETE, State.STOPPED}
 
     def test_what_the_queue_raises_ends_the_search(self, engine, make_queue):
         class Broken:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, grad_and_value, stack_module_state, vmap
 
-from spaces import space as spaces
+from spaces import read as spaces
+from spaces.params import Choice
 from trainables import byname
 from trainables.learner import Learner
 from trainables.losses import LOSSES
@@ -171,7 +172,7 @@ def test_every_value_of_the_space_is_taken(name: str) -> None:
     known = byname.names(kind) | byname.names(MnistData)
     assert {*space.params, *space.settings, *space.options} <= known
     for key, param in space.params.items():
-        for value in param.options if isinstance(param, spaces.Choice) else (param.low, param.high):
+        for value in param.options if isinstance(param, Choice) else (param.low, param.high):
             make(kind, **{key: value})
 
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from results import open_run
 from search.cli import app
-from spaces.space import names
+from spaces.read import names
 
 ROOT = Path(__file__).parents[2]
 TINY_SPACE = """\

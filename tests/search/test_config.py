@@ -3,7 +3,7 @@
 import pytest
 
 from search.config import resolve
-from spaces.space import Choice
+from spaces.params import Choice
 
 
 def test_budgets_and_overrides():

@@ -11,7 +11,7 @@ from search.queue import Plan, Queue
 from search.run import prepared, setup
 from search.study import Study
 from search.work import TrainJob
-from spaces.space import names
+from spaces.read import names
 from tests.contracts import small
 from trainables.train import Lane, Setup, train
 

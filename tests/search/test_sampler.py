@@ -5,7 +5,8 @@ import random
 import pytest
 
 from search.sampler import ENOUGH, MOST, Observation, distribution, model_rung, observed, propose
-from spaces.space import Choice, Objective, Range, Space
+from spaces.params import Choice, Range
+from spaces.space import Objective, Space
 
 SPACE = Space(
     name="s",

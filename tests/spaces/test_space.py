@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from spaces.space import Choice, Range, names, parse_param, read
+from spaces.params import Choice, Range, parse_param
+from spaces.read import names, read
 from tests.contracts import SpaceContract
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from spaces.space import names
+from spaces.read import names
 from tests.contracts import TrainableContract
 from trainables import byname, checkpoint
 from trainables.batches import Batches
