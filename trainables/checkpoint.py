@@ -9,11 +9,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 State = dict[str, Tensor]
+
+
+class Unwritable(OSError):
+    """A checkpoint can't be written: the disk is full, say. No fault of what was trained."""
 
 
 def state(module: torch.nn.Module, optimizer: torch.optim.Optimizer) -> State:
@@ -45,6 +49,22 @@ def restore(module: torch.nn.Module, optimizer: torch.optim.Optimizer, path: Pat
                 }
 
 
+def lanes(path: Path) -> set[int]:
+    """The numbers of the lanes that a checkpoint holds."""
+    with safe_open(path, framework="pt") as file:
+        return {int(key.partition("/")[0]) for key in file.keys()}  # noqa: SIM118
+
+
+def weights(path: Path, number: int) -> State:
+    """The parameters and buffers of lane `number`, by name. Raises ValueError if it is not in the file."""
+    prefix = f"{number}/model/"
+    with safe_open(path, framework="pt") as file:
+        found = {key.removeprefix(prefix): key for key in file.keys() if key.startswith(prefix)}  # noqa: SIM118
+        if not found:
+            raise ValueError(f"the checkpoint {path} holds no trial {number}")
+        return {name: file.get_tensor(key) for name, key in found.items()}
+
+
 def laid_out_as(parameter: Tensor, moment: Tensor) -> Tensor:
     """The moment on the parameter's device and with its strides: AdamW's fused kernel walks both as one."""
     if moment.shape != parameter.shape:
@@ -53,7 +73,7 @@ def laid_out_as(parameter: Tensor, moment: Tensor) -> Tensor:
 
 
 def save(path: Path, lanes: Mapping[int, State]) -> None:
-    """Writes the state of each lane, by its number, whole or not at all."""
+    """Writes the state of each lane, by its number, whole or not at all. Raises Unwritable."""
     tensors = {
         f"{number}/{key}": tensor.detach().cpu().contiguous()
         for number, lane in lanes.items()
@@ -63,10 +83,14 @@ def save(path: Path, lanes: Mapping[int, State]) -> None:
 
 
 def write(path: Path, tensors: dict[str, Tensor]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file(tensors, temporary)
-    temporary.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, temporary)
+        temporary.replace(path)
+    except (OSError, SafetensorError) as error:
+        temporary.unlink(missing_ok=True)
+        raise Unwritable(f"the checkpoint {path} can't be written: {error}") from error
 
 
 def merge(parts: Sequence[Path], path: Path) -> None:
