@@ -14,15 +14,15 @@ import lightning as L
 class Predictor(ABC):
     """Predicts what lies at a path and writes the results to a folder.
 
-    `members` are one or more trained learners in eval mode: an ensemble. `options` are the names that
-    `predict` takes, with their defaults.
+    `members` are one or more trained learners in eval mode: an ensemble. `data` is what they were trained
+    on. `options` are the names that `predict` takes, with their defaults.
     """
 
     options: ClassVar[Mapping[str, Any]] = {}
 
-    def __init__(self, members: Sequence[L.LightningModule]) -> None:
+    def __init__(self, members: Sequence[L.LightningModule], data: L.LightningDataModule) -> None:
         assert members, "a predictor has at least one member"
-        self.members = tuple(members)
+        self.members, self.data = tuple(members), data
 
     @abstractmethod
     def predict(self, source: Path, out: Path, options: Mapping[str, Any]) -> list[str]:
