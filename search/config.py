@@ -56,6 +56,7 @@ class RunConfig:
             "trainable": space.trainable,
             "data": space.data,
             "prepare": space.prepare,
+            "predictor": space.predictor,
             "objective": asdict(space.objective),
             "options": dict(space.options),
             "settings": dict(space.settings),

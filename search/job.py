@@ -6,6 +6,10 @@ from enum import StrEnum
 from typing import Any
 
 
+class StorageError(OSError):
+    """The run's folder can't be written. No trial is at fault, so the search ends and can be resumed."""
+
+
 class State(StrEnum):
     """What became of a trial; the same words in every table."""
 
@@ -15,6 +19,9 @@ class State(StrEnum):
     STOPPED = "stopped"  # never promoted
     DIVERGED = "diverged"  # its loss was not finite
     FAILED = "failed"  # its training raised
+
+
+DEFAULT = -1  # the number of the space's default configuration where it is no trial
 
 
 @dataclass(frozen=True)
@@ -59,17 +66,24 @@ class Lane:
 
 @dataclass(frozen=True)
 class Job:
-    """A pack of trials to be trained from one rung to the next."""
+    """A pack of trials to be trained from one rung to the next.
+
+    With a `fresh` seed it confirms them: its batches come in the order of that seed, the best epochs are
+    kept, and these are scored on the test split.
+    """
 
     number: int
     lanes: tuple[Lane, ...]
     first: int  # epochs that the trials have done
     last: int  # epochs that they will have done
+    fresh: int | None = None
 
     @property
     def title(self) -> str:
         """`trial 7 epochs 3-9`, for people."""
-        numbers = ", ".join(str(lane.number) for lane in self.lanes[:4])
+        numbers = ", ".join(
+            "default" if lane.number == DEFAULT else str(lane.number) for lane in self.lanes[:4]
+        )
         many = "s" if len(self.lanes) > 1 else ""
         more = f" and {len(self.lanes) - 4} more" if len(self.lanes) > 4 else ""
         return f"trial{many} {numbers}{more} epochs {self.first}-{self.last}"
@@ -86,3 +100,5 @@ class Report:
     diverged: frozenset[int] = field(default_factory=frozenset)
     device: str = ""
     node: str = ""
+    best: Mapping[int, int] = field(default_factory=dict)  # in a job that confirms, each lane's best epoch
+    test: Mapping[int, float] = field(default_factory=dict)  # and, at the end, its score on the test split

@@ -175,7 +175,9 @@ class Queue:
             Observation(trial.params, values.get(number, ()), number in busy)
             for number, trial in self.trials.items()
         ]
-        return propose(self.space, history, count, sampler=self.plan.sampler, seed=self.plan.seed)
+        known = [self.space.point(seed) for seed in self.space.seeds[len(self.trials) :]][:count]
+        rest = count - len(known)
+        return known + propose(self.space, history, rest, sampler=self.plan.sampler, seed=self.plan.seed)
 
     def _values(self) -> dict[int, tuple[float, ...]]:
         """Each trial's objectives by rung, less is better; infinite where it diverged. Without the failed."""
@@ -210,7 +212,7 @@ def alike_first(trials: list[Trial], structure: Sequence[str]) -> list[Trial]:
     """The trials with those of the commonest structure first, so that a pack's lanes are alike."""
 
     def of(trial: Trial) -> tuple[str, ...]:
-        return tuple(repr(trial.params[name]) for name in structure)
+        return tuple(repr(trial.params.get(name)) for name in structure)
 
     common = Counter(map(of, trials))
     return sorted(trials, key=lambda trial: (-common[of(trial)], of(trial)))

@@ -169,6 +169,7 @@ def setup(config: RunConfig) -> Mapping[str, Any]:
         "seed": config.seed,
         "epochs": config.epochs,
         "objective": space.objective.metric,
+        "mode": space.objective.mode,
     }
 
 

@@ -2,11 +2,11 @@
 
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from search.job import Job, Report
+from search.job import Job, Report, StorageError
 
 Train = Callable[[Job], Iterator[Report]]
 """What an engine runs: trains a job, yields a report an epoch, and leaves the job's checkpoint behind.
@@ -15,6 +15,8 @@ A test passes a formula instead of training."""
 
 def checkpoint_name(job: Job) -> str:
     """Where a job's checkpoint is kept, relative to the run's folder."""
+    if job.fresh is not None:
+        return f"checkpoints/confirm/seed-{job.fresh}-trial-{job.lanes[0].number:05}.safetensors"
     return f"checkpoints/trial-{job.lanes[0].number:05}-epoch-{job.last}.safetensors"
 
 
@@ -29,8 +31,11 @@ class TrainJob:
         # Imported here: PyTorch is for workers, and the command line must start without it.
         import torch
 
+        from trainables.checkpoint import Unwritable
+        from trainables.score import score
         from trainables.train import Lane, Setup, train
 
+        setup = replace(Setup(**self.setup), batch_seed=job.fresh)
         folder = Path(self.folder)
         lanes = [
             Lane(lane.number, lane.params, lane.seed, str(folder / lane.start) if lane.start else None)
@@ -39,13 +44,21 @@ class TrainJob:
         device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
         node = socket.gethostname()
         out = str(folder / checkpoint_name(job))
-        for epoch in train(Setup(**self.setup), lanes, job.first, job.last, out):
-            yield Report(
-                job=job.number,
-                epoch=epoch.epoch,
-                seconds=epoch.seconds,
-                metrics=epoch.metrics,
-                diverged=epoch.diverged,
-                device=device,
-                node=node,
-            )
+        try:
+            for epoch in train(setup, lanes, job.first, job.last, out, keep_best=job.fresh is not None):
+                test: Mapping[int, float] = {}
+                if job.fresh is not None and epoch.epoch == job.last:
+                    test = score(setup, [lane for lane in lanes if lane.number in epoch.best], out)
+                yield Report(
+                    job=job.number,
+                    epoch=epoch.epoch,
+                    seconds=epoch.seconds,
+                    metrics=epoch.metrics,
+                    diverged=epoch.diverged,
+                    device=device,
+                    node=node,
+                    best=epoch.best,
+                    test=test,
+                )
+        except Unwritable as error:
+            raise StorageError(str(error)) from error

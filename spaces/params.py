@@ -1,12 +1,37 @@
-"""What a parameter of a space may be: one of several values, or a range of numbers."""
+"""What a parameter of a space may be: one of several values, or a range of numbers.
+
+Either may count only `when` parameters before it have certain values, and say where to begin (`default`),
+alone or by the value of a parameter before it.
+"""
 
 import difflib
 import math
 import random
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 Value = str | float | int | bool | None
+When = Mapping[str, tuple[Value, ...]]  # parameters, and the values at which another one counts
+
+
+@dataclass(frozen=True)
+class Default:
+    """Where to begin: at `value`, or by the value of parameter `on` at what `cases` has for it."""
+
+    value: Value = None
+    on: str | None = None
+    cases: tuple[tuple[Value, Value], ...] = ()
+
+    def given(self, values: Mapping[str, Value]) -> tuple[Value, ...]:
+        """The default beside these values of other parameters; empty if there is none for them."""
+        if self.on is None:
+            return (self.value,)
+        return tuple(start for case, start in self.cases if case == values.get(self.on))
+
+    def plain(self) -> Any:
+        """As it would stand in a YAML file."""
+        return self.value if self.on is None else {self.on: dict(self.cases)}
 
 
 @dataclass(frozen=True)
@@ -14,6 +39,8 @@ class Choice:
     """One of several values; a fixed parameter is a choice of one."""
 
     options: tuple[Value, ...]
+    when: When = field(default_factory=dict)
+    default: Default | None = None
 
     def sample(self, rng: random.Random) -> Value:
         return rng.choice(self.options)
@@ -23,12 +50,21 @@ class Choice:
         """Where to begin if nothing is known: the first."""
         return self.options[0]
 
+    @property
+    def ends(self) -> tuple[Value, Value]:
+        """The smallest and the largest of numbers, else the first and the last."""
+        numbers = [o for o in self.options if isinstance(o, int | float) and not isinstance(o, bool)]
+        whole = len(numbers) == len(self.options)
+        return (min(numbers), max(numbers)) if whole else (self.options[0], self.options[-1])
+
     def __contains__(self, value: object) -> bool:
         return value in self.options
 
     def plain(self) -> Any:
         """As it would stand in a YAML file."""
-        return list(self.options) if len(self.options) > 1 else self.options[0]
+        values = list(self.options) if len(self.options) > 1 else self.options[0]
+        more = conditions(self)
+        return {"choices": values, **more} if more else values
 
 
 @dataclass(frozen=True)
@@ -41,6 +77,8 @@ class Range:
     low: float
     high: float
     log: bool = False
+    when: When = field(default_factory=dict)
+    default: Default | None = None
 
     @property
     def whole(self) -> bool:
@@ -60,50 +98,49 @@ class Range:
         value = math.sqrt(self.low * self.high) if self.log else (self.low + self.high) / 2
         return round(value) if self.whole else value
 
+    @property
+    def ends(self) -> tuple[Value, Value]:
+        """The smallest and the largest."""
+        return self.low, self.high
+
     def __contains__(self, value: object) -> bool:
         return isinstance(value, int | float) and self.low <= value <= self.high
 
     def plain(self) -> Any:
         """As it would stand in a YAML file."""
-        return {"low": self.low, "high": self.high} | ({"log": True} if self.log else {})
+        ends = {"low": self.low, "high": self.high} | ({"log": True} if self.log else {})
+        return {**ends, **conditions(self)}
 
 
 Param = Choice | Range
+
+
+def counts(param: Param, values: Mapping[str, Value]) -> bool:
+    """Whether the parameter counts beside these values of those before it."""
+    return all(name in values and values[name] in allowed for name, allowed in param.when.items())
+
+
+def start(param: Param, values: Mapping[str, Value]) -> Value:
+    """Where to begin with a parameter beside these values of those before it: its default, or its middle."""
+    known = param.default.given(values) if param.default else ()
+    return known[0] if known and known[0] in param else param.middle
+
+
+def fitting(default: Default | None, param: Param) -> Default | None:
+    """What of a default lies in a parameter that has changed."""
+    if default is None or default.on is None:
+        return default if default and default.value in param else None
+    cases = tuple((case, value) for case, value in default.cases if value in param)
+    return replace(default, cases=cases) if cases else None
+
+
+def conditions(param: Param) -> dict[str, Any]:
+    """`when` and `default`, where there are any, as they would stand in a YAML file."""
+    when = {name: list(values) if len(values) > 1 else values[0] for name, values in param.when.items()}
+    return ({"when": when} if when else {}) | ({"default": param.default.plain()} if param.default else {})
 
 
 def nearest(name: str, known: Any) -> str:
     """A hint that names what `name` may have been meant to be, or what there is."""
     close = difflib.get_close_matches(str(name), list(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(sorted(known))}"
-
-
-def parse_param(plain: Any, where: str) -> Param:
-    """A parameter from its YAML value: a scalar, a list of choices, or {low, high, log}.
-
-    Raises ValueError that begins with `where`.
-    """
-    if isinstance(plain, dict):
-        unknown = set(plain) - {"low", "high", "log"}
-        if unknown:
-            raise ValueError(f"{where}: unknown field {sorted(unknown)[0]!r}; a range has low, high and log")
-        low, high, log = plain.get("low"), plain.get("high"), plain.get("log", False)
-        for name, value in (("low", low), ("high", high)):
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-                raise ValueError(f"{where}.{name} is {value!r}, but must be a number")
-        if not isinstance(log, bool):
-            raise ValueError(f"{where}.log is {log!r}, but must be true or false")
-        assert isinstance(low, int | float) and isinstance(high, int | float)
-        if not low < high:
-            raise ValueError(f"{where}: low is {low} and high {high}, but low must be less than high")
-        if log and low <= 0:
-            raise ValueError(f"{where}.low is {low}, but must be above 0 on a logarithmic scale")
-        return Range(low, high, log)
-    options = plain if isinstance(plain, list) else [plain]
-    if not options:
-        raise ValueError(f"{where} is an empty list, but must name at least one value")
-    for option in options:
-        if not (option is None or isinstance(option, str | int | float | bool)):
-            raise ValueError(f"{where}: {option!r} is not a plain value (text, number, true or false)")
-    if len(set(map(repr, options))) < len(options):
-        raise ValueError(f"{where} names a value twice: {options}")
-    return Choice(tuple(options))

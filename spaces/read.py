@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from spaces.params import Param, Value, nearest, parse_param
+from spaces.params import Param, Value, nearest
+from spaces.parse import parse_param
 from spaces.space import Objective, Space
 
 FOLDER = Path(__file__).parent
@@ -41,7 +42,17 @@ def read(name_or_path: str) -> Space:
         raise ValueError(
             f"{path}:1: a space file holds fields (trainable, data, params ...), not a {node and node.tag}"
         )
-    return parse(_construct(node), path.stem, f"{path}", _lines(node))
+    lines = _lines(node)
+    space = parse(_construct(node), path.stem, f"{path}", lines)
+    for name, param in space.params.items():
+        for other, values in param.when.items():
+            for value in values:
+                if value not in space.params[other]:
+                    raise ValueError(
+                        f"{path}:{lines['params', name, 'when']}: params.{name}.when: {other} is never "
+                        f"{value!r}; it is {space.params[other].plain()}"
+                    )
+    return space
 
 
 FIELDS = {
@@ -56,6 +67,7 @@ FIELDS = {
     "prepare",
     "budgets",
     "seeds",
+    "predictor",
 }
 REQUIRED = ("trainable", "data", "objective", "params")
 
@@ -76,7 +88,7 @@ def parse(plain: Mapping[str, Any], name: str, file: str, lines: Mapping[tuple[s
     for key in REQUIRED:
         if key not in plain:
             raise ValueError(f"{file}: the field {key!r} is missing; a space has {', '.join(REQUIRED)}")
-    for key in ("trainable", "data", "prepare"):
+    for key in ("trainable", "data", "prepare", "predictor"):
         if key in plain and not re.fullmatch(r"[\w.]+:\w+", str(plain[key])):
             raise ValueError(f"{at(key)} is {plain[key]!r}, but must look like package.module:Name")
     for key in ("params", "options", "settings", "budgets", "objective"):
@@ -95,7 +107,9 @@ def parse(plain: Mapping[str, Any], name: str, file: str, lines: Mapping[tuple[s
     for entry in structure:
         if entry not in plain["params"]:
             raise ValueError(f"{at('structure')}: {entry!r} is no parameter{nearest(entry, plain['params'])}")
-    params = {key: parse_param(value, at("params", key)) for key, value in plain["params"].items()}
+    params: dict[str, Param] = {}
+    for key, value in plain["params"].items():
+        params[key] = parse_param(value, at("params", key), params)
     return Space(
         name=name,
         about=str(plain.get("about", "")),
@@ -108,6 +122,7 @@ def parse(plain: Mapping[str, Any], name: str, file: str, lines: Mapping[tuple[s
         settings=plain.get("settings", {}),
         prepare=plain.get("prepare"),
         budgets=plain.get("budgets", {}),
+        predictor=plain.get("predictor"),
         seeds=tuple(parse_seeds(plain.get("seeds", []), params, at("seeds"))),
     )
 

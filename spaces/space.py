@@ -1,11 +1,12 @@
 """A space: what to train, what to vary, and what ranks it. `read.py` makes one from its YAML file."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from spaces.params import Param, Value, nearest, parse_param
+from spaces.params import Param, Value, counts, fitting, nearest, start
+from spaces.parse import parse_param
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Space:
     settings: Mapping[str, Any] = field(default_factory=dict)  # of the run, not searched: backbone ...
     prepare: str | None = None  # package.module:function that checks the data before anything is written
     budgets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    predictor: str | None = None  # package.module:Class of the Predictor
     seeds: tuple[Mapping[str, Value], ...] = ()  # known good points; the first is the default configuration
 
     def default(self) -> dict[str, Value]:
@@ -43,16 +45,30 @@ class Space:
         return self.point(self.seeds[0] if self.seeds else {})
 
     def point(self, seed: Mapping[str, Value]) -> dict[str, Value]:
-        """A seed as a configuration: a parameter it leaves open, or whose range no longer holds it, is in
-        the middle."""
-        return {
-            name: seed[name] if name in seed and seed[name] in param else param.middle
-            for name, param in self.params.items()
-        }
+        """A seed as a configuration: a parameter it leaves open, or whose range no longer holds it, is at its
+        default or in the middle."""
+        return self.configuration(
+            lambda name, param, values: (
+                seed[name] if name in seed and seed[name] in param else start(param, values)
+            )
+        )
 
     def sample(self, rng: random.Random) -> dict[str, Value]:
         """A configuration drawn at random, each parameter by itself."""
-        return {name: param.sample(rng) for name, param in self.params.items()}
+        return self.configuration(lambda name, param, values: param.sample(rng))
+
+    def configuration(self, choose: Callable[[str, Param, Mapping[str, Value]], Value]) -> dict[str, Value]:
+        """A configuration in which `choose(name, param, values so far)` gives each parameter that counts."""
+        values: dict[str, Value] = {}
+        for name, param in self.params.items():
+            if counts(param, values):
+                values[name] = choose(name, param, values)
+        return values
+
+    def holds(self, values: Mapping[str, Any]) -> bool:
+        """Whether these are a configuration of the space: the parameters that count, each within its range."""
+        own = self.configuration(lambda name, param, _: values.get(name, param.middle))
+        return own.keys() == values.keys() and all(value in self.params[name] for name, value in own.items())
 
     def with_params(self, changes: Mapping[str, Any]) -> "Space":
         """The space with parameters fixed or changed: {"lr": 0.1} or {"lr.high": 0.1}.
@@ -72,8 +88,14 @@ class Space:
             else:
                 raise ValueError(f"{where}: {name} has no {part!r}; it is {plain[name]} (param.{name}=...)")
         changed = {key.partition(".")[0] for key in changes}
-        params = {
-            name: parse_param(value, f"param.{name}") if name in changed else self.params[name]
-            for name, value in plain.items()
-        }
+        params: dict[str, Param] = {}
+        for name, value in plain.items():
+            params[name] = param = self.params[name]
+            if name in changed:
+                keep = f"{name}.default" not in changes
+                if keep and isinstance(value, dict):
+                    value = {key: part for key, part in value.items() if key != "default"}
+                new = parse_param(value, f"param.{name}", self.params)
+                new = new if f"{name}.when" in changes else replace(new, when=param.when)
+                params[name] = replace(new, default=fitting(param.default, new)) if keep else new
         return replace(self, params=params)

@@ -12,6 +12,7 @@ import yaml
 from search.config import from_plain, resolve
 from search.job import State, StorageError
 from search.run import prepared, setup
+from search.sampler import SAMPLERS, Observation, propose
 from spaces.read import read
 from spaces.space import Space
 from tests.formula import Formula
@@ -50,11 +51,11 @@ class EngineContract:
         assert queue.best() is not None
 
     def test_a_full_disk_ends_the_search_and_blames_no_trial(self, engine, make_queue):
-        queue = make_queue(trials=12)
+        queue = make_queue(trials=12, seed=2)
         with pytest.raises(StorageError, match="no space left"):
-            engine(Formula(disk_full=0.5)).run(queue)
+            engine(Formula(disk_full=0.9)).run(queue)
         assert not any(trial.state is State.FAILED for trial in queue.trials.values())
-        again = make_queue(trials=12)  # from the same study, when there is space again
+        again = make_queue(trials=12, seed=2)  # from the same study, when there is space again
         assert any(trial.values for trial in again.trials.values())
         engine(Formula()).run(again)
         assert {trial.state for trial in again.trials.values()} == {State.COMPLETE, State.STOPPED}
@@ -83,13 +84,21 @@ class SpaceContract:
         space = read(name)
         rng = random.Random(0)
         for _ in range(50):
-            params = space.sample(rng)
-            assert all(params[key] in param for key, param in space.params.items())
+            assert space.holds(space.sample(rng))
         assert set(space.structure) <= set(space.params)
+        assert space.holds(space.default())
+
+    @pytest.mark.parametrize("sampler", SAMPLERS)
+    def test_proposals_lie_in_the_space(self, name, sampler):
+        space = read(name)
+        rng = random.Random(0)
+        history = [Observation(space.sample(rng), (rng.random(),), busy=False) for _ in range(30)]
+        for params in propose(space, history, 20, sampler=sampler, seed=0):
+            assert space.holds(params)
 
     def test_a_run_config_survives_yaml(self, name):
         config = resolve([f"space={name}", "budget=full", "param.lr.high=0.5"])
-        plain = yaml.safe_load(yaml.safe_dump(config.plain()))
+        plain = yaml.safe_load(yaml.safe_dump(config.plain(), sort_keys=False))
         back = from_plain(plain, "config.yaml")
         assert replace(back, space=replace(back.space, budgets=config.space.budgets)) == config
 

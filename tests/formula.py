@@ -3,15 +3,19 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from search.job import Job, Report
+from search.job import Job, Report, StorageError
 
 
 @dataclass(frozen=True)
 class Formula:
-    """The objective is `(x - 0.3)**2 + 1 / epoch`; x >= `diverges` diverges and x >= `raises` raises."""
+    """The objective is `(x - 0.3)**2 + 1 / epoch`; x >= `diverges` diverges and x >= `raises` raises.
+
+    The disk is too full for the checkpoints of x >= `disk_full`.
+    """
 
     diverges: float = 2.0
     raises: float = 2.0
+    disk_full: float = 2.0
 
     def __call__(self, job: Job) -> Iterator[Report]:
         alive = {lane.number: float(lane.params["x"]) for lane in job.lanes}
@@ -23,6 +27,8 @@ class Formula:
                 number: {"val/f": float("nan") if number in gone else (x - 0.3) ** 2 + 1 / epoch}
                 for number, x in alive.items()
             }
+            if epoch == job.last and any(x >= self.disk_full for x in alive.values()):
+                raise StorageError("no space left on device")
             yield Report(job.number, epoch, 0.5, metrics, gone, device="none", node="here")
             alive = {number: x for number, x in alive.items() if number not in gone}
             if not alive:

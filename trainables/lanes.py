@@ -223,6 +223,8 @@ class Pack(L.LightningModule):
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         group = self.groups[batch_idx]
+        for learner in group.learners.values():
+            learner.settle(images for _, images in self.batches(group, "train"))
         for _, images in self.batches(group, "val"):
             group.validate(images)
 

@@ -1,11 +1,13 @@
 """What all learners share: a loss in training, metrics in validation, AdamW with a schedule."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import lightning as L
 import torch
-from torch import Tensor
+from lightning.pytorch.trainer.states import TrainerFn
+from torch import Tensor, nn
 
 from trainables.optim import Optim
 
@@ -20,6 +22,7 @@ class Learner(L.LightningModule, ABC):
 
     mixed_precision: ClassVar[bool] = False  # bf16 autocast pays for this learner, where there is bf16
     channels_last: ClassVar[bool] = False  # so do channels-last images
+    settle_on: ClassVar[int] = 0  # training samples that batch norm's statistics are taken from for validation
 
     def __init__(
         self,
@@ -47,6 +50,30 @@ class Learner(L.LightningModule, ABC):
     def metrics(self, batch: Any) -> dict[str, Tensor]:
         """What validation measures of each sample of a batch, by name, each of shape (B,)."""
 
+    def settle(self, batches: Iterable[Any]) -> None:
+        """Takes batch norm's running statistics anew from `settle_on` samples, with the weights as they are.
+
+        In short trainings the usual moving averages lag behind the weights, and validation measures the
+        lag ("precise batch norm": Wu and Johnson, 2021, arXiv:2105.07576).
+        """
+        if not self.settle_on:
+            return
+        norms = [module for module in self.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # the plain mean over the batches
+        self.train()
+        seen = 0
+        with torch.no_grad():
+            for batch in batches:
+                seen += len(self.losses(batch))
+                if seen >= self.settle_on:
+                    break
+        self.eval()
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return self.optim.build(self)
 
@@ -63,6 +90,11 @@ class Learner(L.LightningModule, ABC):
 
     def on_train_epoch_end(self) -> None:
         self.log_dict({f"train/{name}": value for name, value in self._train.take().items()})
+
+    def on_validation_epoch_start(self) -> None:
+        if self.settle_on and self.trainer.state.fn is TrainerFn.FITTING:
+            loader: Iterable[Any] = self.trainer.train_dataloader
+            self.settle(self.transfer_batch_to_device(batch, self.device, 0) for batch in loader)
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         self._val.add(self.metrics(batch))

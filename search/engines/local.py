@@ -3,7 +3,7 @@
 import logging
 from typing import Protocol
 
-from search.job import Job, Report
+from search.job import Job, Report, StorageError
 from search.rungs import Done, Wait
 from search.work import Train, checkpoint_name
 
@@ -32,12 +32,17 @@ class LocalEngine:
         """Nothing to stop."""
 
     def run(self, queue: JobQueue) -> None:
-        """Runs jobs until the queue is done. What a job raises is the job's failure; a Ctrl-C is not."""
+        """Runs jobs until the queue is done. What a job raises is the job's failure; a Ctrl-C is not.
+
+        Raises StorageError when a job does, and what the queue raises.
+        """
         while not isinstance(job := queue.next_job(), Done):
             assert isinstance(job, Job), "with one job at a time there is never one to wait for"
             try:
                 for report in self.train(job):
                     queue.report(report)
+            except StorageError:
+                raise
             except Exception as error:
                 logger.exception("%s failed", job.title)
                 queue.fail(job, describe(error))

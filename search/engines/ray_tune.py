@@ -21,7 +21,7 @@ from ray import tune
 from ray.tune.search import Searcher
 
 from search.engines.local import JobQueue, describe
-from search.job import Job, Report
+from search.job import Job, Report, StorageError
 from search.rungs import Done
 from search.work import Train, checkpoint_name
 
@@ -73,7 +73,10 @@ class RayEngine:
         )
 
     def run(self, queue: JobQueue) -> None:
-        """Runs jobs until the queue is done. Raises what the queue raises; a job's error is its failure."""
+        """Runs jobs until the queue is done. What a job raises is the job's failure.
+
+        Raises StorageError when a job does, and what the queue raises.
+        """
         searcher = QueueSearcher(queue, lambda: self.workers)
         with tempfile.TemporaryDirectory(prefix="ladder-tune-") as scratch:
             tune.Tuner(
@@ -127,6 +130,8 @@ class Worker(tune.Trainable):
             if done:
                 assert next(self.reports, None) is None, "a job ends with its last epoch"
             return {"report": report, "done": done}
+        except StorageError as error:
+            return {"unwritable": str(error), "done": True}
         except Exception as error:  # told as a result, so that the actor and the error's text survive
             logger.exception("%s failed", self.job.title)
             return {"error": describe(error), "done": True}
@@ -172,6 +177,8 @@ class QueueSearcher(Searcher):
         try:
             if error:
                 self.errors[trial_id] = "the worker died (out of memory, or its machine is gone; see run.log)"
+            if self.error:
+                return  # the search ends; what this job was doing is done again when it is resumed
             if trial_id in self.errors:
                 self.queue.fail(job, self.errors.pop(trial_id))
             else:
@@ -181,6 +188,8 @@ class QueueSearcher(Searcher):
 
     def _take(self, trial_id: str, result: dict[str, Any]) -> None:
         try:
+            if "unwritable" in result:
+                raise StorageError(result["unwritable"])
             if "error" in result:
                 self.errors[trial_id] = result["error"]
             elif "report" in result:

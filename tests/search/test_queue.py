@@ -174,3 +174,11 @@ def test_auto_makes_a_job_worth_its_overhead(make_queue, pace, sizes):
         metrics = {lane.number: {"val/f": 1.0 + lane.number} for lane in job.lanes}
         queue.report(Report(job.number, 1, pace * size, metrics))
         queue.finish(job, "c")
+
+
+def test_known_good_points_are_the_first_trials(make_queue, formula_space):
+    queue = make_queue(space=replace(formula_space, seeds=({"x": 0.25},)), trials=3)
+    LocalEngine(Formula()).run(queue)
+    xs = [queue.trials[number].params["x"] for number in range(3)]
+    assert xs[0] == 0.25
+    assert len(set(xs)) == 3

@@ -115,13 +115,39 @@ def test_dropout_of_a_lane_keeps_the_mean():
     assert torch.equal(dropout.eval()(x), x)
 
 
-def test_a_learner_is_a_lightning_module_like_any_other(tmp_path):
+SECTIONS = Setup(
+    "trainables.slices.xception:SliceRegressor",
+    "trainables.slices.data:SliceData",
+    {"backbone": "resnet10t", "image_size": 32, "train": 32, "val": 16},
+    seed=0,
+    epochs=2,
+    objective="val/distance_um",
+)
+
+
+@pytest.mark.parametrize("plan, metric", [(DIGITS, "val/accuracy"), (SECTIONS, "val/distance_um")])
+def test_a_learner_is_a_lightning_module_like_any_other(plan, metric, tmp_path, monkeypatch):
     """Lightning's own loop and the pack give the same losses."""
-    (lane,) = lanes({})
-    *_, last = train(DIGITS, [lane], 0, 2, str(tmp_path / "c.safetensors"))
-    learner, data = build(DIGITS, lane)
+    monkeypatch.setattr("trainables.drive.has_bf16", lambda: False)
+    lane = Lane(0, {"lr": 1e-3, "batch_size": 16, "widths": "16"}, seed=0)
+    *_, last = train(plan, [lane], 0, 2, str(tmp_path / "c.safetensors"))
+    learner, data = build(plan, lane)
     quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
     trainer = L.Trainer(max_epochs=2, enable_checkpointing=False, num_sanity_val_steps=0, **quiet)
     trainer.fit(learner, datamodule=data)
-    for name in ("train/loss", "val/loss", "val/accuracy"):
+    for name in ("train/loss", "val/loss", metric):
         assert float(trainer.callback_metrics[name]) == pytest.approx(last.metrics[0][name], rel=1e-4), name
+
+
+def test_settling_takes_batch_norm_from_the_weights_as_they_are(tmp_path):
+    learner, data = build(SECTIONS, Lane(0, {"batch_size": 16}, seed=0))
+    batches = list(data.train_dataloader())
+    weights = [parameter.clone() for parameter in learner.parameters()]
+    (first,) = [m for m in learner.modules() if isinstance(m, torch.nn.BatchNorm2d)][:1]
+    seen = []
+    first.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
+    learner.settle(batches)
+    assert torch.allclose(first.running_mean, torch.cat(seen).mean(dim=(0, 2, 3)), atol=1e-5)
+    assert first.momentum == 0.1
+    assert not learner.training
+    assert all(map(torch.equal, weights, learner.parameters()))

@@ -1,6 +1,7 @@
 """`train` keeps its promises for the trainable of every space, and its parts do what they say."""
 
 import math
+import resource
 
 import pytest
 import torch
@@ -112,3 +113,14 @@ def test_a_checkpoint_holds_lanes_apart(tmp_path):
     with pytest.raises(ValueError, match="holds no trial 2"):
         checkpoint.restore(third, optimizers[2], path, 2)
     assert [file.name for file in path.parent.iterdir()] == ["c.safetensors"]
+
+
+def test_a_checkpoint_that_can_not_be_written_leaves_nothing_behind(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))  # as if the disk were full
+    try:
+        with pytest.raises(checkpoint.Unwritable, match=r"lane\.safetensors can't be written"):
+            checkpoint.save(tmp_path / "lane.safetensors", {0: {"model/weight": torch.zeros(1000)}})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list(tmp_path.iterdir())

@@ -15,9 +15,6 @@ from trainables.learner import Learner
 from trainables.losses import loss_named
 from trainables.slices.geometry import alignment_distance
 
-# Of batch norm's running statistics. timm's 0.1 is for epochs of many steps: with 16 a model in validation
-# lags so far behind the one in training that for three epochs nothing seems to be learned.
-MOMENTUM = 0.2
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU}
 
 
@@ -33,6 +30,7 @@ class SliceRegressor(Learner):
 
     mixed_precision: ClassVar[bool] = True
     channels_last: ClassVar[bool] = True
+    settle_on: ClassVar[int] = 128
     target_mean: Tensor
     target_std: Tensor
 
@@ -139,11 +137,7 @@ def create_backbone(name: str, pretrained: bool = False) -> nn.Module:
         near = difflib.get_close_matches(name, timm.list_models(), 3, 0.5)
         hint = f"; near it: {', '.join(near)}" if near else ""
         raise ValueError(f"timm has no model {name!r} (backbone=...){hint}")
-    model = timm.create_model(name, pretrained=pretrained, in_chans=1, num_classes=0)
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = MOMENTUM
-    return model
+    return timm.create_model(name, pretrained=pretrained, in_chans=1, num_classes=0)
 
 
 @functools.lru_cache(maxsize=2)
