@@ -50,9 +50,23 @@ def propose(
         key = hash((seed, len(history), len(proposals))) % 2**32
         study = optuna.create_study(sampler=make_sampler(sampler, key))
         study.add_trials(seen)
-        asked = min(AT_ONCE, count - len(proposals))
-        proposals += [dict(study.ask(distributions).params) for _ in range(asked)]
+        proposals += [configuration(space, study.ask()) for _ in range(min(AT_ONCE, count - len(proposals)))]
     return proposals
+
+
+def configuration(space: Space, trial: optuna.Trial) -> dict[str, Any]:
+    """What the study's sampler suggests for each parameter that counts."""
+
+    def suggest(name: str, param: Param, values: Mapping[str, Any]) -> Any:
+        match param:
+            case Choice(options):
+                return trial.suggest_categorical(name, options)
+            case Range(low, high, log) if param.whole:
+                return trial.suggest_int(name, int(low), int(high), log=log)
+            case Range(low, high, log):
+                return trial.suggest_float(name, low, high, log=log)
+
+    return space.configuration(suggest)
 
 
 def make_sampler(name: str, seed: int) -> BaseSampler:
@@ -61,8 +75,11 @@ def make_sampler(name: str, seed: int) -> BaseSampler:
         return RandomSampler(seed=seed)
     if name == "tpe":
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # multivariate
-            return TPESampler(seed=seed, multivariate=True, n_startup_trials=ENOUGH, constant_liar=True)
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # group
+            # group: parameters that count together are modelled together, the rest in groups of their own.
+            return TPESampler(
+                seed=seed, multivariate=True, group=True, n_startup_trials=ENOUGH, constant_liar=True
+            )
     raise ValueError(f"sampler is {name!r}, but must be one of {', '.join(SAMPLERS)} (sampler=...)")
 
 
@@ -88,17 +105,21 @@ def observed(
         finished = ranked[:25] + [rest[i * len(rest) // (MOST - 25)] for i in range(MOST - 25)]
     due = [seen for seen in history if seen.busy and len(seen.values) <= rung]
     return [
-        create_trial(
-            state=TrialState.COMPLETE,
-            value=seen.values[rung] if not isinf(seen.values[rung]) else 1e300,
-            params=dict(seen.params),
-            distributions=dict(distributions),
-        )
+        past(seen, distributions, seen.values[rung] if not isinf(seen.values[rung]) else 1e300)
         for seen in finished
-    ] + [
-        create_trial(state=TrialState.RUNNING, params=dict(seen.params), distributions=dict(distributions))
-        for seen in due
-    ]
+    ] + [past(seen, distributions, None) for seen in due]
+
+
+def past(
+    seen: Observation, distributions: Mapping[str, BaseDistribution], value: float | None
+) -> FrozenTrial:
+    """An observation as an Optuna trial, RUNNING if it has no value."""
+    return create_trial(
+        state=TrialState.RUNNING if value is None else TrialState.COMPLETE,
+        value=value,
+        params=dict(seen.params),
+        distributions={name: distributions[name] for name in seen.params},
+    )
 
 
 def distribution(param: Param) -> BaseDistribution:

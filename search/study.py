@@ -46,7 +46,9 @@ class Study:
     def create(self, params: Mapping[str, Any]) -> Trial:
         """A new trial with these parameters."""
         template = create_trial(
-            state=TrialState.RUNNING, params=dict(params), distributions=self.distributions
+            state=TrialState.RUNNING,
+            params=dict(params),
+            distributions={name: self.distributions[name] for name in params},
         )
         trial_id = self.storage.create_new_trial(self.study_id, template)
         return Trial(number=self.storage.get_trial_number_from_id(trial_id), params=dict(params))

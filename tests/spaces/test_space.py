@@ -1,16 +1,21 @@
 """Space files: every one that Ladder brings is whole, and each mistake is named with file and line."""
 
 import random
+from pathlib import Path
 
 import pytest
 
-from spaces.params import Choice, Range, parse_param
+from spaces.params import Choice, Range
+from spaces.parse import parse_param
 from spaces.read import names, read
 from tests.contracts import SpaceContract
 
 
+CONDITIONAL = Path(__file__).parent / "conditional.yaml"
+
+
 class TestSpaces(SpaceContract):
-    @pytest.fixture(params=names())
+    @pytest.fixture(params=[*names(), str(CONDITIONAL)])
     def name(self, request):
         return request.param
 
@@ -60,6 +65,32 @@ BAD = [
         "structure: [width]",
         "structure: [widht]",
         "mine.yaml:9: structure: 'widht' is no parameter; did you mean 'width'",
+    ),
+    (
+        "[relu, gelu]",
+        "{choices: [relu, gelu], when: {fixed: 3}}",
+        "mine.yaml:7: params.act.when: 'fixed' is no parameter that stands before this one; there are: lr, width",
+    ),
+    (
+        "fixed: 3",
+        "fixed: {choices: 3, when: {act: rleu}}",
+        "mine.yaml:8: params.fixed.when: act is never 'rleu'; it is ['relu', 'gelu']",
+    ),
+    (
+        "fixed: 3",
+        "fixed: {choices: 3, low: 1}",
+        "mine.yaml:8: params.fixed: unknown field 'low'; choices stand",
+    ),
+    (
+        "fixed: 3",
+        "fixed: {choices: 3, when: act}",
+        "params.fixed.when is 'act', but must look like {schedule",
+    ),
+    ("high: 64", "high: 64, default: 65", "mine.yaml:6: params.width.default is 65, which is not in"),
+    (
+        "high: 64",
+        "high: 64, default: {lr: 8}",
+        "params.width.default is {'lr': 8}, but must be a value or like",
     ),
     ("params:", "params: {", "is not YAML"),
     ("trainable: my", "- trainable: my", "mine.yaml"),
@@ -112,3 +143,41 @@ def test_log_samples_are_even_in_the_logarithm():
     lr = parse_param({"low": 1e-4, "high": 1.0, "log": True}, "lr")
     draws = [lr.sample(rng) for _ in range(2000)]
     assert 0.45 < sum(draw < 1e-2 for draw in draws) / 2000 < 0.55
+
+
+def test_a_parameter_counts_only_when_it_may():
+    space = read(str(CONDITIONAL))
+    drawn = [space.sample(random.Random(seed)) for seed in range(200)]
+    for params in drawn:
+        assert ("warmup" in params) == (params["schedule"] != "constant")
+        assert ("norm" in params) == (params["schedule"] == "one_cycle")
+        assert ("dropout" in params) == (params.get("norm") == "none")
+        assert ("widths" in params) == (params["schedule"] == "constant")
+    assert len({tuple(params) for params in drawn}) == 4
+    assert not space.holds({"schedule": "constant", "lr": 1e-3, "widths": "64", "warmup": 0.1})
+    assert not space.holds({"schedule": "constant", "lr": 1e-3})
+
+
+def test_a_default_may_depend_on_another_parameter():
+    space = read(str(CONDITIONAL))
+    assert space.default() == {"schedule": "cosine", "lr": 1e-3, "warmup": 0.0}
+    assert space.point({}) == {"schedule": "constant", "lr": 1e-3, "widths": "64"}
+    point = space.point({"schedule": "one_cycle"})
+    assert point == {"schedule": "one_cycle", "lr": 1e-2, "warmup": 0.1, "norm": "none", "dropout": 0.25}
+    assert space.point({"schedule": "cosine"})["lr"] == pytest.approx(10**-2.5)  # no case, so the middle
+
+
+def test_a_change_keeps_the_condition_and_what_still_fits_of_the_default():
+    space = read(str(CONDITIONAL))
+    changed = space.with_params({"warmup": 0.2, "lr.high": 5e-3, "norm": ["batch"]})
+    assert changed.point({"schedule": "one_cycle"}) == {
+        "schedule": "one_cycle",
+        "lr": pytest.approx((1e-4 * 5e-3) ** 0.5),
+        "warmup": 0.2,
+        "norm": "batch",
+    }
+    assert "warmup" not in changed.point({"schedule": "constant"})
+    assert changed.point({"schedule": "constant"})["lr"] == 1e-3
+    assert space.with_params({"warmup.default": 0.3}).point({"schedule": "cosine"})["warmup"] == 0.3
+    with pytest.raises(ValueError, match=r"param.warmup.default is 0.9, which is not in"):
+        space.with_params({"warmup.default": 0.9})
