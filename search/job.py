@@ -54,6 +54,11 @@ class Trial:
         } | {f"param/{name}": value for name, value in self.params.items()}
 
 
+def first_seed(seed: int, number: int) -> int:
+    """What a trial's first weights and its dropout are drawn from, in a run with this seed."""
+    return hash((seed, number)) % 2**31
+
+
 @dataclass(frozen=True)
 class Lane:
     """A trial's part of a job: what its training needs to know."""

@@ -20,7 +20,7 @@ from math import ceil, inf
 from typing import Any, Final
 
 from results.store import best_row
-from search.job import Job, Lane, Report, State, Trial
+from search.job import Job, Lane, Report, State, Trial, first_seed
 from search.rungs import Done, Promote, Sample, Wait, decide
 from search.sampler import ENOUGH, Observation, propose
 from search.study import Study
@@ -120,7 +120,9 @@ class Queue:
         self.started += 1
         job = Job(
             number=self.started,
-            lanes=tuple(Lane(t.number, t.params, self._seed(t.number), t.checkpoint) for t in trials),
+            lanes=tuple(
+                Lane(t.number, t.params, first_seed(self.plan.seed, t.number), t.checkpoint) for t in trials
+            ),
             first=trials[0].epochs,
             last=self.plan.rungs[rung],
         )
@@ -191,9 +193,6 @@ class Queue:
 
     def _busy(self) -> set[int]:
         return {lane.number for job in self.jobs.values() for lane in job.lanes}
-
-    def _seed(self, number: int) -> int:
-        return hash((self.plan.seed, number)) % 2**31
 
     def _hopeless(self) -> bool:
         """Nothing has ever worked, and it is not for want of trying."""
