@@ -21,7 +21,7 @@ from trainables.slices.images import read_image
 
 SOURCES = ("phantom", "quicknii")
 PHANTOM = "phantom-1"  # count up when the phantom's sections change
-FORMAT = "sections-1"  # count up when the same files would decode to other bytes
+FORMAT = "sections-2"  # count up when the same files would decode to other bytes
 FEWEST = 3  # one section each for training, validation and test
 
 
