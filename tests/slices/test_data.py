@@ -14,6 +14,7 @@ from PIL import Image
 
 from trainables.batches import seeded
 from trainables.slices import phantom, sections
+from trainables.slices.cutting import sample
 from trainables.slices.data import SliceData, augmented, split_rows
 from trainables.slices.geometry import alignment_distance
 from trainables.slices.images import read_image
@@ -315,11 +316,11 @@ def test_facts_describe_the_training_set_and_the_constant_prediction() -> None:
 def test_augmentation_moves_planes_with_the_images() -> None:
     """Geometry alone: what a moved plane cuts from the phantom is what the moved image shows."""
     planes = phantom.random_planes(6, seeded(5))
-    images = phantom.sample(planes, 96)[0][:, None]
+    images = sample(phantom.volume(96), planes, 96)[0][:, None]
     moved_images, moved_planes = augmented(images, planes, 1.0, phantom.MIDLINE, seeded(9))
     assert (moved_planes - planes).abs().amax(dim=1).min() > 1
     seen = (moved_images[:, 0] > 0.4).float()
-    expected = (phantom.sample(moved_planes, 96)[0] > 0.5).float()
+    expected = (sample(phantom.volume(96), moved_planes, 96)[0] > 0.5).float()
     assert (seen - expected).abs().mean() < 0.05
     assert (images[:, 0] - expected).abs().mean() > 0.1
 

@@ -5,6 +5,7 @@ import torch
 
 from trainables.batches import seeded
 from trainables.slices import phantom
+from trainables.slices.cutting import sample
 from trainables.slices.geometry import mirror, move, similarity
 
 
@@ -40,7 +41,7 @@ def test_cuts_are_seeded() -> None:
 def test_background_is_mostly_bright_and_tissue_darker() -> None:
     planes = phantom.random_planes(200, seeded(0))
     images = phantom.cut(planes, 64, seeded(1)).float()[:, 0]
-    tissue = phantom.sample(planes, 64)[0]
+    tissue = sample(phantom.volume(64), planes, 64)[0]
     background = torch.stack([image[mask < 0.01].mean() for image, mask in zip(images, tissue, strict=True)])
     inside = torch.stack([image[mask > 0.9].mean() for image, mask in zip(images, tissue, strict=True)])
     bright = background > 200
@@ -50,9 +51,9 @@ def test_background_is_mostly_bright_and_tissue_darker() -> None:
 
 def test_sections_change_along_the_brain() -> None:
     """Near sections look alike, and ever less so with distance: depth can be learned."""
-    here, near, far = phantom.sample(planes_at(250, 245, 150), 64)[1]
+    here, near, far = sample(phantom.volume(64), planes_at(250, 245, 150), 64)[1]
     assert (here - near).abs().mean() < 0.5 * (here - far).abs().mean()
-    tissue = phantom.sample(planes_at(*range(45, 425, 20)), 64)[0]
+    tissue = sample(phantom.volume(64), planes_at(*range(45, 425, 20)), 64)[0]
     assert (tissue.mean(dim=(1, 2)) > 0.03).all()  # no plane misses the brain
 
 
@@ -60,8 +61,8 @@ def test_a_mirrored_plane_shows_the_flipped_section() -> None:
     planes = phantom.random_planes(8, seeded(3))
     still = torch.zeros(8)
     flip = similarity(planes, still, still + 1, torch.zeros(8, 2), torch.ones(8, dtype=torch.bool))
-    flipped = phantom.sample(mirror(move(planes, flip), phantom.MIDLINE), 64)
-    torch.testing.assert_close(flipped, phantom.sample(planes, 64).flip(-1), atol=2e-3, rtol=0)
+    flipped = sample(phantom.volume(64), mirror(move(planes, flip), phantom.MIDLINE), 64)
+    torch.testing.assert_close(flipped, sample(phantom.volume(64), planes, 64).flip(-1), atol=2e-3, rtol=0)
 
 
 def test_random_planes_are_like_a_real_series() -> None:

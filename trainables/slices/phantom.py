@@ -8,12 +8,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainables.slices import anatomy, geometry
+from trainables.slices import anatomy
+from trainables.slices.cutting import Volume, sample
 from trainables.slices.drawing import Slab
+from trainables.slices.families import Family
 
 SHAPE = (456, 528, 320)  # x, y, z in voxels of 25 µm: the Allen frame, in which planes count
 VOXEL_UM = 25.0
 MIDLINE = SHAPE[0] / 2
+INK = (0.05, 0.3), (0.25, 0.6), (-0.2, 0.3)  # of tissue, cells, fibres: Nissl to myelin stains
+# Centres and sizes are near those of the GLTa series of DeepSlice; its angles vary as within one brain, here
+# the cut is tilted by 3 degrees both ways as well, as it differs between brains.
+CORONAL = Family("coronal", depth=(39, 427), centre=(MIDLINE, 148), width=507, aspect=1.316)
+ANGLE = 3.0
 SLAB = 6  # planes drawn together, and
 CHUNK = 64  # sections cut together: few enough to stay in the processor's cache
 
@@ -61,57 +68,26 @@ def _noise(knots: tuple[int, ...], shape: tuple[int, ...], generator: torch.Gene
     return F.interpolate(values, size=shape, mode="trilinear", align_corners=False)[0, 0] * 1.4
 
 
+@functools.cache
+def volume(image_size: int) -> Volume:
+    """The phantom for images of `image_size` pixels: for few it is coarser, which aliases less and stays in
+    the processor's cache."""
+    layers = make_volume()
+    if image_size <= 128:
+        layers = F.avg_pool3d(layers, (1, 2, 2))
+    return Volume(layers, SHAPE, VOXEL_UM, MIDLINE, INK, CORONAL)
+
+
 def random_planes(count: int, generator: torch.Generator) -> Tensor:
-    """Planes float32 (count, 9), U at right angles to V, spread as in real series of coronal sections.
-
-    Centres and sizes are near those of the GLTa series of DeepSlice; its angles vary as within one brain,
-    here the cut is tilted by 3 degrees both ways as well, as it differs between brains.
-    """
-
-    def normal(mean: float, deviation: float) -> Tensor:
-        return mean + deviation * torch.randn(count, generator=generator)
-
-    depth = 39 + (427 - 39) * torch.rand(count, generator=generator)
-    centre = torch.stack([normal(MIDLINE, 7), depth, normal(148, 6)], dim=-1)
-    width = 507 * normal(0, 0.025).exp()
-    height = width / 1.316 * normal(0, 0.02).exp()
-    roll, yaw, pitch = (normal(0, degrees).deg2rad() for degrees in (1.5, 3, 3))
-    # An upright section looks along -x and -z. It is turned in its plane, then about z, then about x.
-    turns = _rotation(0, 2, roll), _rotation(0, 1, yaw), _rotation(1, 2, pitch)
-    across, down = (turns[2] @ turns[1] @ turns[0])[..., [0, 2]].neg().unbind(dim=-1)
-    across, down = across * width[:, None], down * height[:, None]
-    return torch.cat([centre - across / 2 - down / 2, across, down], dim=-1)
-
-
-def _rotation(first: int, second: int, angle: Tensor) -> Tensor:
-    """Rotations (N, 3, 3) that turn one axis towards another."""
-    matrix = torch.eye(3).repeat(len(angle), 1, 1)
-    matrix[:, first, first] = matrix[:, second, second] = angle.cos()
-    matrix[:, second, first], matrix[:, first, second] = angle.sin(), -angle.sin()
-    return matrix
+    """Near-coronal planes float32 (count, 9); see families.py."""
+    return CORONAL.draw(count, ANGLE, generator)
 
 
 @_one_thread()
 def cut(planes: Tensor, size: int, generator: torch.Generator) -> Tensor:
     """Sections of the phantom at planes (N, 9): uint8 (N, 1, size, size), mostly on a bright background."""
-    chunks = [_developed(sample(chunk, size), generator) for chunk in planes.split(CHUNK)]
+    chunks = [_developed(sample(volume(size), chunk, size), generator) for chunk in planes.split(CHUNK)]
     return torch.cat(chunks)[:, None]
-
-
-def sample(planes: Tensor, size: int) -> Tensor:
-    """Tissue, cells and fibres at the pixels of planes (N, 9): float32 (3, N, size, size)."""
-    volume = _volumes()[1 if size <= 128 else 0]
-    # grid_sample counts from -1 to 1, and x, z, y as the volume lies: change the planes, not all positions.
-    scaled = planes.unflatten(-1, (3, 3)) * (2 / torch.tensor(SHAPE)) - torch.tensor([[1.0], [0.0], [0.0]])
-    grid = geometry.positions(scaled[..., [0, 2, 1]].flatten(-2), size, size)
-    return F.grid_sample(volume, grid[None], align_corners=False)[0]
-
-
-@functools.cache
-def _volumes() -> tuple[Tensor, Tensor]:
-    """The volume, and a coarser one for images of few pixels: less aliasing, and it stays in the cache."""
-    volume = make_volume()[None]
-    return volume, F.avg_pool3d(volume, (1, 2, 2))
 
 
 def _developed(layers: Tensor, generator: torch.Generator) -> Tensor:
