@@ -22,6 +22,7 @@ from defusedxml.ElementTree import iterparse
 
 AXES = ("ox", "oy", "oz", "ux", "uy", "uz", "vx", "vy", "vz")
 Anchoring = tuple[float, float, float, float, float, float, float, float, float]
+_Slice = tuple[dict[str, Any], Iterable[Any], str]  # fields, anchoring, what to call it without a filename
 
 
 @dataclass(frozen=True)
@@ -69,16 +70,17 @@ def atlas(target: str) -> Atlas | None:
     return ATLASES.get(name)
 
 
-def read(path: str | os.PathLike[str]) -> Series:
+def read(path: str | os.PathLike[str], refused: list[str] | None = None) -> Series:
     """Reads a `.json`, `.xml` or `.csv` file. Slices without an anchoring are left out, as QuickNII does.
 
     Raises ValueError, naming file and section, for what is malformed, and for anchorings and filenames
-    that cannot be meant.
+    that cannot be meant. Where `refused` is given, such sections are left out and what is wrong with each is
+    added to it, a line a section.
     """
     path = Path(path)
     reader = _format(path, _READERS)
     try:
-        series = reader(path)
+        series = reader(path, refused)
     except (KeyError, TypeError, AttributeError, csv.Error) as error:
         raise ValueError(f"{path}: not laid out as {path.suffix} anchorings are ({error!r})") from error
     except UnicodeDecodeError as error:
@@ -106,6 +108,18 @@ def _format(path: Path, formats: dict[str, Any]) -> Any:
     return formats[path.suffix.lower()]
 
 
+def _sections(path: Path, slices: Iterable[_Slice], refused: list[str] | None) -> tuple[Section, ...]:
+    found = []
+    for fields, anchoring, where in slices:
+        try:
+            found.append(_section(path, fields, anchoring, where))
+        except ValueError as error:
+            if refused is None:
+                raise
+            refused.append(str(error))
+    return tuple(found)
+
+
 def _section(path: Path, fields: dict[str, Any], anchoring: Iterable[Any], where: str) -> Section:
     """Checks and converts one section; `where` names it as long as it has no filename."""
     filename = fields.get("filename")
@@ -129,17 +143,17 @@ def _section(path: Path, fields: dict[str, Any], anchoring: Iterable[Any], where
     return Section(filename, (ox, oy, oz, ux, uy, uz, vx, vy, vz), width, height, nr)
 
 
-def _read_json(path: Path) -> Series:
+def _read_json(path: Path, refused: list[str] | None) -> Series:
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}: not JSON ({error})") from error
-    sections = tuple(
-        _section(path, fields, fields["anchoring"], f"slice {count}")
+    slices = (
+        (fields, fields["anchoring"], f"slice {count}")
         for count, fields in enumerate(content["slices"], start=1)
         if fields.get("anchoring")
     )
-    return Series(*_head(content), sections)
+    return Series(*_head(content), _sections(path, slices, refused))
 
 
 def _head(fields: dict[str, Any]) -> tuple[str, str, str]:
@@ -163,9 +177,9 @@ def _write_json(series: Series) -> str:
     return json.dumps(content, indent=1) + "\n"
 
 
-def _read_xml(path: Path) -> Series:
+def _read_xml(path: Path, refused: list[str] | None) -> Series:
     head: dict[str, str] = {}
-    sections: list[Section] = []
+    slices: list[_Slice] = []
     try:
         for event, item in iterparse(path, events=("start-ns", "start")):
             if event == "start-ns":  # DeepSlice writes the attributes of the series as namespaces
@@ -175,40 +189,42 @@ def _read_xml(path: Path) -> Series:
             elif item.tag == "slice" and item.get("anchoring"):
                 pairs = dict(pair.split("=", 1) for pair in item.get("anchoring").split("&") if "=" in pair)
                 anchoring = [pairs.get(axis, "missing") for axis in AXES]
-                sections.append(_section(path, item.attrib, anchoring, f"slice {len(sections) + 1}"))
+                slices.append((dict(item.attrib), anchoring, f"slice {len(slices) + 1}"))
     except (ElementTree.ParseError, DefusedXmlException) as error:
         raise ValueError(
             f"{path}: not XML that can be read safely ({error}); save it from QuickNII"
         ) from error
-    return Series(*_head(head), tuple(sections))
+    return Series(*_head(head), _sections(path, slices, refused))
 
 
 def _write_xml(series: Series) -> str:
+    """The fields of DeepSlice's files in their order, and the target. DeepSlice writes those of the series as
+    namespaces; here they are attributes, as QuickNII writes and reads them."""
     numbers = [section.nr for section in series.sections]
     head = {"first": str(min(numbers)), "last": str(max(numbers))}
     root = ElementTree.Element(
-        "series", head | {"name": series.name, "target": series.target, "aligner": series.aligner}
+        "series", head | {"name": series.name, "aligner": series.aligner, "target": series.target}
     )
     for section in series.sections:
         anchoring = "&".join(
             f"{axis}={number!r}" for axis, number in zip(AXES, section.anchoring, strict=True)
         )
         sizes = {"height": str(section.height), "width": str(section.width), "nr": str(section.nr)}
-        ElementTree.SubElement(root, "slice", {"filename": section.filename, "anchoring": anchoring} | sizes)
+        ElementTree.SubElement(root, "slice", {"anchoring": anchoring, "filename": section.filename} | sizes)
     ElementTree.indent(root)
     return "<?xml version='1.0' encoding='utf-8'?>\n" + ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
-def _read_csv(path: Path) -> Series:
+def _read_csv(path: Path, refused: list[str] | None) -> Series:
     rows = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""))
     missing = {"Filenames", *AXES} - set(rows.fieldnames or ())
     if missing:
         raise ValueError(f"{path}: the columns {', '.join(sorted(missing))} are missing in the first line")
-    sections = tuple(
-        _section(path, {**row, "filename": row["Filenames"]}, [row[axis] for axis in AXES], f"row {count}")
+    slices = (
+        ({**row, "filename": row["Filenames"]}, [row[axis] for axis in AXES], f"row {count}")
         for count, row in enumerate(rows, start=1)
     )
-    return Series("", "", "", sections)
+    return Series("", "", "", _sections(path, slices, refused))
 
 
 def _write_csv(series: Series) -> str:
@@ -226,5 +242,9 @@ def _write_csv(series: Series) -> str:
     return text.getvalue()
 
 
-_READERS: dict[str, Callable[[Path], Series]] = {".json": _read_json, ".xml": _read_xml, ".csv": _read_csv}
+_READERS: dict[str, Callable[[Path, list[str] | None], Series]] = {
+    ".json": _read_json,
+    ".xml": _read_xml,
+    ".csv": _read_csv,
+}
 _WRITERS: dict[str, Callable[[Series], str]] = {".json": _write_json, ".xml": _write_xml, ".csv": _write_csv}
