@@ -16,6 +16,7 @@ from trainables.slices.families import Family
 SHAPE = (456, 528, 320)  # x, y, z in voxels of 25 µm: the Allen frame, in which planes count
 VOXEL_UM = 25.0
 MIDLINE = SHAPE[0] / 2
+TARGET = "ABA_Mouse_CCFv3_2017_25um.cutlas"
 INK = (0.05, 0.3), (0.25, 0.6), (-0.2, 0.3)  # of tissue, cells, fibres: Nissl to myelin stains
 # Centres and sizes are near those of the GLTa series of DeepSlice; its angles vary as within one brain, here
 # the cut is tilted by 3 degrees both ways as well, as it differs between brains.

@@ -34,6 +34,7 @@ class Sections(NamedTuple):
     series: np.ndarray[Any, Any]  # int64 (N,)
     voxel_um: float
     midline: float | None  # see quicknii.Atlas
+    target: str  # the atlas, as the anchorings name it
 
 
 class _Folder(NamedTuple):
@@ -121,6 +122,7 @@ def load(root: str | os.PathLike[str], image_size: int, voxel_um: float | None =
         series=np.repeat(np.arange(len(folders)), [len(folder.series.sections) for folder in folders]),
         voxel_um=voxel_um,
         midline=midline,
+        target=max(folder.series.target for folder in folders),  # all are names of one atlas
     )
 
 
