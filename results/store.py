@@ -1,8 +1,9 @@
 """A run's tables in Parquet, and how to open them.
 
 `results/trials.parquet` has a row a trial, `results/epochs/*.parquet` a row a trial and epoch. Both are
-derived from the run's study and can be written again from it. A file is written to a temporary name and
-renamed: a reader never sees half of one.
+derived from the run's study and can be written again from it. `results/confirm.parquet` has a row for each
+training of a confirmation. A file is written to a temporary name and renamed: a reader never sees half of
+one.
 """
 
 import fcntl
@@ -16,6 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from results.stats import Confirmation, confirmation
+
 TRIAL_FIELDS = [
     ("trial", pa.int64()),
     ("state", pa.string()),
@@ -28,18 +31,32 @@ TRIAL_FIELDS = [
     ("error", pa.string()),
 ]
 EPOCH_FIELDS = [("trial", pa.int64()), ("epoch", pa.int64()), ("seconds", pa.float64())]
+CONFIRM_FIELDS = [
+    ("config", pa.string()),  # "trial 7" or "default"
+    ("trial", pa.int64()),  # null if the default is no trial
+    ("seed", pa.int64()),
+    ("state", pa.string()),  # complete, diverged or failed; only what is complete has the next three
+    ("epoch", pa.int64()),  # the one with the best validation, whose weights are scored and kept
+    ("val", pa.float64()),  # the objective there
+    ("test", pa.float64()),  # the objective on the test split
+    ("seconds", pa.float64()),
+    ("checkpoint", pa.string()),  # relative to the run's folder
+    ("error", pa.string()),
+]
 EPOCHS_FILE = "00000.parquet"
+CONFIRM_FILE = "confirm.parquet"
 ACTIVE = ("running", "paused")
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run as its folder tells it. `trials` and `epochs` are Arrow tables."""
+    """A run as its folder tells it. `trials`, `epochs` and `confirmed` are Arrow tables."""
 
     path: Path
     config: Mapping[str, Any]
     trials: pa.Table
     epochs: pa.Table
+    confirmed: pa.Table | None = None  # a row a configuration and seed; None before `confirm`
 
     @property
     def name(self) -> str:
@@ -67,6 +84,25 @@ class Run:
         """The row of the best trial; None before the first value."""
         return best_row(self.trials.to_pylist(), self.config["objective"]["mode"])
 
+    def confirmation(self) -> Confirmation | None:
+        """What the confirmation says; None before there is one."""
+        if self.confirmed is None:
+            return None
+        searched = {row["trial"]: row["objective"] for row in self.trials.to_pylist()}
+        return confirmation(self.confirmed, self.config["objective"]["mode"], searched)
+
+    def winner(self) -> dict[str, Any] | None:
+        """The row of the trial that won the confirmation; of the best trial where nothing has.
+
+        If the winner is the default and that was no trial, a row that has its parameters and no number.
+        """
+        said = self.confirmation()
+        if self.confirmed is None or said is None or said.winner is None:
+            return self.best()
+        won = next(row for row in self.confirmed.to_pylist() if row["config"] == said.winner)
+        known = [row for row in self.trials.to_pylist() if row["trial"] == won["trial"]]
+        return known[0] if known else {name: won.get(name) for name in self.trials.column_names}
+
 
 def best_row(rows: Iterable[Mapping[str, Any]], mode: str) -> dict[str, Any] | None:
     """The trial whose last value is best, whatever its rung; None before the first value.
@@ -91,7 +127,9 @@ def open_run(path: str | Path) -> Run:
     trials = pq.read_table(trials_file) if trials_file.exists() else pa.schema(TRIAL_FIELDS).empty_table()
     epochs_file = path / "results" / "epochs" / EPOCHS_FILE
     epochs = pq.read_table(epochs_file) if epochs_file.exists() else pa.schema(EPOCH_FIELDS).empty_table()
-    return Run(path.resolve(), config, trials, epochs)
+    confirm_file = path / "results" / CONFIRM_FILE
+    confirmed = pq.read_table(confirm_file) if confirm_file.exists() else None
+    return Run(path.resolve(), config, trials, epochs, confirmed)
 
 
 def write_trials(run: Path, rows: Iterable[Mapping[str, Any]], params: Mapping[str, pa.DataType]) -> None:
@@ -105,6 +143,12 @@ def write_epochs(run: Path, rows: list[dict[str, Any]]) -> None:
     metrics = sorted({name for row in rows for name in row} - {name for name, _ in EPOCH_FIELDS})
     schema = pa.schema([*EPOCH_FIELDS, *((name, pa.float64()) for name in metrics)])
     write(pa.Table.from_pylist(rows, schema), run / "results" / "epochs" / EPOCHS_FILE)
+
+
+def write_confirmed(run: Path, rows: Iterable[Mapping[str, Any]], params: Mapping[str, pa.DataType]) -> None:
+    """Writes `results/confirm.parquet`: the fields above, and a typed column `param/<name>` each."""
+    schema = pa.schema([*CONFIRM_FIELDS, *((f"param/{name}", kind) for name, kind in params.items())])
+    write(pa.Table.from_pylist(list(rows), schema), run / "results" / CONFIRM_FILE)
 
 
 def column_type(values: Iterable[object]) -> pa.DataType:

@@ -40,6 +40,8 @@ class RunConfig:
     lanes: int | str
     cpus_per_job: float
     gpus_per_job: float | str
+    confirm_top: int
+    confirm_seeds: int
     space: Space
 
     @property
@@ -117,6 +119,8 @@ def resolve(overrides: Sequence[str]) -> RunConfig:
         gpus_per_job=run["gpus_per_job"]
         if run["gpus_per_job"] == "auto"
         else amount("gpus_per_job", run["gpus_per_job"]),
+        confirm_top=whole_number("confirm.top", run["confirm.top"], low=0),
+        confirm_seeds=whole_number("confirm.seeds", run["confirm.seeds"], low=1),
         space=replace(space.with_params(params), options=options, settings=settings),
     )
 

@@ -7,12 +7,15 @@ and written again as a whole, never more than a small share of the time.
 import time
 from pathlib import Path
 
+import pyarrow as pa
+
 from results.store import column_type, write_epochs, write_trials
 from search.job import Job, Report, State
 from search.queue import Queue
 from search.rungs import Done, Wait
 from search.view import View
 from spaces.params import Choice, Range
+from spaces.space import Space
 
 SHARE = 0.05  # of the time may go into writing tables
 KEPT = (State.RUNNING, State.PAUSED, State.COMPLETE)
@@ -23,10 +26,7 @@ class Recorder:
 
     def __init__(self, queue: Queue, folder: Path, view: View) -> None:
         self.queue, self.folder, self.view = queue, folder, view
-        self.columns = {
-            name: column_type(param.options if isinstance(param, Choice) else numbers(param))
-            for name, param in queue.space.params.items()
-        }
+        self.columns = column_types(queue.space)
         self.next_write = 0.0
         self.write()
 
@@ -75,6 +75,14 @@ class Recorder:
         for path in (self.folder / "checkpoints").glob("*.safetensors"):
             if f"checkpoints/{path.name}" not in used:
                 path.unlink()
+
+
+def column_types(space: Space) -> dict[str, pa.DataType]:
+    """The type of each parameter's column in a table."""
+    return {
+        name: column_type(param.options if isinstance(param, Choice) else numbers(param))
+        for name, param in space.params.items()
+    }
 
 
 def numbers(param: Range) -> tuple[float]:

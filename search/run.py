@@ -6,7 +6,7 @@ import signal
 import tempfile
 import types
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ import yaml
 
 from results.store import Run, open_run
 from search.config import RunConfig, from_plain
+from search.confirm import confirm_winners, confirmed, jobs, plan_of
 from search.engines.local import LocalEngine
 from search.noise import Noise, quiet
 from search.queue import Plan, Queue
@@ -26,6 +27,8 @@ from search.work import TrainJob
 from trainables import byname
 
 logger = logging.getLogger(__name__)
+Work = Callable[[Any, RunConfig, Path, View], None]  # with an engine and the run's folder
+CONFIRM_TOP = 3
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ def start(config: RunConfig) -> Outcome:
     config, notes = prepared(config)
     folder = new_folder(config)
     with quiet() as noise:
-        return search(config, folder, noise, notes, new=True)
+        return at_work(run_dry, config, folder, noise, notes, new=True)
 
 
 def resume(folder: Path) -> Outcome:
@@ -50,15 +53,47 @@ def resume(folder: Path) -> Outcome:
     run = open_run(folder)
     if run.status == "running":
         raise ValueError(f"{folder} is being searched by another process; wait for it or stop it")
-    config = from_plain(run.config, str(folder / "config.yaml"))
     if run.status == "finished":
         raise ValueError(f"{folder} is finished; look at it with: python -m search show {folder}")
+    config, notes = as_it_was(run)
+    with quiet() as noise:
+        return at_work(run_dry, config, folder, noise, notes, new=False)
+
+
+def confirm(folder: Path, top: int | None = None, seeds: int | None = None) -> Outcome:
+    """Trains a run's `top` trials and its default anew on fresh seeds, and scores them on the test split.
+
+    Without them, `top` and `seeds` are the run's own, or 3 and 5. What is confirmed already is not trained
+    again. Raises ValueError if there is nothing to confirm.
+    """
+    run = open_run(folder)
+    if run.status == "running":
+        raise ValueError(f"{folder} is being searched by another process; wait for it or stop it")
+    config, notes = as_it_was(run)
+    if run.status == "interrupted":
+        notes.append("the search is not finished; these are the best so far")
+    top = top or config.confirm_top or CONFIRM_TOP
+    config = replace(config, confirm_top=top, confirm_seeds=seeds or config.confirm_seeds)
+    with locked(folder):
+        trials = Study(folder / "study.log", config.space, config.rungs).trials()
+    if not jobs(plan_of(config, trials), config.space.structure, confirmed(folder)):
+        return Outcome(folder)
+
+    def work(engine: Any, config: RunConfig, folder: Path, view: View) -> None:
+        confirm_winners(engine, config, folder, view, trials)
+
+    with quiet() as noise:
+        return at_work(work, config, folder, noise, notes, new=False)
+
+
+def as_it_was(run: Run) -> tuple[RunConfig, list[str]]:
+    """A run's configuration, and what is to be noted of its data. Raises ValueError if that has changed."""
+    config = from_plain(run.config, str(run.path / "config.yaml"))
     now, notes = prepared(config)
     was, new = (c.space.options.get("content") for c in (config, now))
     if was != new:
-        raise ValueError(f"the data of {folder} has changed since the run began; begin a new run with it")
-    with quiet() as noise:
-        return search(now, folder, noise, notes, new=False)
+        raise ValueError(f"the data of {run.path} has changed since the run began; begin a new run with it")
+    return now, notes
 
 
 def prepared(config: RunConfig) -> tuple[RunConfig, list[str]]:
@@ -100,8 +135,10 @@ def new_folder(config: RunConfig) -> Path:
     return storage / f"{config.space.name}-{number}"
 
 
-def search(config: RunConfig, folder: Path, noise: Noise, notes: Sequence[str], *, new: bool) -> Outcome:
-    """Runs the queue dry on the engine that the configuration names."""
+def at_work(
+    work: Work, config: RunConfig, folder: Path, noise: Noise, notes: Sequence[str], *, new: bool
+) -> Outcome:
+    """Does the work on the engine that the configuration names, in the folder, in view."""
     engine = make_engine(config, TrainJob(str(folder), setup(config)))
     try:
         if new:
@@ -109,8 +146,12 @@ def search(config: RunConfig, folder: Path, noise: Noise, notes: Sequence[str], 
             write_config(folder, config)
         noise.keep(folder / "run.log")
         # After the engine, for Ray has a SIGTERM handler of its own.
-        with interruptible(), locked(folder):
-            run_dry(engine, config, folder, noise, notes)
+        title = f"{folder.name}: {config.space.about or config.space.name}"
+        with interruptible(), locked(folder), View(noise.console, title, engine.workers) as view:
+            view.say(title)
+            for note in notes:
+                view.say(f"note: {note}")
+            work(engine, config, folder, view)
     except KeyboardInterrupt:
         return Outcome(folder, interrupted=True)
     except OSError as error:
@@ -121,8 +162,8 @@ def search(config: RunConfig, folder: Path, noise: Noise, notes: Sequence[str], 
     return Outcome(folder)
 
 
-def run_dry(engine: Any, config: RunConfig, folder: Path, noise: Noise, notes: Sequence[str]) -> None:
-    """Runs the folder's queue on the engine; tables and view go along."""
+def run_dry(engine: Any, config: RunConfig, folder: Path, view: View) -> None:
+    """Runs the folder's queue on the engine, and confirms what it found if that is asked for."""
     plan = Plan(
         trials=config.trials,
         rungs=config.rungs,
@@ -133,16 +174,14 @@ def run_dry(engine: Any, config: RunConfig, folder: Path, noise: Noise, notes: S
         workers=engine.workers,
     )
     queue = Queue(config.space, plan, Study(folder / "study.log", config.space, config.rungs))
-    title = f"{folder.name}: {config.space.about or config.space.name}"
-    with View(noise.console, title, engine.workers) as view:
-        announce(view, config, folder, engine.dashboard)
-        for note in notes:
-            view.say(f"note: {note}")
-        recorder = Recorder(queue, folder, view)
-        try:
-            engine.run(recorder)
-        finally:
-            recorder.write()
+    announce(view, config, folder, engine.dashboard)
+    recorder = Recorder(queue, folder, view)
+    try:
+        engine.run(recorder)
+    finally:
+        recorder.write()
+    if config.confirm_top and queue.best():
+        confirm_winners(engine, config, folder, view, list(queue.trials.values()))
 
 
 def make_engine(config: RunConfig, train: TrainJob) -> Any:
@@ -176,7 +215,6 @@ def setup(config: RunConfig) -> Mapping[str, Any]:
 def announce(view: View, config: RunConfig, folder: Path, dashboard: str | None) -> None:
     """What is about to happen, and where to watch it."""
     rungs = ", ".join(map(str, config.rungs))
-    view.say(f"{view.title}")
     view.say(f"{config.trials} trials, rungs at epochs {rungs}, {view.workers} at a time, in {short(folder)}")
     if config.trials < config.eta ** (len(config.rungs) - 1):
         need = config.eta ** (len(config.rungs) - 1)
@@ -186,6 +224,7 @@ def announce(view: View, config: RunConfig, folder: Path, dashboard: str | None)
         )
     if dashboard:
         view.say(f"Ray dashboard: {dashboard} (token: ray get-auth-token)")
+    view.say(f"trials in the browser: python -m search dashboard {short(folder)}")
 
 
 def short(folder: Path) -> str:

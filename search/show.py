@@ -1,11 +1,13 @@
 """What the command line prints of runs: a summary as JSON, and the same as a screenful."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from results.stats import DEFAULT, Confirmation, Confirmed, Estimate
 from results.store import Run
 from search.view import duration, number
 
@@ -16,13 +18,14 @@ LEARNED = 0.01  # of the baseline that a value must be better by to say that any
 def summary(run: Run) -> dict[str, Any]:
     """A run as plain JSON data."""
     trials = [trial(row) for row in run.trials.to_pylist()]
-    best = run.best()
+    best, confirmed = run.best(), run.confirmation()
     return {
         "run": run.name,
         "space": run.config["space"],
         "status": run.status,
         "objective": {**run.config["objective"], "baseline": run.baseline},
         "best": trial(best) if best else None,
+        "confirmed": asdict(confirmed) if confirmed else None,
         "trials": trials,
     }
 
@@ -68,10 +71,67 @@ def print_run(run: Run) -> None:
         )
         console.print("  " + ", ".join(f"{k}={plain(v)}" for k, v in best["params"].items()), markup=False)
         print_table([line(row) for row in top(run, found)])
+    if said := run.confirmation():
+        print_confirmation(said, objective, console)
     for row in [row for row in found["trials"] if row["error"]][:3]:
         console.print(f"trial {row['trial']} {row['state']}: {row['error']}", markup=False)
     if found["status"] == "interrupted":
         console.print(f"go on with: python -m search resume {run.name}", markup=False)
+
+
+def print_confirmation(said: Confirmation, objective: dict[str, Any], console: Console) -> None:
+    """Who won on fresh seeds and the test split, by how much, and how sure that is."""
+    seeds = f"{said.seeds} fresh seed{'s' * (said.seeds != 1)}"
+    console.print(f"\nconfirmed on the test split, each trained on {seeds} ({objective['metric']}):")
+    print_table([confirmed_line(config) for config in said.configs])
+    for config in said.configs:
+        for error in config.errors:
+            console.print(f"{config.config} {error}", markup=False)
+    for text in conclusions(said):
+        console.print(text)
+
+
+def confirmed_line(config: Confirmed) -> dict[str, Any]:
+    test, val = config.test, config.val
+    known = config.trial if config.config == DEFAULT else None
+    return {
+        "config": config.config if known is None else f"{DEFAULT} (trial {known})",
+        "test": test.mean if test else "none",
+        "95 % interval": span(test) if test else "",
+        "sd": test.sd if test and test.sd is not None else "",
+        "validation": val.mean if val else "none",
+        "search said": "" if config.searched is None else config.searched,
+        "best with": "" if config.probability_best is None else f"{config.probability_best:.0%}",
+    }
+
+
+def conclusions(said: Confirmation) -> list[str]:
+    """What follows from a confirmation, a line each."""
+    if said.winner is None:
+        return ["no configuration has a score on every seed, so there is no winner"]
+    won = said.configs[0]
+    assert won.test is not None, "a winner has a score"
+    lines = [f"winner: [bold]{won.config}[/bold] with {number(won.test.mean)}"]
+    if said.winner == DEFAULT:
+        lines[0] += ": nothing that the search found is better than the default configuration"
+    if said.lead is not None:
+        verdict = "" if said.told_apart else "; [bold]the two can't be told apart[/bold]"
+        if said.lead.n == 1:
+            verdict = "; with one seed nothing can be said of how sure that is"
+        lines.append(f"better than {said.runner_up} by {number(said.lead.mean)} {span(said.lead)}{verdict}")
+    if said.lead_over_default is not None and said.runner_up != DEFAULT:
+        lead = said.lead_over_default
+        verdict = "; the two can't be told apart" if lead.n > 1 and lead.holds_zero else ""
+        lines.append(f"better than the default by {number(lead.mean)} {span(lead)}{verdict}")
+    if won.gap is not None and won.searched is not None:
+        gap = f"{number(abs(won.gap))} {'worse' if won.gap > 0 else 'better'}"
+        lines.append(f"the search said {number(won.searched)}; the test split is {gap} than that")
+    return [line.rstrip() for line in lines]
+
+
+def span(of: Estimate) -> str:
+    """An interval for people; nothing where there is none."""
+    return "" if of.low is None or of.high is None else f"({number(of.low)} to {number(of.high)})"
 
 
 def against(objective: dict[str, Any], value: float) -> str:

@@ -2,6 +2,8 @@
 
 import time
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -14,6 +16,18 @@ from search.queue import Plan, Queue
 
 REFRESH = 0.25  # seconds between two drawings of the live view
 LINES = 1.0  # seconds between two plain lines, but for a new best
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a confirmation is (search/confirm.py)."""
+
+    ended: int  # trainings
+    trainings: int
+    epochs: int  # done
+    of_epochs: int
+    seconds: float
+    busy: tuple[str, ...]  # the jobs that are being trained
 
 
 class View:
@@ -90,6 +104,20 @@ class View:
                 self.say(f"{self.clock()} trial {trial.number} {trial.state.value}: {trial.error}")
         self.show(queue)
 
+    def progress(self, progress: Progress) -> None:
+        """Draws the live view of a confirmation, if it is time."""
+        if self.live and time.monotonic() - self.drawn > REFRESH:
+            self.drawn = time.monotonic()
+            self.live.update(self.confirming(progress), refresh=True)
+
+    def confirming(self, progress: Progress) -> Group:
+        """The live view of a confirmation."""
+        table = Table.grid(padding=(0, 2))
+        table.add_row("confirmed", f"{progress.ended} of {progress.trainings} trainings")
+        add_epochs(table, progress.epochs, progress.of_epochs, progress.epochs, progress.seconds)
+        self.add_workers(table, progress.busy)
+        return Group(Text(self.title, style="bold"), table)
+
     def clock(self) -> str:
         return f"[{duration(time.monotonic() - self.began)}]"
 
@@ -106,8 +134,6 @@ class View:
         done = sum(trial.epochs for trial in trials) + sum(self.running.values())
         expected = max(done, expected_epochs(queue.plan))
         elapsed = time.monotonic() - self.began
-        fresh = done - (self.done_before or 0)
-        left = duration(elapsed / fresh * (expected - done)) if fresh else "unknown"
         best = queue.best()
         table = Table.grid(padding=(0, 2))
         table.add_row(
@@ -115,17 +141,23 @@ class View:
             f"{len(trials)} of {queue.plan.trials}: "
             + ", ".join(f"{states[state]} {state.value}" for state in State if states[state]),
         )
-        table.add_row("epochs", f"{done} of about {expected}; {duration(elapsed)} gone, about {left} left")
-        table.add_row("", ProgressBar(total=expected, completed=done, width=50))
-        table.add_row(
-            "workers",
-            f"{len(queue.jobs)} of {self.workers} busy: "
-            + "; ".join(job.title for job in list(queue.jobs.values())[:4]),
-        )
+        add_epochs(table, done, expected, done - (self.done_before or 0), elapsed)
+        self.add_workers(table, [job.title for job in queue.jobs.values()])
         table.add_row("best", Text(self.best_line(queue, best)))
         if best:
             table.add_row("", Text(parameters(best)))
         return Group(Text(self.title, style="bold"), table)
+
+    def add_workers(self, table: Table, jobs: Sequence[str]) -> None:
+        """What is being trained."""
+        table.add_row("workers", f"{len(jobs)} of {self.workers} busy: " + "; ".join(jobs[:4]))
+
+
+def add_epochs(table: Table, done: int, expected: int, fresh: int, elapsed: float) -> None:
+    """How far it is, in epochs, of which `fresh` took `elapsed` seconds."""
+    left = duration(elapsed / fresh * (expected - done)) if fresh else "unknown"
+    table.add_row("epochs", f"{done} of about {expected}; {duration(elapsed)} gone, about {left} left")
+    table.add_row("", ProgressBar(total=expected, completed=done, width=50))
 
 
 def expected_epochs(plan: Plan) -> int:

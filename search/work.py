@@ -32,6 +32,7 @@ class TrainJob:
         import torch
 
         from trainables.checkpoint import Unwritable
+        from trainables.drive import Epoch
         from trainables.score import score
         from trainables.train import Lane, Setup, train
 
@@ -44,21 +45,29 @@ class TrainJob:
         device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
         node = socket.gethostname()
         out = str(folder / checkpoint_name(job))
+
+        def report(epoch: Epoch, test: Mapping[int, float]) -> Report:
+            return Report(
+                job=job.number,
+                epoch=epoch.epoch,
+                seconds=epoch.seconds,
+                metrics=epoch.metrics,
+                diverged=epoch.diverged,
+                device=device,
+                node=node,
+                best=epoch.best,
+                test=test,
+            )
+
+        last = None
         try:
             for epoch in train(setup, lanes, job.first, job.last, out, keep_best=job.fresh is not None):
-                test: Mapping[int, float] = {}
                 if job.fresh is not None and epoch.epoch == job.last:
-                    test = score(setup, [lane for lane in lanes if lane.number in epoch.best], out)
-                yield Report(
-                    job=job.number,
-                    epoch=epoch.epoch,
-                    seconds=epoch.seconds,
-                    metrics=epoch.metrics,
-                    diverged=epoch.diverged,
-                    device=device,
-                    node=node,
-                    best=epoch.best,
-                    test=test,
-                )
+                    last = epoch  # to be scored when its checkpoint is written
+                else:
+                    yield report(epoch, {})
+            if last is not None:
+                alive = [lane for lane in lanes if lane.number in last.best]
+                yield report(last, score(setup, alive, out))
         except Unwritable as error:
             raise StorageError(str(error)) from error

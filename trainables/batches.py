@@ -1,8 +1,8 @@
 """The batches of an epoch: the same, in the same order, for every trial of a run.
 
 Trials then differ by their hyperparameters only, and a trial that pauses at a rung and goes on later
-sees what it would have seen without the pause. Order and augmentation depend on the run's seed, the
-epoch and the position of the batch, never on the trial.
+sees what it would have seen without the pause. Order and augmentation depend on a seed (the run's, or a
+fresh one where winners are confirmed), the epoch and the position of the batch, never on the trial.
 """
 
 from collections.abc import Callable, Iterator

@@ -100,7 +100,7 @@ def facts(source: str, root: Path | None, seed: int) -> dict[str, Any]:
 
 
 class MnistData(L.LightningDataModule):
-    """Images and labels in three splits, fixed by `seed`.
+    """Images and labels in three splits, fixed by `seed`; `batch_seed` (`seed` without one) orders batches.
 
     `source="digits"`: scikit-learn's, split 80/10/10. `source="mnist"`: the published files, in `root` or
     in the cache folder. `source="idx"`, or `root` alone: IDX files in the folder `root`, either MNIST's
@@ -109,12 +109,18 @@ class MnistData(L.LightningDataModule):
     """
 
     def __init__(
-        self, source: str = "digits", root: str | None = None, seed: int = 0, batch_size: int = 64
+        self,
+        source: str = "digits",
+        root: str | None = None,
+        seed: int = 0,
+        batch_size: int = 64,
+        batch_seed: int | None = None,
     ) -> None:
         super().__init__()
         prepare.check({"source": source, "root": root})
         self.source, self.folder = prepare.place(source, root)
         self.seed, self.batch_size = seed, batch_size
+        self.batch_seed = seed if batch_seed is None else batch_seed
 
     def facts(self) -> dict[str, Any]:
         """What a learner needs to know of the data, and what it has to beat.
@@ -134,7 +140,7 @@ class MnistData(L.LightningDataModule):
             lambda indices, generator: images.__getitems__(indices),
             len(images),
             self.batch_size if train else EVAL_BATCH,
-            seed=self.seed,
+            seed=self.batch_seed,
             epoch=lambda: self.trainer.current_epoch if self.trainer else 0,
             shuffle=train,
             drop_last=train,  # batch norm can't take a last batch of one image

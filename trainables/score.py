@@ -1,0 +1,52 @@
+"""score(...): the objective on the test split, which nothing else reads."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import lightning as L
+
+from trainables import checkpoint
+from trainables.drive import make_trainer
+from trainables.learner import Learner
+from trainables.train import Lane, Setup, build
+
+
+def score(setup: Setup, lanes: list[Lane], path: str) -> dict[int, float]:
+    """The objective on the test split of each of the lanes with its weights in checkpoint `path`.
+
+    Validation is run over the test split, so the metric is the same, whoever wrote the module. Raises
+    ValueError if the data has no test split, or validation logs no objective.
+    """
+    found = {}
+    for lane in lanes:
+        module, data = build(setup, lane)
+        module.load_state_dict(checkpoint.weights(Path(path), lane.number))
+        # In a thread of its own, for Lightning answers a Ctrl-C in the main thread by ending the process.
+        with ThreadPoolExecutor(1) as thread:
+            found[lane.number] = thread.submit(validate, module, testing(data), setup.objective).result()
+    return found
+
+
+def testing(data: L.LightningDataModule) -> L.LightningDataModule:
+    """The data with its test split in place of the validation split. Raises ValueError if it has none."""
+    if not has_test(type(data)):
+        raise ValueError(f"{type(data).__name__} has no test_dataloader, so nothing can be confirmed with it")
+    setup = data.setup
+    data.val_dataloader = data.test_dataloader  # type: ignore[method-assign]
+    data.setup = lambda stage=None: setup("test")  # type: ignore[method-assign,misc]
+    return data
+
+
+def has_test(data: type[L.LightningDataModule]) -> bool:
+    """Whether the data has a test split."""
+    return data.test_dataloader is not L.LightningDataModule.test_dataloader
+
+
+def validate(module: L.LightningModule, data: L.LightningDataModule, objective: str) -> float:
+    trainer = make_trainer(isinstance(module, Learner) and module.mixed_precision)
+    trainer.validate(module, datamodule=data, verbose=False)
+    if objective not in trainer.callback_metrics:
+        raise ValueError(
+            f"validation of the test split logged no {objective!r} (objective in the space file)"
+        )
+    return float(trainer.callback_metrics[objective])
