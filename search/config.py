@@ -30,6 +30,7 @@ class RunConfig:
     name: str | None
     storage: str
     seed: int
+    weights_seed: int | None
     engine: str
     sampler: str
     budget: str
@@ -107,6 +108,9 @@ def resolve(overrides: Sequence[str]) -> RunConfig:
         name=run_name(run["name"]),
         storage=str(run["storage"]),
         seed=whole_number("seed", run["seed"], low=0),
+        weights_seed=None
+        if run["weights_seed"] is None
+        else whole_number("weights_seed", run["weights_seed"], low=0),
         engine=one_of("engine", run["engine"], ENGINES),
         sampler=one_of("sampler", run["sampler"], SAMPLERS),
         budget=budget,

@@ -54,9 +54,9 @@ class Trial:
         } | {f"param/{name}": value for name, value in self.params.items()}
 
 
-def first_seed(seed: int, number: int) -> int:
-    """What a trial's first weights and its dropout are drawn from, in a run with this seed."""
-    return hash((seed, number)) % 2**31
+def first_seed(seed: int, number: int, given: int | None = None) -> int:
+    """What a trial's first weights and its dropout are drawn from: `given`, or by the run's seed."""
+    return hash((seed, number)) % 2**31 if given is None else given
 
 
 @dataclass(frozen=True)

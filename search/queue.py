@@ -43,6 +43,7 @@ class Plan:
     sampler: str
     lanes: int | None = 1  # trials a job; None: as many as make a job worth its overhead
     workers: int = 1  # jobs at once
+    weights_seed: int | None = None  # the same for all trials; None: each has its own
 
 
 class Queue:
@@ -120,9 +121,7 @@ class Queue:
         self.started += 1
         job = Job(
             number=self.started,
-            lanes=tuple(
-                Lane(t.number, t.params, first_seed(self.plan.seed, t.number), t.checkpoint) for t in trials
-            ),
+            lanes=tuple(Lane(t.number, t.params, self._seed(t.number), t.checkpoint) for t in trials),
             first=trials[0].epochs,
             last=self.plan.rungs[rung],
         )
@@ -193,6 +192,9 @@ class Queue:
 
     def _busy(self) -> set[int]:
         return {lane.number for job in self.jobs.values() for lane in job.lanes}
+
+    def _seed(self, number: int) -> int:
+        return first_seed(self.plan.seed, number, self.plan.weights_seed)
 
     def _hopeless(self) -> bool:
         """Nothing has ever worked, and it is not for want of trying."""

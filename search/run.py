@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from results import environment
 from results.store import Run, open_run
 from search.config import RunConfig, from_plain
 from search.confirm import confirm_winners, confirmed, jobs, plan_of
@@ -144,6 +145,7 @@ def at_work(
         if new:
             folder.mkdir(parents=True)
             write_config(folder, config)
+        environment.record(folder)
         noise.keep(folder / "run.log")
         # After the engine, for Ray has a SIGTERM handler of its own.
         title = f"{folder.name}: {config.space.about or config.space.name}"
@@ -172,6 +174,7 @@ def run_dry(engine: Any, config: RunConfig, folder: Path, view: View) -> None:
         sampler=config.sampler,
         lanes=None if config.lanes == "auto" else int(config.lanes),
         workers=engine.workers,
+        weights_seed=config.weights_seed,
     )
     queue = Queue(config.space, plan, Study(folder / "study.log", config.space, config.rungs))
     announce(view, config, folder, engine.dashboard)
