@@ -26,6 +26,9 @@ Name = Annotated[str, typer.Argument(help="a run's name in storage, or the path 
 Storage = Annotated[
     list[str] | None, typer.Argument(help="storage=FOLDER (default: runs)", show_default=False)
 ]
+Options = Annotated[
+    list[str] | None, typer.Argument(help="key=value ..., storage=FOLDER among them", show_default=False)
+]
 
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 
@@ -95,6 +98,78 @@ def show(name: Name, storage: Storage = None, as_json: AsJson = False) -> None:
         print_run(run)
 
 
+@app.command()
+@user_errors
+def confirm(name: Name, options: Options = None, as_json: AsJson = False) -> None:
+    """Confirm what a run has found, on fresh seeds and the test split.
+
+    Example: `python -m search confirm first top=3 seeds=5`
+
+    Trains the best trials and the space's default configuration anew. What is confirmed already is not
+    trained again.
+    """
+    from results.store import open_run
+    from search.config import whole_number
+    from search.run import confirm as confirm_run
+    from search.run import find
+
+    given = options_of(options, storage="runs", top=None, seeds=None)
+    sizes = {key: whole_number(key, given[key], low=1) for key in ("top", "seeds") if given[key] is not None}
+    folder = find(name, str(given["storage"])).path
+    ended(confirm_run(folder, **sizes), as_json, again=" ".join(["confirm", name, *(options or [])]))
+    said = open_run(folder).confirmation()
+    if said is None or said.winner is None:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+@user_errors
+def export(name: Name, options: Options = None) -> None:
+    """Write a run's best model to its folder best/, to be used without the run.
+
+    Example: `python -m search export first onnx=true`
+
+    It is the confirmed winner where there is one. `onnx=true` adds model.onnx (install ladder-search[onnx]).
+    """
+    from search.export import export as write_export
+    from search.run import find, short
+
+    given = options_of(options, storage="runs", onnx=False)
+    if not isinstance(given["onnx"], bool):
+        raise ValueError(f"onnx is {given['onnx']!r}, but must be true or false (onnx=true)")
+    folder = write_export(find(name, str(given["storage"])), onnx=given["onnx"])
+    print(f"{short(folder)}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
+
+
+@app.command()
+@user_errors
+def predict(
+    name: Name,
+    source: Annotated[Path, typer.Argument(help="what to predict: a file or a folder")],
+    options: Options = None,
+    out: Annotated[Path, typer.Option(help="The folder for the results.")] = Path("predictions"),
+    numbers: Annotated[Path | None, typer.Option(help="A file of what is known of the inputs.")] = None,
+    truth: Annotated[Path | None, typer.Option(help="A file of what is to be found, to be scored.")] = None,
+) -> None:
+    """Predict with a run's best model, or with its top=K best as an ensemble.
+
+    Example: `python -m search predict first digits/ --out predicted top=3`
+
+    Options as `key=value` are those of the space's predictor.
+    """
+    from search.config import parse_overrides, whole_number
+    from search.predict import predict as predict_all
+    from search.run import find
+
+    given = parse_overrides(options or [])
+    run = find(name, str(given.pop("storage", "runs")))
+    top = whole_number("top", given.pop("top", 1), low=1)
+    files = {"numbers": numbers, "truth": truth}
+    given |= {key: str(path) for key, path in files.items() if path is not None}
+    for line in predict_all(run, source, out, top, given):
+        print(line)
+
+
 @app.command("list")
 @user_errors
 def list_runs(storage: Storage = None, as_json: AsJson = False) -> None:
@@ -113,6 +188,21 @@ def list_runs(storage: Storage = None, as_json: AsJson = False) -> None:
         print_table(rows)
     else:
         print(f"no runs in {storage_of(storage)}; begin with: python -m search run space=slice_reg")
+
+
+@app.command()
+@user_errors
+def dashboard(name: Name, options: Options = None) -> None:
+    """Watch a run in the browser, on optuna-dashboard; nobody but this machine can.
+
+    Example: `python -m search dashboard first port=8080`
+    """
+    from search.config import whole_number
+    from search.dashboard import serve
+    from search.run import find
+
+    given = options_of(options, storage="runs", port=0)
+    serve(find(name, str(given["storage"])), whole_number("port", given["port"], low=0))
 
 
 @app.command()
@@ -139,16 +229,22 @@ def spaces(as_json: AsJson = False) -> None:
 
 def storage_of(arguments: list[str] | None) -> str:
     """The folder in `storage=FOLDER`. Raises ValueError for any other argument."""
+    return str(options_of(arguments, storage="runs")["storage"])
+
+
+def options_of(arguments: list[str] | None, **defaults: Any) -> dict[str, Any]:
+    """The defaults with what the arguments give in their place. Raises ValueError for any other key."""
     from search.config import parse_overrides
 
     given = parse_overrides(arguments or [])
-    if set(given) - {"storage"}:
-        raise ValueError(f"{arguments} is not understood here; only storage=FOLDER is")
-    return str(given.get("storage", "runs"))
+    if set(given) - set(defaults):
+        known = ", ".join("storage=FOLDER" if key == "storage" else f"{key}=..." for key in defaults)
+        raise ValueError(f"{arguments} is not understood here; only {known}")
+    return {**defaults, **given}
 
 
-def ended(outcome: Any, as_json: bool) -> None:
-    """Says how a run ended, and ends the command with the code for it."""
+def ended(outcome: Any, as_json: bool, again: str | None = None) -> None:
+    """Says how a run ended, and ends the command with the code for it. `again` is how to go on."""
     from results.store import open_run
     from search.run import short
     from search.show import print_run, summary
@@ -157,7 +253,9 @@ def ended(outcome: Any, as_json: bool) -> None:
         why = "interrupted" if outcome.interrupted else f"error: {outcome.unwritable}"
         print(f"{why}; what was finished is kept.", file=sys.stderr)
         if outcome.folder.exists():
-            print(f"go on with: python -m search resume {short(outcome.folder)}", file=sys.stderr)
+            verb = "confirm" if open_run(outcome.folder).status == "finished" else "resume"
+            again = again or f"{verb} {short(outcome.folder)}"
+            print(f"go on with: python -m search {again}", file=sys.stderr)
         raise typer.Exit(INTERRUPTED if outcome.interrupted else FAILED)
     found = open_run(outcome.folder)
     if as_json:
