@@ -4,7 +4,7 @@ A block is cut in parallel sections of one thickness, so a series has one cuttin
 lie on a line over the section numbers. The steps are those of DeepSlice (Carey et al., Nat Commun 2023),
 the formulas our own. For the section i of number t_i and plane (O_i, U_i, V_i):
 
-- centre c_i = O_i + U_i / 2 + V_i / 2, normal n_i = U_i x V_i / |U_i x V_i|, of one sign for the whole series;
+- centre c_i = O_i + U_i / 2 + V_i / 2, normal n_i = U_i x V_i / |U_i x V_i|, of one sign in all sections;
 - common normal n: the mean of the n_i, weighted by w_i = exp(-z_i^2 / 2), where z_i counts quarters of the
   series' length from its middle, for sections of the middle are large and show the angles best;
 - each plane is turned about its centre by the smallest rotation that takes n_i to n;
@@ -80,7 +80,7 @@ def propagate(
 
 
 def inferred(known: Array, t: Array, numbers: Array, normal: Array, slope: float) -> Array:
-    """Planes at all `numbers`, between and beyond the `known` ones (M, 9) at `t` (M,); these stay as they are."""
+    """Planes at all `numbers`: the `known` ones (M, 9) at `t` (M,), and what lies between and beyond them."""
     order = np.argsort(t)
     t, known = t[order], known[order]
     planes = np.stack([np.interp(numbers, t, column) for column in known.T], axis=-1)
