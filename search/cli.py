@@ -170,6 +170,19 @@ def predict(
         print(line)
 
 
+@app.command()
+@user_errors
+def report(name: Name, storage: Storage = None) -> None:
+    """Write a run's report: one HTML file that opens anywhere.
+
+    Example: `python -m search report first`
+    """
+    from search.reporting import make
+    from search.run import find, short
+
+    print(short(make(find(name, storage_of(storage)))))
+
+
 @app.command("list")
 @user_errors
 def list_runs(storage: Storage = None, as_json: AsJson = False) -> None:
@@ -246,6 +259,7 @@ def options_of(arguments: list[str] | None, **defaults: Any) -> dict[str, Any]:
 def ended(outcome: Any, as_json: bool, again: str | None = None) -> None:
     """Says how a run ended, and ends the command with the code for it. `again` is how to go on."""
     from results.store import open_run
+    from search.reporting import at_the_end
     from search.run import short
     from search.show import print_run, summary
 
@@ -262,5 +276,6 @@ def ended(outcome: Any, as_json: bool, again: str | None = None) -> None:
         print(json.dumps(summary(found), indent=2))
     else:
         print_run(found)
+        print(at_the_end(outcome.folder))
     if found.status == "failed":
         raise typer.Exit(FAILED)

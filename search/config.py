@@ -60,6 +60,7 @@ class RunConfig:
             "data": space.data,
             "prepare": space.prepare,
             "predictor": space.predictor,
+            "gallery": space.gallery,
             "objective": asdict(space.objective),
             "options": dict(space.options),
             "settings": dict(space.settings),

@@ -68,6 +68,7 @@ FIELDS = {
     "budgets",
     "seeds",
     "predictor",
+    "gallery",
 }
 REQUIRED = ("trainable", "data", "objective", "params")
 
@@ -88,7 +89,7 @@ def parse(plain: Mapping[str, Any], name: str, file: str, lines: Mapping[tuple[s
     for key in REQUIRED:
         if key not in plain:
             raise ValueError(f"{file}: the field {key!r} is missing; a space has {', '.join(REQUIRED)}")
-    for key in ("trainable", "data", "prepare", "predictor"):
+    for key in ("trainable", "data", "prepare", "predictor", "gallery"):
         if key in plain and not re.fullmatch(r"[\w.]+:\w+", str(plain[key])):
             raise ValueError(f"{at(key)} is {plain[key]!r}, but must look like package.module:Name")
     for key in ("params", "options", "settings", "budgets", "objective"):
@@ -123,6 +124,7 @@ def parse(plain: Mapping[str, Any], name: str, file: str, lines: Mapping[tuple[s
         prepare=plain.get("prepare"),
         budgets=plain.get("budgets", {}),
         predictor=plain.get("predictor"),
+        gallery=plain.get("gallery"),
         seeds=tuple(parse_seeds(plain.get("seeds", []), params, at("seeds"))),
     )
 

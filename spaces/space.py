@@ -37,6 +37,7 @@ class Space:
     settings: Mapping[str, Any] = field(default_factory=dict)  # of the run, not searched: backbone ...
     prepare: str | None = None  # package.module:function that checks the data before anything is written
     budgets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    gallery: str | None = None  # package.module:function that shows the best model in the report
     predictor: str | None = None  # package.module:Class of the Predictor
     seeds: tuple[Mapping[str, Value], ...] = ()  # known good points; the first is the default configuration
 

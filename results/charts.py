@@ -1,0 +1,108 @@
+"""What figures are made of: lines, dots and axes as options of Apache ECharts.
+
+A text that begins with `$` names a colour of the page's theme, one that begins with `@` a function of
+`page/script.js`: so a figure is plain data, and changes with the theme. Places on a parameter's axis count
+from 0 to 1 on its own scale (`Dimension.place`), the same in every figure.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from results.analysis import robust_range
+from results.parameters import Dimension
+
+Row = Mapping[str, Any]
+Option = dict[str, Any]
+GRID: Option = {"left": 8, "right": 16, "top": 16, "bottom": 8}
+GRID |= {"outerBoundsMode": "same", "outerBoundsContain": "all"}  # labels lie within
+MUTED: Option = {"color": "$muted", "fontSize": 11}
+DECADES = 30.0  # largest to smallest value from which on an axis is logarithmic
+
+
+def line(name: str, data: Sequence[Any], colour: str, width: float) -> Option:
+    """A series of points (x, y, trial) joined by a line; [None, None, None] breaks it."""
+    return {
+        "type": "line",
+        "name": name,
+        "data": list(data),
+        "symbol": "circle",
+        "symbolSize": width + 2,
+        "itemStyle": {"color": colour},
+        "lineStyle": {"color": colour, "width": width},
+        "emphasis": {"disabled": True},
+        "animation": False,
+    }
+
+
+def scatter(name: str, data: Sequence[Any], colour: str, size: int) -> Option:
+    """A series of dots (x, y, trial)."""
+    return {
+        "type": "scatter",
+        "name": name,
+        "data": list(data),
+        "symbolSize": size,
+        "itemStyle": {"color": colour, "opacity": 0.9, "borderColor": "$paper", "borderWidth": 0.5},
+        "emphasis": {"scale": 1.6},
+        "clip": True,
+    }
+
+
+def legend(names: Sequence[str]) -> Option:
+    """Names of series above the chart."""
+    look = {"icon": "roundRect", "itemWidth": 16, "itemHeight": 6, "textStyle": {"color": "$muted"}}
+    return {"top": 0, "left": 4, "data": list(names), **look}
+
+
+def axis_style(axis: Option, ticks: Sequence[float] = ()) -> Option:
+    """An axis with thin lines and muted labels; with ticks at `ticks` alone, if there are any."""
+    label: Option = MUTED | {"formatter": "@number", "hideOverlap": True}
+    if "min" in axis and not ticks:  # the ends are where the data end, and no round numbers
+        label |= {"showMinLabel": False, "showMaxLabel": False}
+    tick: Option = {"show": False}
+    if ticks:
+        label["customValues"] = list(ticks)
+        tick = {"show": True, "customValues": list(ticks), "lineStyle": {"color": "$axis"}}
+    return {
+        "nameLocation": "middle",
+        "nameGap": 24,
+        "nameTextStyle": MUTED,
+        "axisLine": {"show": False},
+        "axisTick": tick,
+        "axisLabel": label,
+        "splitLine": {"lineStyle": {"color": "$line"}},
+        "splitNumber": 4,
+        **axis,
+    }
+
+
+def value_axis(values: Sequence[float], keep: Sequence[float]) -> Option:
+    """An axis for values of the objective: logarithmic where they spread over decades."""
+    low, high = robust_range(values, keep)
+    inside = [value for value in values if low <= value <= high]
+    if inside and min(inside) > 0 and max(inside) / min(inside) > DECADES:
+        return {"type": "log", "min": min(inside) * 0.9, "max": max(inside) * 1.1}
+    return {"type": "value", "min": low, "max": high}
+
+
+def place_axis(dim: Dimension) -> Option:
+    """The axis of a parameter; choices have room to both sides."""
+    room = 0.5 / max(1, len(dim.options) - 1) if dim.options else 0.03
+    return axis_style({"type": "value", "min": -room, "max": 1 + room}) | tick_labels(dim)
+
+
+def tick_labels(dim: Dimension) -> Option:
+    """The labels of a parameter's axis, at their places."""
+    ticks = [[round(place, 6), label] for place, label in dim.ticks()]
+    places = {"customValues": [place for place, _ in ticks], "formatter": {"@labels": ticks}}
+    return {
+        "axisLabel": {**MUTED, "hideOverlap": True, **places},
+        "axisTick": {"show": False, "customValues": places["customValues"]},
+    }
+
+
+def jittered(dim: Dimension, row: Row) -> float:
+    """The place of a trial's value; those of choices are spread a little, each time alike."""
+    place = dim.place(row[f"param/{dim.name}"])
+    if dim.options:
+        place += ((row["trial"] * 0.618034) % 1 - 0.5) * 0.5 / max(1, len(dim.options) - 1)
+    return round(place, 4)

@@ -1,0 +1,245 @@
+// Draws the figures in the theme's colours, and fills the table of trials. No request leaves the page.
+"use strict";
+const DATA = JSON.parse(document.getElementById("data").textContent);
+const TABLE = DATA.table;
+const FIXED = 5; // columns of the table before the parameters
+const ROWS = new Map(TABLE.rows.map((row) => [row[0], row]));
+const tip = document.getElementById("tip");
+
+function number(value) {
+  if (value === null || value === undefined) return "";
+  if (typeof value !== "number") return String(value);
+  if (Number.isInteger(value)) return value.toLocaleString("en");
+  const size = Math.abs(value);
+  if (size >= 1000) return Math.round(value).toLocaleString("en");
+  return size < 1e-3 ? value.toExponential(2).replace(/\.?0+e/, "e") : String(+value.toPrecision(4));
+}
+
+const escape = (text) => String(text).replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+
+// What a trial is, for a tooltip.
+function card(trial) {
+  const row = ROWS.get(trial);
+  if (!row) return "";
+  const params = row.slice(FIXED).map((value, i) =>
+    value === null ? "" : `<span>${escape(TABLE.columns[FIXED + i])}</span><span>${escape(number(value))}</span>`);
+  return `<b>trial ${trial}</b> ${escape(row[1])} after ${row[2]} epochs<br>${escape(TABLE.columns[3])} <b>${number(row[3])}</b>` +
+    `<div class="tip-params">${params.join("")}</div>`;
+}
+
+// The functions that figures name with an @.
+const FUNCTIONS = {
+  number,
+  trial: (point) => card(Array.isArray(point.value) ? point.value.at(-1) : point.value),
+  cell: (params, api) => {
+    const [x0, y0] = api.coord([api.value(0), api.value(2)]);
+    const [x1, y1] = api.coord([api.value(1), api.value(3)]);
+    const box = params.coordSys;
+    const shape = echarts.graphic.clipRectByRect(
+      { x: Math.min(x0, x1) - 0.3, y: Math.min(y0, y1) - 0.3, width: Math.abs(x1 - x0) + 0.6, height: Math.abs(y1 - y0) + 0.6 }, box);
+    return shape && { type: "rect", shape, style: { fill: ramp(api.value(4)) } };
+  },
+};
+
+// The colour of a value from 0 to 1, between those of the theme.
+function ramp(value) {
+  const place = Math.min(Math.max(value, 0), 1) * 4;
+  const low = Math.min(3, Math.floor(place));
+  const parts = (name) => colour(name).match(/[0-9a-f]{2}/gi).map((hex) => parseInt(hex, 16));
+  const [a, b] = [parts(`ramp${low}`), parts(`ramp${low + 1}`)];
+  return `rgb(${a.map((part, i) => Math.round(part + (b[i] - part) * (place - low))).join(",")})`;
+}
+
+// An option of a figure with its colours and functions filled in.
+function filled(value) {
+  if (typeof value === "string") {
+    if (value[0] === "$") return colour(value.slice(1));
+    return value[0] === "@" ? FUNCTIONS[value.slice(1)] : value;
+  }
+  if (Array.isArray(value)) return value.length && typeof value[0] !== "object" && typeof value[0] !== "string" ? value : value.map(filled);
+  if (value === null || typeof value !== "object") return value;
+  if (value["@labels"]) {
+    return (place) => value["@labels"].reduce((best, pair) => (Math.abs(pair[0] - place) < Math.abs(best[0] - place) ? pair : best))[1];
+  }
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, filled(part)]));
+}
+
+const charts = new Map();
+
+function draw(place) {
+  const { nearest, ...plain } = DATA.figures[place.dataset.figure];
+  const option = filled(plain);
+  option.animation = false;
+  option.textStyle = { fontFamily: getComputedStyle(document.body).fontFamily, color: colour("ink") };
+  if (option.tooltip) {
+    Object.assign(option.tooltip, {
+      confine: true, backgroundColor: colour("paper"), borderColor: colour("axis"), extraCssText: "font-variant-numeric: tabular-nums",
+      textStyle: { color: colour("ink"), fontSize: 12.5 },
+    });
+  }
+  if (option.parallel && place.clientWidth < 560) upright(option, place);
+  charts.get(place)?.dispose();
+  const chart = echarts.init(place, null, { renderer: "canvas" });
+  chart.setOption(option);
+  charts.set(place, chart);
+  if (nearest) pointAtCurves(chart, place);
+}
+
+// Parallel axes lie one below the other where the page is narrow.
+function upright(option, place) {
+  option.parallel = { left: 16, right: 24, top: 34, bottom: 30, layout: "vertical" };
+  for (const axis of option.parallelAxis) {
+    Object.assign(axis, { nameLocation: "start", nameGap: 0 });
+    Object.assign(axis.nameTextStyle, { align: "left", verticalAlign: "bottom", padding: [0, 0, 8, 0] });
+    axis.axisLabel.fontSize = 10;
+  }
+  place.style.height = `${option.parallelAxis.length * 62 + 50}px`;
+}
+
+// The curve nearest to the pointer comes to the front, with what is known of its trial.
+function pointAtCurves(chart, place) {
+  const series = chart.getOption().series;
+  const points = series.flatMap((one) => one.data).filter((point) => point[0] !== null);
+  let places = null;
+  chart.on("finished", () => { places = null; });
+  const show = (event) => {
+    places ??= points.map((point) => chart.convertToPixel({ gridIndex: 0 }, [point[0], point[1]]));
+    let best = -1, least = 30 * 30;
+    places.forEach(([x, y], i) => {
+      const far = (x - event.offsetX) ** 2 + (y - event.offsetY) ** 2;
+      if (far < least) [best, least] = [i, far];
+    });
+    const trial = best < 0 ? null : points[best][2];
+    if (trial === place.trial) return trial === null ? undefined : move(event);
+    place.trial = trial;
+    chart.setOption({ series: series.map((_, i) => (i < series.length - 1 ? {} : { data: points.filter((point) => point[2] === trial) })) });
+    tip.hidden = trial === null;
+    if (trial !== null) { tip.innerHTML = card(trial); move(event); }
+  };
+  const move = ({ event }) => {
+    const at = event.touches?.[0] ?? event;
+    tip.style.left = `${Math.max(8, Math.min(at.clientX + 16, innerWidth - tip.offsetWidth - 8))}px`;
+    tip.style.top = `${at.clientY + 16 + tip.offsetHeight > innerHeight ? at.clientY - tip.offsetHeight - 12 : at.clientY + 16}px`;
+  };
+  chart.getZr().on("mousemove", show);
+  chart.getZr().on("globalout", () => { tip.hidden = true; place.trial = undefined; chart.setOption({ series: series.map((_, i) => (i < series.length - 1 ? {} : { data: [] })) }); });
+}
+
+// Figures are drawn when they come near the screen, one at a time.
+const places = [...document.querySelectorAll("[data-figure]")];
+const seen = new IntersectionObserver((entries) => {
+  for (const { isIntersecting, target } of entries) {
+    if (isIntersecting && !charts.has(target)) draw(target);
+  }
+}, { rootMargin: "800px" });
+places.forEach((place) => seen.observe(place));
+const redraw = () => charts.forEach((_, place) => draw(place));
+let width = innerWidth;
+addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; redraw(); } });
+addEventListener("beforeprint", () => places.forEach((place) => charts.has(place) || draw(place)));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+document.getElementById("theme").addEventListener("click", () => {
+  const root = document.documentElement;
+  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "light" : "dark";
+  redraw();
+});
+
+function copy(button, text) {
+  const said = button.textContent;
+  const done = () => { button.textContent = "Copied"; setTimeout(() => { button.textContent = said; }, 1500); };
+  const byHand = () => {
+    const area = Object.assign(document.createElement("textarea"), { value: text });
+    document.body.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+    done();
+  };
+  navigator.clipboard ? navigator.clipboard.writeText(text).then(done, byHand) : byHand();
+}
+document.querySelectorAll(".copy").forEach((button) => button.addEventListener("click", () => copy(button, button.dataset.copy)));
+
+// The table of trials.
+const PAGE = 50;
+const table = document.getElementById("table");
+if (table) {
+  const view = { sort: 3, down: table.dataset.mode === "max", all: false };
+  const filter = document.getElementById("filter"), state = document.getElementById("state"), more = document.getElementById("more");
+  const head = table.createTHead().insertRow();
+  TABLE.columns.forEach((name, column) => {
+    const cell = document.createElement("th");
+    const numeric = TABLE.rows.every((row) => row[column] === null || typeof row[column] === "number");
+    cell.className = numeric ? "n" : "";
+    cell.innerHTML = `<button type="button">${escape(name)}</button>`;
+    cell.addEventListener("click", () => {
+      Object.assign(view, { sort: column, down: view.sort === column ? !view.down : false });
+      fill();
+    });
+    head.append(cell);
+  });
+  const body = table.createTBody();
+
+  // A word is in any value; name=value, name<value and name>value are of one column.
+  function matches(row) {
+    if (state.value && row[1] !== state.value) return false;
+    return filter.value.trim().split(/\s+/).filter(Boolean).every((word) => {
+      const rule = word.match(/^([^<>=]+)([<>=])(.+)$/);
+      const column = rule ? TABLE.columns.indexOf(rule[1]) : -1;
+      if (column < 0) return row.some((value) => String(value).toLowerCase().includes(word.toLowerCase()));
+      const value = row[column], [, , sign, wanted] = rule;
+      if (sign === "=") return String(value) === wanted || (value !== null && value === Number(wanted));
+      return value !== null && (sign === "<" ? value < Number(wanted) : value > Number(wanted));
+    });
+  }
+
+  function ordered(rows) {
+    const { sort, down } = view;
+    return [...rows].sort((a, b) => {
+      const [x, y] = [a[sort], b[sort]];
+      if (x === null || y === null) return (x === null) - (y === null); // what has no value comes last
+      return (x < y ? -1 : x > y ? 1 : a[0] - b[0]) * (down ? -1 : 1);
+    });
+  }
+
+  function fill() {
+    const found = ordered(TABLE.rows.filter(matches));
+    const shown = view.all ? found : found.slice(0, PAGE);
+    [...head.cells].forEach((cell, i) => {
+      cell.classList.toggle("sorted", i === view.sort);
+      cell.setAttribute("aria-sort", i !== view.sort ? "none" : view.down ? "descending" : "ascending");
+    });
+    body.innerHTML = shown.map((row) => {
+      const cells = row.map((value, i) => {
+        const text = i === 4 && value !== null ? `${number(value)} s` : i === 0 ? value : number(value);
+        const kind = i === 1 && (value === "failed" || value === "diverged") ? "bad" : i === 1 && value === "stopped" ? "dim" : "";
+        return `<td class="${head.cells[i].classList.contains("n") ? "n" : ""} ${kind}">${escape(text)}</td>`;
+      });
+      return `<tr class="trial ${String(row[0]) === table.dataset.best ? "best" : ""}" data-trial="${row[0]}" tabindex="0">${cells.join("")}</tr>`;
+    }).join("");
+    document.getElementById("shown").textContent = `${found.length.toLocaleString("en")} of ${TABLE.rows.length.toLocaleString("en")}`;
+    more.hidden = shown.length === found.length;
+    more.textContent = `Show all ${found.length.toLocaleString("en")}`;
+  }
+
+  function open(row) {
+    if (row.nextSibling?.classList?.contains("open")) return row.nextSibling.remove();
+    const trial = row.dataset.trial, error = TABLE.errors[trial], command = TABLE.commands[trial];
+    const cell = Object.assign(document.createElement("td"), { colSpan: TABLE.columns.length });
+    cell.innerHTML = `<div>${error ? `<code class="bad">${escape(error)}</code>` : ""}` +
+      `${command ? `<code>${escape(command)}</code><button type="button">Copy the command</button>` : ""}</div>`;
+    cell.querySelector("button")?.addEventListener("click", (event) => copy(event.target, command));
+    const line = document.createElement("tr");
+    line.className = "open";
+    line.append(cell);
+    row.after(line);
+  }
+
+  body.addEventListener("click", (event) => { const row = event.target.closest("tr.trial"); if (row) open(row); });
+  body.addEventListener("keydown", (event) => { if (event.key === "Enter" && event.target.matches("tr.trial")) open(event.target); });
+  filter.addEventListener("input", fill);
+  state.addEventListener("change", fill);
+  more.addEventListener("click", () => { view.all = true; fill(); });
+  fill();
+}

@@ -1,0 +1,107 @@
+"""A run's report, with what only the engine room knows: commands, the default configuration, pictures."""
+
+import logging
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from results import report
+from results.picture import Picture
+from results.store import Run, open_run
+from search.config import RunConfig, from_plain
+from search.job import first_seed
+from search.noise import quiet
+from search.run import short
+from spaces import read
+from trainables import byname
+
+logger = logging.getLogger(__name__)
+
+
+def make(run: Run) -> Path:
+    """Writes the run's report and returns its path. Raises ValueError if the run's folder makes no sense."""
+    config = from_plain(run.config, str(run.path / "config.yaml"))
+    rows = run.trials.to_pylist()
+    default = config.space.default()
+    same = [row["trial"] for row in rows if params_of(row) == default]
+    with quiet() as noise:  # what a gallery's libraries print is none of the user's business
+        noise.keep(run.path / "run.log")
+        shown, missing = pictures(run, config)
+    commands = {row["trial"]: again(config, row["trial"], params_of(row)) for row in rows}
+    return report.write(run, report.Extras(commands, same[0] if same else None, shown, missing))
+
+
+def at_the_end(folder: Path) -> str:
+    """Makes the report of a run that has ended; returns the line to say. Never raises: the run is done."""
+    try:
+        return f"report: {short(make(open_run(folder)))}"
+    except Exception as error:
+        logger.exception("the report can't be made")
+        return f"the report can't be made: {' '.join(str(error).split()) or type(error).__name__}"
+
+
+def pictures(run: Run, config: RunConfig) -> tuple[list[Picture], str]:
+    """What the space's gallery shows of the best model; and why nothing, where it can't."""
+    if config.space.gallery is None or run.best() is None:
+        return [], ""
+    from search.found import best, loaded
+
+    try:
+        return list(byname.load(config.space.gallery)(*loaded(best(run)))), ""
+    except Exception as error:  # a gallery is anyone's code, and no reason to go without a report
+        logger.exception("the gallery failed")
+        return [], f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def params_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that count in a row of the trials table."""
+    return {k.removeprefix("param/"): v for k, v in row.items() if k.startswith("param/") and v is not None}
+
+
+def again(config: RunConfig, number: int, params: Mapping[str, Any]) -> str:
+    """The command that trains a trial of this run again, alone and to the end: the same curve.
+
+    To the digit where it was trained alone; lanes of a pack agree within the tolerance of packs.
+    """
+    space = config.space
+    shipped = space.name in read.names()
+    before = read.read(space.name) if shipped else None
+    given: dict[str, Any] = {"space": space.name if shipped else f"{space.name}.yaml"}
+    for prefix, values, known in (
+        ("data.", space.options, before.options if before else None),
+        ("", space.settings, before.settings if before else None),
+    ):
+        for key, value in values.items():
+            # What is neither in the space file nor differs from it (a content hash) goes without saying.
+            named = key in known and value != known[key] if known is not None else key != "content"
+            if named and value is not None:
+                given["data" if f"{prefix}{key}" == "data.source" else f"{prefix}{key}"] = value
+    given |= {"engine": config.engine} if config.engine != "ray" else {}
+    seed = first_seed(config.seed, number, config.weights_seed)
+    given |= {"seed": config.seed, "weights_seed": seed, "trials": 1, "lanes": 1}
+    given |= {"epochs": config.epochs, "grace": config.epochs}
+    given |= {f"param.{name}": value for name, value in params.items()}
+    words = [shlex.quote(f"{key}={hydra(value)}") for key, value in given.items()]
+    return " ".join(["python -m search run", *words])
+
+
+def hydra(value: Any) -> str:
+    """A plain value in Hydra's grammar; text that could be taken for something else is quoted."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if re.fullmatch(r"[A-Za-z_/][\w./-]*", value) and value.lower() not in (
+        "true",
+        "false",
+        "null",
+        "nan",
+        "inf",
+    ):
+        return str(value)
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
