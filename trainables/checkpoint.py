@@ -55,14 +55,20 @@ def lanes(path: Path) -> set[int]:
         return {int(key.partition("/")[0]) for key in file.keys()}  # noqa: SIM118
 
 
-def weights(path: Path, number: int) -> State:
-    """The parameters and buffers of lane `number`, by name. Raises ValueError if it is not in the file."""
-    prefix = f"{number}/model/"
+def lane(path: Path, number: int) -> State:
+    """All that is kept of lane `number`. Raises ValueError if it is not in the file."""
+    prefix = f"{number}/"
     with safe_open(path, framework="pt") as file:
         found = {key.removeprefix(prefix): key for key in file.keys() if key.startswith(prefix)}  # noqa: SIM118
         if not found:
             raise ValueError(f"the checkpoint {path} holds no trial {number}")
         return {name: file.get_tensor(key) for name, key in found.items()}
+
+
+def weights(path: Path, number: int) -> State:
+    """The parameters and buffers of lane `number`, by name. Raises ValueError if it is not in the file."""
+    state = lane(path, number)
+    return {key.removeprefix("model/"): tensor for key, tensor in state.items() if key.startswith("model/")}
 
 
 def laid_out_as(parameter: Tensor, moment: Tensor) -> Tensor:

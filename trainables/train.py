@@ -14,11 +14,11 @@ import psutil
 import torch
 
 from trainables import byname, checkpoint
-from trainables.batches import seeded
-from trainables.drive import Epoch, Fit, Metrics, drive
+from trainables.drive import Epoch, Fit, drive
 from trainables.lanes import Pack, PackFit
 from trainables.learner import Learner
 from trainables.memory import free_memory, keep_memory
+from trainables.solo import Solo, seed_all, seeded_setup
 
 logger = logging.getLogger(__name__)
 
@@ -30,9 +30,11 @@ class Setup:
     trainable: str  # package.module:Class of the LightningModule
     data: str  # package.module:Class of the LightningDataModule
     options: Mapping[str, Any]  # the data's options (source, root, image_size ...)
-    seed: int  # of the run: splits, batches, augmentation
+    seed: int  # of the run: splits, and batches where these have no seed of their own
     epochs: int  # the last rung: what schedules are laid out over
     objective: str  # the metric that must be finite
+    mode: str = "min"  # whether less (min) or more (max) of it is better
+    batch_seed: int | None = None  # of the order of batches and of augmentation
 
 
 @dataclass(frozen=True)
@@ -45,23 +47,27 @@ class Lane:
     start: str | None = None
 
 
-def train(setup: Setup, lanes: list[Lane], first: int, last: int, out: str) -> Iterator[Epoch]:
+def train(
+    setup: Setup, lanes: list[Lane], first: int, last: int, out: str, *, keep_best: bool = False
+) -> Iterator[Epoch]:
     """Trains `lanes` from `first` epochs done to `last`, yields an Epoch each, and writes checkpoint `out`.
 
+    With `keep_best` the checkpoint holds each lane's weights of the epoch whose objective was best.
     A lane whose training loss or objective is not finite is reported as diverged and ends; a job whose
     lanes have all diverged ends early and writes no checkpoint. Lanes that can't be trained side by side
     are trained one part after the other, and reported together. Raises what the module raises.
     """
     keep_memory()
     free_memory()
-    size = side_by_side(setup, lanes)
+    size, best = side_by_side(setup, lanes), setup.mode if keep_best else None
     parts = [lanes[start : start + size] for start in range(0, len(lanes), size)]
     if len(parts) == 1:
-        yield from drive(make_fit(setup, lanes), setup.objective, first, last, Path(out))
+        fit = make_fit(setup, lanes, Path(out).parent)
+        yield from drive(fit, setup.objective, first, last, Path(out), best)
         return
     files = [Path(f"{out}.part{number}") for number in range(len(parts))]
     done = [
-        list(drive(make_fit(setup, part), setup.objective, first, last, file))
+        list(drive(make_fit(setup, part, Path(out).parent), setup.objective, first, last, file, best))
         for part, file in zip(parts, files, strict=True)
     ]
     checkpoint.merge([file for file in files if file.exists()], Path(out))
@@ -77,6 +83,7 @@ def together(parts: list[list[Epoch]]) -> Iterator[Epoch]:
             seconds=sum(epoch.seconds for epoch in epochs),
             metrics={number: values for epoch in epochs for number, values in epoch.metrics.items()},
             diverged=frozenset().union(*(epoch.diverged for epoch in epochs)),
+            best={number: best for epoch in epochs for number, best in epoch.best.items()},
         )
 
 
@@ -107,52 +114,50 @@ def pack_memory() -> int:
     return min(2**30, psutil.virtual_memory().available // 2)
 
 
-def make_fit(setup: Setup, lanes: list[Lane]) -> Fit:
-    """The lanes as one thing that Lightning trains."""
+def make_fit(setup: Setup, lanes: list[Lane], files: Path) -> Fit:
+    """The lanes as one thing that Lightning trains; a module's own callbacks may write below `files`."""
     built: dict[int, tuple[Learner, L.LightningDataModule]] = {}
     for lane in lanes:
         module, data = build(setup, lane)
         if not isinstance(module, Learner):
             assert len(lanes) == 1, "side_by_side lets only learners into a pack"
-            return Solo(lane, module, data)
+            return Solo(
+                lane.number,
+                module,
+                data,
+                start=lane.start,
+                epochs=setup.epochs,
+                batch_seed=setup.seed if setup.batch_seed is None else setup.batch_seed,
+                files=files / f"trial-{lane.number:05}",
+            )
         built[lane.number] = (module, data)
     return PackFit(Pack(built), {lane.number: lane.start for lane in lanes}, lanes[0].seed)
 
 
 def build(setup: Setup, lane: Lane) -> tuple[L.LightningModule, L.LightningDataModule]:
     """The lane's module and data: each `__init__` gets, by name, what the trial, the run and the data say."""
-    values = {**setup.options, **lane.params, "epochs": setup.epochs}
-    data = byname.build(byname.load(setup.data), {**values, "seed": setup.seed})
-    facts = data.facts() if hasattr(data, "facts") else {}
-    torch.manual_seed(lane.seed)
-    module = byname.build(byname.load(setup.trainable), {**values, **facts, "seed": lane.seed})
+    seed_all(setup.seed)
+    data = seeded_setup(byname.load(setup.data)(**data_arguments(setup, lane)), setup.seed)
+    arguments = module_arguments(setup, lane, data)
+    seed_all(lane.seed)
+    module = byname.load(setup.trainable)(**arguments)
     if isinstance(module, Learner) and module.channels_last:
         module.to(memory_format=torch.channels_last)
     return module, data
 
 
-class Solo(Fit):
-    """One lane that is no Learner: a LightningModule as its author wrote it."""
+def data_arguments(setup: Setup, lane: Lane) -> dict[str, Any]:
+    """What the data's `__init__` gets."""
+    seeds = {"seed": setup.seed, "batch_seed": setup.batch_seed}
+    return byname.taken(byname.load(setup.data), values(setup, lane) | seeds)
 
-    def __init__(self, lane: Lane, module: L.LightningModule, data: L.LightningDataModule) -> None:
-        self.lane, self.module, self.data = lane, module, data
-        self.mixed_precision = False  # its author did not ask for it
-        self.numbers = (lane.number,)
 
-    def restore(self, trainer: L.Trainer) -> None:
-        if self.lane.start:
-            checkpoint.restore(self.module, trainer.optimizers[0], Path(self.lane.start), self.lane.number)
+def module_arguments(setup: Setup, lane: Lane, data: L.LightningDataModule) -> dict[str, Any]:
+    """What the module's `__init__` gets."""
+    facts = data.facts() if hasattr(data, "facts") else {}
+    return byname.taken(byname.load(setup.trainable), {**values(setup, lane), **facts, "seed": lane.seed})
 
-    def seed(self, epoch: int) -> None:
-        torch.manual_seed(seeded(self.lane.seed, epoch).initial_seed())
 
-    def measured(self, trainer: L.Trainer) -> Metrics:
-        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        metrics["lr"] = float(trainer.optimizers[0].param_groups[0]["lr"])
-        return {self.lane.number: metrics}
-
-    def drop(self, numbers: frozenset[int]) -> None:
-        pass  # with the only lane, training ends
-
-    def states(self, trainer: L.Trainer) -> dict[int, checkpoint.State]:
-        return {self.lane.number: checkpoint.state(self.module, trainer.optimizers[0])}
+def values(setup: Setup, lane: Lane) -> dict[str, Any]:
+    """What a run and a trial say; a parameter outweighs an option of its name."""
+    return {**setup.options, **lane.params, "epochs": setup.epochs}

@@ -10,7 +10,6 @@ from spaces.parse import parse_param
 from spaces.read import names, read
 from tests.contracts import SpaceContract
 
-
 CONDITIONAL = Path(__file__).parent / "conditional.yaml"
 
 
