@@ -16,6 +16,7 @@ Option = dict[str, Any]
 GRID: Option = {"left": 8, "right": 16, "top": 16, "bottom": 8}
 GRID |= {"outerBoundsMode": "same", "outerBoundsContain": "all"}  # labels lie within
 MUTED: Option = {"color": "$muted", "fontSize": 11}
+HALO: Option = {"textBorderColor": "$paper", "textBorderWidth": 3}  # so that lines can cross a label
 DECADES = 30.0  # largest to smallest value from which on an axis is logarithmic
 
 
@@ -95,7 +96,7 @@ def tick_labels(dim: Dimension) -> Option:
     ticks = [[round(place, 6), label] for place, label in dim.ticks()]
     places = {"customValues": [place for place, _ in ticks], "formatter": {"@labels": ticks}}
     return {
-        "axisLabel": {**MUTED, "hideOverlap": True, **places},
+        "axisLabel": {**MUTED, **HALO, "hideOverlap": True, **places},
         "axisTick": {"show": False, "customValues": places["customValues"]},
     }
 

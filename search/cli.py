@@ -183,6 +183,33 @@ def report(name: Name, storage: Storage = None) -> None:
     print(short(make(find(name, storage_of(storage)))))
 
 
+@app.command()
+@user_errors
+def compare(
+    names: Annotated[
+        list[str], typer.Argument(help="names of runs, or paths of their folders; storage=FOLDER")
+    ],
+    out: Annotated[Path | None, typer.Option(help="the page (default: compare-A-B.html in storage)")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare runs of the same objective, in a table and on one page.
+
+    Example: `python -m search compare first second`
+    """
+    from results import compare as comparison
+    from search.run import find, short
+    from search.show import print_table
+
+    storage = storage_of([name for name in names if "=" in name])
+    found = comparison.columns([find(name, storage) for name in names if "=" not in name])
+    rows = [column.row() for column in found]
+    print(json.dumps(rows, indent=2)) if as_json else print_table(rows)
+    labels = "-".join(column.run.name for column in found)
+    path = comparison.write(found, out or Path(storage) / f"compare-{labels}.html")
+    if not as_json:
+        print(f"page: {short(path.absolute())}")
+
+
 @app.command("list")
 @user_errors
 def list_runs(storage: Storage = None, as_json: AsJson = False) -> None:

@@ -212,7 +212,7 @@ if (table) {
     });
     body.innerHTML = shown.map((row) => {
       const cells = row.map((value, i) => {
-        const text = i === 4 && value !== null ? `${number(value)} s` : i === 0 ? value : number(value);
+        const text = i === 4 && value !== null ? `${value.toFixed(1)} s` : i === 0 ? value : number(value);
         const kind = i === 1 && (value === "failed" || value === "diverged") ? "bad" : i === 1 && value === "stopped" ? "dim" : "";
         return `<td class="${head.cells[i].classList.contains("n") ? "n" : ""} ${kind}">${escape(text)}</td>`;
       });

@@ -10,7 +10,7 @@ from torch import Tensor
 from results.picture import Picture
 from trainables.pictures import sheet
 
-MISTAKES = 12
+MISTAKES = 10
 IMAGES = 10
 
 
