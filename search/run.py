@@ -16,12 +16,13 @@ import yaml
 
 from results import environment
 from results.store import Run, open_run
-from search.config import RunConfig, from_plain
+from search.config import RunConfig, check_logger, from_plain
 from search.confirm import confirm_winners, confirmed, jobs, plan_of
 from search.engines.local import LocalEngine
+from search.gauges import Gauges
 from search.noise import Noise, quiet
 from search.queue import Plan, Queue
-from search.recorder import Recorder
+from search.recorder import Recorder, Watcher
 from search.study import Study
 from search.view import View
 from search.work import TrainJob
@@ -44,6 +45,8 @@ class Outcome:
 def start(config: RunConfig) -> Outcome:
     """Makes a new run and searches. Raises ValueError, with nothing written, if it can't be begun."""
     config, notes = prepared(config)
+    if config.confirm_top:
+        check_test(config)
     folder = new_folder(config)
     with quiet() as noise:
         return at_work(run_dry, config, folder, noise, notes, new=True)
@@ -71,6 +74,7 @@ def confirm(folder: Path, top: int | None = None, seeds: int | None = None) -> O
     if run.status == "running":
         raise ValueError(f"{folder} is being searched by another process; wait for it or stop it")
     config, notes = as_it_was(run)
+    check_test(config)
     if run.status == "interrupted":
         notes.append("the search is not finished; these are the best so far")
     top = top or config.confirm_top or CONFIRM_TOP
@@ -85,6 +89,14 @@ def confirm(folder: Path, top: int | None = None, seeds: int | None = None) -> O
 
     with quiet() as noise:
         return at_work(work, config, folder, noise, notes, new=False)
+
+
+def check_test(config: RunConfig) -> None:
+    """Raises ValueError if the data has no test split."""
+    from trainables.score import has_test  # here, for it loads PyTorch
+
+    if not has_test(byname.load(config.space.data)):
+        raise ValueError(f"{config.space.data} has no test_dataloader, so winners can't be confirmed with it")
 
 
 def as_it_was(run: Run) -> tuple[RunConfig, list[str]]:
@@ -102,6 +114,7 @@ def prepared(config: RunConfig) -> tuple[RunConfig, list[str]]:
 
     Raises ValueError.
     """
+    check_logger(config.logger)
     space = config.space
     if space.prepare is None:
         return config, []
@@ -178,13 +191,25 @@ def run_dry(engine: Any, config: RunConfig, folder: Path, view: View) -> None:
     )
     queue = Queue(config.space, plan, Study(folder / "study.log", config.space, config.rungs))
     announce(view, config, folder, engine.dashboard)
-    recorder = Recorder(queue, folder, view)
+    recorder = Recorder(queue, folder, view, watchers(engine, config, folder, queue, view))
     try:
         engine.run(recorder)
     finally:
-        recorder.write()
+        recorder.end()
     if config.confirm_top and queue.best():
         confirm_winners(engine, config, folder, view, list(queue.trials.values()))
+
+
+def watchers(engine: Any, config: RunConfig, folder: Path, queue: Queue, view: View) -> list[Watcher]:
+    """Who is told of the search beside the tables and the view. Raises ValueError for a logger's failure."""
+    found: list[Watcher] = []
+    if engine.publish is not None:
+        found.append(Gauges(engine.publish, folder.name))
+    if config.logger != "none":
+        from search import loggers  # imports Lightning
+
+        found.append(loggers.begin(config, folder, queue, view.say))
+    return found
 
 
 def make_engine(config: RunConfig, train: TrainJob) -> Any:

@@ -1,5 +1,6 @@
 """The tests that every engine, every space and every trainable passes. A new one joins with one fixture."""
 
+import io
 import math
 import random
 from dataclasses import replace
@@ -8,11 +9,15 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from rich.console import Console
 
+from results.store import open_run
 from search.config import from_plain, resolve
+from search.confirm import ConfirmPlan, ConfirmQueue, candidates, fresh_seeds
 from search.job import State, StorageError
 from search.run import prepared, setup
 from search.sampler import SAMPLERS, Observation, propose
+from search.view import View
 from spaces.read import read
 from spaces.space import Space
 from tests.formula import Formula
@@ -59,6 +64,25 @@ class EngineContract:
         assert any(trial.values for trial in again.trials.values())
         engine(Formula()).run(again)
         assert {trial.state for trial in again.trials.values()} == {State.COMPLETE, State.STOPPED}
+
+    def test_confirms_what_was_found(self, engine, make_queue, tmp_path):
+        queue = make_queue(trials=12, epochs=3)
+        engine(Formula()).run(queue)
+        (tmp_path / "config.yaml").write_text("{}")
+        plan = ConfirmPlan(
+            candidates(list(queue.trials.values()), queue.space, top=2),
+            fresh_seeds(0, 3),
+            epochs=3,
+            workers=2,
+        )
+        view = View(Console(file=io.StringIO()), "confirm", workers=2)
+        engine(Formula()).run(ConfirmQueue(plan, queue.space, tmp_path, view))
+        rows = open_run(tmp_path).confirmed.to_pylist()
+        assert len(rows) == len(plan.candidates) * 3
+        for row in rows:
+            assert (row["state"], row["epoch"]) == ("complete", 3)
+            assert row["val"] == pytest.approx((row["param/x"] - 0.3) ** 2 + 1 / 3)
+            assert row["test"] == pytest.approx(row["val"] + row["seed"] % 10 / 1000)
 
     def test_what_the_queue_raises_ends_the_search(self, engine, make_queue):
         class Broken:
@@ -194,6 +218,17 @@ class TrainableContract:
         assert epochs[-1].diverged == {0}
         assert len(epochs) < 3
         assert not list(tmp_path.iterdir())
+
+    def test_fresh_batches_are_of_the_same_splits(self, given):
+        plan, params = given
+        data = [build(replace(plan, batch_seed=seed), Lane(0, params, seed=0))[1] for seed in (None, 1, 2)]
+        for split, same in (("train", False), ("val", True), ("test", True)):
+            batches = [list(getattr(one, f"{split}_dataloader")()) for one in data]
+            targets = [[target for _, target in of_seed] for of_seed in batches]
+            for one, other in zip(targets[0], targets[1], strict=True):
+                assert torch.equal(one, other)  # without a seed of their own they have the run's
+            alike = [torch.equal(one, other) for one, other in zip(targets[0], targets[2], strict=True)]
+            assert all(alike) if same else not any(alike)
 
     def test_the_seed_decides_the_first_weights(self, given):
         plan, params = given
