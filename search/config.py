@@ -4,6 +4,7 @@ Overrides are read by Hydra's own parser, so quotes, lists and numbers mean what
 are laid over one flat set of keys here, not by `hydra.compose`: see docs/decisions/0002-configuration.md.
 """
 
+import importlib.util
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -19,6 +20,7 @@ from spaces.params import nearest
 from spaces.space import Space
 
 ENGINES = ("ray", "local")
+LOGGERS = {"none": "", "csv": "", "tensorboard": "tensorboard", "mlflow": "mlflow-skinny", "wandb": "wandb"}
 FILE = Path(__file__).parent / "config.yaml"
 WHERE = "search/config.yaml or"
 
@@ -43,6 +45,7 @@ class RunConfig:
     gpus_per_job: float | str
     confirm_top: int
     confirm_seeds: int
+    logger: str
     space: Space
 
     @property
@@ -126,6 +129,7 @@ def resolve(overrides: Sequence[str]) -> RunConfig:
         else amount("gpus_per_job", run["gpus_per_job"]),
         confirm_top=whole_number("confirm.top", run["confirm.top"], low=0),
         confirm_seeds=whole_number("confirm.seeds", run["confirm.seeds"], low=1),
+        logger=one_of("logger", run["logger"], tuple(LOGGERS)),
         space=replace(space.with_params(params), options=options, settings=settings),
     )
 
@@ -186,6 +190,13 @@ def amount(key: str, value: Any) -> float:
     if not number or not (value > 0 or (value == 0 and low == ">= 0")) or value == float("inf"):
         raise ValueError(f"{key} is {value!r}, but must be a number {low} ({WHERE} {key}=...)")
     return value
+
+
+def check_logger(kind: str) -> None:
+    """Raises ValueError if the package that a logger needs is not installed."""
+    package = LOGGERS[kind]
+    if package and importlib.util.find_spec(kind) is None:
+        raise ValueError(f"logger is {kind!r}, but {package} is not installed: pip install {package}")
 
 
 def one_of(key: str, value: Any, known: tuple[str, ...]) -> str:

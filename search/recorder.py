@@ -5,7 +5,9 @@ and written again as a whole, never more than a small share of the time.
 """
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import pyarrow as pa
 
@@ -21,11 +23,19 @@ SHARE = 0.05  # of the time may go into writing tables
 KEPT = (State.RUNNING, State.PAUSED, State.COMPLETE)
 
 
+class Watcher(Protocol):
+    """Who else is told of what happens; the queue has changed already."""
+
+    def epoch(self, queue: Queue, report: Report) -> None: ...
+    def job(self, queue: Queue, job: Job) -> None: ...
+    def close(self, queue: Queue) -> None: ...
+
+
 class Recorder:
     """The four verbs of a queue; `folder` is the run's."""
 
-    def __init__(self, queue: Queue, folder: Path, view: View) -> None:
-        self.queue, self.folder, self.view = queue, folder, view
+    def __init__(self, queue: Queue, folder: Path, view: View, watchers: Sequence[Watcher] = ()) -> None:
+        self.queue, self.folder, self.view, self.watchers = queue, folder, view, watchers
         self.columns = column_types(queue.space)
         self.next_write = 0.0
         self.write()
@@ -40,6 +50,8 @@ class Recorder:
     def report(self, report: Report) -> None:
         self.queue.report(report)
         self.view.epoch(self.queue, report)
+        for watcher in self.watchers:
+            watcher.epoch(self.queue, report)
 
     def finish(self, job: Job, checkpoint: str) -> None:
         self.queue.finish(job, checkpoint)
@@ -54,8 +66,16 @@ class Recorder:
 
     def _ended(self, job: Job) -> None:
         self.view.job(self.queue, job)
+        for watcher in self.watchers:
+            watcher.job(self.queue, job)
         if time.monotonic() >= self.next_write:
             self.write()
+
+    def end(self) -> None:
+        """The search is over, or broken off."""
+        for watcher in self.watchers:
+            watcher.close(self.queue)
+        self.write()
 
     def write(self) -> None:
         """Writes both tables."""

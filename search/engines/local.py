@@ -23,6 +23,7 @@ class LocalEngine:
     """`LocalEngine(train).run(queue)` runs the queue dry."""
 
     dashboard: str | None = None
+    publish = None  # there is nobody to scrape gauges from this process
     workers = 1
 
     def __init__(self, train: Train) -> None:

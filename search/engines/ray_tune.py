@@ -7,7 +7,7 @@ the job after, and tells the searcher what came of it.
 import logging
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")  # they cost more than small trials do
@@ -19,6 +19,7 @@ os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "1")
 import ray
 from ray import tune
 from ray.tune.search import Searcher
+from ray.util.metrics import Gauge
 
 from search.engines.local import JobQueue, describe
 from search.job import Job, Report, StorageError
@@ -38,6 +39,7 @@ class RayEngine:
 
     def __init__(self, train: Train, *, name: str, cpus_per_job: float, gpus_per_job: float | str) -> None:
         self.train, self.name = train, name
+        self.gauges: dict[str, Gauge] = {}
         if not ray.is_initialized():
             if os.environ.get("RAY_ADDRESS"):
                 context = ray.init(logging_level=logging.WARNING)
@@ -101,6 +103,12 @@ class RayEngine:
             ).fit()
         if searcher.error:
             raise searcher.error
+
+    def publish(self, name: str, about: str, value: float, tags: Mapping[str, str]) -> None:
+        """Sets a gauge; each node's metrics port exports it to Prometheus as `ray_NAME`."""
+        if name not in self.gauges:
+            self.gauges[name] = Gauge(name, about, tuple(tags))
+        self.gauges[name].set(value, dict(tags))
 
     def close(self) -> None:
         """Stops the cluster that was started here, or leaves the one that was joined."""
