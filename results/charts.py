@@ -17,19 +17,23 @@ GRID: Option = {"left": 8, "right": 16, "top": 16, "bottom": 8}
 GRID |= {"outerBoundsMode": "same", "outerBoundsContain": "all"}  # labels lie within
 MUTED: Option = {"color": "$muted", "fontSize": 11}
 HALO: Option = {"textBorderColor": "$paper", "textBorderWidth": 3}  # so that lines can cross a label
-DECADES = 30.0  # largest to smallest value from which on an axis is logarithmic
+SPREAD = 4.0  # largest to smallest value from which on an axis is logarithmic
 
 
-def line(name: str, data: Sequence[Any], colour: str, width: float) -> Option:
-    """A series of points (x, y, trial) joined by a line; [None, None, None] breaks it."""
+def line(name: str, data: Sequence[Any], colour: str, width: float, crowd: int = 1) -> Option:
+    """A series of points (x, y, trial) joined by a line; [None, None, None] breaks it.
+
+    A crowd of lines is drawn the thinner, so that their density shows.
+    """
+    opacity = max(0.4, min(1.0, 60 / crowd))
     return {
         "type": "line",
         "name": name,
         "data": list(data),
         "symbol": "circle",
-        "symbolSize": width + 2,
-        "itemStyle": {"color": colour},
-        "lineStyle": {"color": colour, "width": width},
+        "symbolSize": width + 2 if crowd < 100 else 2,
+        "itemStyle": {"color": colour, "opacity": opacity},
+        "lineStyle": {"color": colour, "width": width, "opacity": opacity},
         "emphasis": {"disabled": True},
         "animation": False,
     }
@@ -50,8 +54,8 @@ def scatter(name: str, data: Sequence[Any], colour: str, size: int) -> Option:
 
 def legend(names: Sequence[str]) -> Option:
     """Names of series above the chart."""
-    look = {"icon": "roundRect", "itemWidth": 16, "itemHeight": 6, "textStyle": {"color": "$muted"}}
-    return {"top": 0, "left": 4, "data": list(names), **look}
+    look = {"icon": "roundRect", "itemWidth": 16, "itemHeight": 6, "itemStyle": {"opacity": 1}}
+    return {"top": 0, "left": 4, "data": list(names), "textStyle": {"color": "$muted"}, **look}
 
 
 def axis_style(axis: Option, ticks: Sequence[float] = ()) -> Option:
@@ -76,13 +80,18 @@ def axis_style(axis: Option, ticks: Sequence[float] = ()) -> Option:
     }
 
 
-def value_axis(values: Sequence[float], keep: Sequence[float]) -> Option:
-    """An axis for values of the objective: logarithmic where they spread over decades."""
+def value_axis(values: Sequence[float], keep: Sequence[float], mode: str) -> Option:
+    """An axis for values of the objective that shows the bulk of them and all of `keep`.
+
+    Logarithmic for what is minimised and spreads: else the last gains, which matter, can't be seen.
+    """
     low, high = robust_range(values, keep)
-    inside = [value for value in values if low <= value <= high]
-    if inside and min(inside) > 0 and max(inside) / min(inside) > DECADES:
-        return {"type": "log", "min": min(inside) * 0.9, "max": max(inside) * 1.1}
-    return {"type": "value", "min": low, "max": high}
+    inside = [value for value in [*values, *keep] if low <= value <= high]
+    if mode == "max" or not inside or min(inside) <= 0 or max(inside) / min(inside) < SPREAD:
+        return {"type": "value", "min": low, "max": high}
+    ratio = max(inside) / min(inside)
+    ends = {"min": min(inside) / ratio**0.04, "max": max(inside) * ratio**0.04}
+    return {"type": "log", "logBase": 2 if ratio < 60 else 10, **ends}
 
 
 def place_axis(dim: Dimension) -> Option:

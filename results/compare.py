@@ -118,7 +118,7 @@ def winners(found: Sequence[Column]) -> list[tuple[str, list[Any]]]:
 def write(found: Sequence[Column], path: Path) -> Path:
     """Writes the page, whole or not at all, and returns its path."""
     objective = found[0].run.config["objective"]
-    drawn = figures.together({column.name: column.steps for column in found})
+    drawn = figures.together({column.name: column.steps for column in found}, objective["mode"])
     html = page(
         "compare.html.jinja",
         drawn,

@@ -59,14 +59,14 @@ def curves(
         if chosen:
             # One series, broken by gaps: a thousand of them would take seconds to draw.
             data = [point for path in chosen for point in (*path, [None, None, None])]
-            series.append(line(name, data, colour, width))
+            series.append(line(name, data, colour, width, crowd=len(chosen)))
     if best is not None and best in points:
         series.append(line(f"trial {best}, the best", points[best], "$best", 2.6) | {"z": 5})
     names = [entry["name"] for entry in series]
     lasts = [path[-1][1] for path in points.values()]
     scale = {"type": "log", "logBase": 3} if len(rungs) > 1 and max(rungs) > 3 else {"type": "value"}
     x = {**scale, "min": 1, "max": max([*rungs, 2]), "name": "epoch"}
-    y = value_axis([point[1] for path in points.values() for point in path], extremes(lasts, mode))
+    y = value_axis([point[1] for path in points.values() for point in path], extremes(lasts, mode), mode)
     option = {
         "grid": GRID | {"top": 36},
         "legend": legend(names),
@@ -78,7 +78,7 @@ def curves(
     return Figure("curves", "Learning curves", option, 380)
 
 
-def best_so_far(steps: Sequence[Step], marks: Mapping[str, float | None]) -> list[Figure]:
+def best_so_far(steps: Sequence[Step], marks: Mapping[str, float | None], mode: str) -> list[Figure]:
     """The best value against the epochs that all trials have trained, and against time.
 
     `marks` are values to compare with; one that is too far off is left out.
@@ -90,7 +90,7 @@ def best_so_far(steps: Sequence[Step], marks: Mapping[str, float | None]) -> lis
         for name, value in marks.items()
         if value is not None and values and min(values) - spread <= value <= max(values) + spread
     }
-    low, high = robust_range(values, [*values, *near.values()])
+    y = value_axis(values, [*values, *near.values()], mode)
     scale, unit = time_unit(steps[-1].at if steps else 0.0)
     figures = []
     for key, title, name in (
@@ -111,7 +111,7 @@ def best_so_far(steps: Sequence[Step], marks: Mapping[str, float | None]) -> lis
         option = {
             "grid": GRID,
             "xAxis": axis_style({"type": "value", "name": name}),
-            "yAxis": axis_style({"type": "value", "min": low, "max": high}),
+            "yAxis": axis_style(dict(y)),
             "tooltip": HOVER,
             "series": [series],
         }
@@ -122,17 +122,20 @@ def best_so_far(steps: Sequence[Step], marks: Mapping[str, float | None]) -> lis
 def parallel(rows: Sequence[Row], dims: Sequence[Dimension], metric: str, mode: str) -> Figure:
     """A line a trial through its parameters to its objective; better ones are stronger and in front."""
     sign = 1 if mode == "min" else -1
-    chosen = list(dims[:AXES])
-    valued = [row for row in having(rows, chosen) if row["objective"] is not None]
+    valued = [row for row in rows if row["objective"] is not None]
+    chosen = [dim for dim in dims if len(having(valued, [dim])) == len(valued)][:AXES]
     valued.sort(key=lambda row: -sign * row["objective"])
     low, high = robust_range([row["objective"] for row in valued], extremes_of(valued, mode))
-    data = []
+    crowd, data = len(valued), []
     for rank, row in enumerate(valued):
         good, first = (rank + 1) / len(valued), rank == len(valued) - 1
         style = {
             "color": "$best" if first else f"$ramp{min(4, int(good * 5))}",
             "width": 3 if first else 1.2,
-            "opacity": 1 if first else round(0.25 + 0.65 * good**2, 2),
+            # Of many lines only the best can be followed; the rest are a haze.
+            "opacity": 1
+            if first
+            else round(0.25 * min(1, 80 / crowd) + 0.65 * good ** max(2, crowd / 40), 3),
         }
         places = [round(d.place(row[f"param/{d.name}"]), 4) for d in chosen]
         value = [*places, significant(min(max(row["objective"], low), high)), row["trial"]]
@@ -146,6 +149,7 @@ def parallel(rows: Sequence[Row], dims: Sequence[Dimension], metric: str, mode: 
             "min": low,
             "max": high,
             "inverse": mode == "min",
+            "nameLocation": "start" if mode == "min" else "end",
             "axisTick": {"show": False},
             "nameTextStyle": {"fontSize": 11, "fontWeight": "bold", "color": "$ink"},
             "axisLabel": MUTED | {"formatter": "@number", "showMinLabel": False, "showMaxLabel": False},
@@ -180,7 +184,7 @@ def slices(rows: Sequence[Row], dims: Sequence[Dimension], mode: str) -> list[Fi
     valued = [row for row in rows if row["objective"] is not None]
     best = best_trial(rows, mode)
     reached = sorted({row["epochs"] for row in valued})
-    y = value_axis([row["objective"] for row in valued], extremes_of(valued, mode))
+    y = value_axis([row["objective"] for row in valued], extremes_of(valued, mode), mode)
     figures = []
     for dim in dims:
         dots: dict[int | None, list[list[float]]] = {epochs: [] for epochs in [*reached, None]}
@@ -237,7 +241,9 @@ def contours(rows: Sequence[Row], dims: Sequence[Dimension], mode: str) -> list[
             "series": [
                 {"type": "custom", "renderItem": "@cell", "data": boxes, "silent": True, "clip": True, "z": 0}
                 | {"encode": {"x": [0, 1], "y": [2, 3]}},
-                scatter("trials", [dot for dot in trials if dot[2] != best], "$dot", 4),
+                scatter(
+                    "trials", [dot for dot in trials if dot[2] != best], "$dot", 4 if len(trials) < 300 else 2
+                ),
                 scatter("best", [dot for dot in trials if dot[2] == best], "$best", 11) | {"z": 5},
             ],
         }
@@ -245,9 +251,10 @@ def contours(rows: Sequence[Row], dims: Sequence[Dimension], mode: str) -> list[
     return figures
 
 
-def together(runs: Mapping[str, Sequence[Step]]) -> list[Figure]:
+def together(runs: Mapping[str, Sequence[Step]], mode: str) -> list[Figure]:
     """The best so far of several runs, against epochs and against time."""
-    y = value_axis([step.value for steps in runs.values() for step in steps], [])
+    values = [step.value for steps in runs.values() for step in steps]
+    y = value_axis(values, values, mode)
     scale, unit = time_unit(max((steps[-1].at for steps in runs.values() if steps), default=0.0))
     figures = []
     for key, title, name in (

@@ -15,7 +15,7 @@ from optuna.trial import create_trial
 from results.history import Finish
 
 ENOUGH = 10  # values that an importance needs
-AMPLE = 30  # and as many as make a higher rung the better one to ask
+AMPLE = 10  # and as many a parameter make a later rung the better one to ask
 MOST = 200  # values an importance is computed from, so that a large run takes no longer
 REPEATS = 5  # resamples, whose spread tells how far an importance can be trusted
 EDGE = 0.05  # of a range: a best value as near to its end may lie beyond it
@@ -102,7 +102,7 @@ def importance(
     at: dict[int, dict[int, float]] = {}
     for finish in finishes:
         at.setdefault(finish.epochs, {})[finish.trial] = finish.value
-    ample = [epochs for epochs in at if len(at[epochs]) >= AMPLE]
+    ample = [epochs for epochs in at if len(at[epochs]) >= AMPLE * len(dims)]
     rung = max(ample) if ample else max(at, key=lambda epochs: (len(at[epochs]), epochs), default=0)
     params = {row["trial"]: row for row in rows}
     names = [d for d in dims if all(params[t][f"param/{d.name}"] is not None for t in at.get(rung, {}))]

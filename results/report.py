@@ -67,7 +67,7 @@ def render(run: Run, extras: Extras) -> str:
             figures.curves(
                 rows, run.epochs.to_pylist(), metric, mode, [rung.epochs for rung in rungs] or [1]
             ),
-            *figures.best_so_far(steps, marks),
+            *figures.best_so_far(steps, marks, mode),
         ],
         "parallel": [figures.parallel(rows, dims, metric, mode)] if dims else [],
         "slices": figures.slices(rows, dims, mode),
