@@ -86,7 +86,8 @@ class Queue:
         """An epoch of a job is done. A lane that diverged has ended by it."""
         job = self.jobs[report.job]
         self.reports[job.number].append(report)
-        self.pace = report.seconds / len(report.metrics)
+        if report.seconds:  # a trial that has ended by itself takes none
+            self.pace = report.seconds / len(report.metrics)
         for number in report.diverged:
             self._put(job, number, State.DIVERGED, None, f"diverged in epoch {report.epoch}")
 

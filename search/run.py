@@ -116,6 +116,8 @@ def prepared(config: RunConfig) -> tuple[RunConfig, list[str]]:
     """
     check_logger(config.logger)
     space = config.space
+    for path in (space.trainable, space.data):
+        byname.find(path)
     if space.prepare is None:
         return config, []
     with warnings.catch_warnings(record=True) as caught:

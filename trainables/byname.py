@@ -4,9 +4,13 @@ This is how Ladder's own learners and anyone's LightningModule are built by the 
 `package.module:Class`, and each value goes to whichever `__init__` names it.
 """
 
+import ast
+import difflib
 import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib.machinery import PathFinder
+from pathlib import Path
 from typing import Any
 
 
@@ -20,9 +24,54 @@ def load(path: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name and not module_name.startswith(error.name):
             raise  # the module is there, and something that it imports is not
-        raise ValueError(f"there is no module {module_name!r} for {path!r} (in the space file)") from error
+        raise ValueError(missing(path)) from error
     except AttributeError as error:
         raise ValueError(f"module {module_name!r} has no {name!r} (in the space file)") from error
+
+
+def find(path: str) -> Path | None:
+    """The source file of what `package.module:Name` names, found without running any of it.
+
+    None where there is no Python source to look into. Raises ValueError if there is no such module, or its
+    source has no such name.
+    """
+    module_name, _, name = path.partition(":")
+    place: list[str] | None = None
+    spec = None
+    for depth, _ in enumerate(parts := module_name.split("."), 1):
+        spec = PathFinder.find_spec(".".join(parts[:depth]), place)
+        if spec is None:
+            raise ValueError(missing(path))
+        place = list(spec.submodule_search_locations or [])
+    assert spec is not None
+    if spec.origin is None or not spec.origin.endswith(".py"):
+        return None
+    defined = set(names_in(ast.parse(Path(spec.origin).read_text())))
+    if name not in defined and "*" not in defined:
+        close = difflib.get_close_matches(name, defined, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"{spec.origin} has no {name!r}{hint} (in the space file)")
+    return Path(spec.origin)
+
+
+def names_in(module: ast.Module) -> Iterator[str]:
+    """What a module's source defines or imports, wherever in it; `*` where it may be anything."""
+    for node in ast.walk(module):
+        match node:
+            case ast.ClassDef() | ast.FunctionDef():
+                yield node.name
+            case ast.Import() | ast.ImportFrom():
+                yield from (alias.asname or alias.name for alias in node.names)
+            case ast.Name(ctx=ast.Store()):
+                yield node.id
+
+
+def missing(path: str) -> str:
+    """Says that there is no such module, and where it was looked for."""
+    return (
+        f"there is no module {path.partition(':')[0]!r} for {path!r} (in the space file); it must be installed, "
+        f"or in the folder that the search is started from, {Path.cwd()}"
+    )
 
 
 def names(cls: type) -> set[str]:
@@ -38,7 +87,12 @@ def names(cls: type) -> set[str]:
     return found
 
 
+def taken(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of `values` that `cls.__init__` has names for."""
+    wanted = names(cls)
+    return {name: value for name, value in values.items() if name in wanted}
+
+
 def build(cls: type, values: Mapping[str, Any]) -> Any:
     """`cls(**...)` with those of `values` that its `__init__` has names for."""
-    wanted = names(cls)
-    return cls(**{name: value for name, value in values.items() if name in wanted})
+    return cls(**taken(cls, values))

@@ -136,6 +136,7 @@ def make_fit(setup: Setup, lanes: list[Lane], files: Path) -> Fit:
 
 def build(setup: Setup, lane: Lane) -> tuple[L.LightningModule, L.LightningDataModule]:
     """The lane's module and data: each `__init__` gets, by name, what the trial, the run and the data say."""
+    check_taken(setup, lane)
     seed_all(setup.seed)
     data = seeded_setup(byname.load(setup.data)(**data_arguments(setup, lane)), setup.seed)
     arguments = module_arguments(setup, lane, data)
@@ -144,6 +145,17 @@ def build(setup: Setup, lane: Lane) -> tuple[L.LightningModule, L.LightningDataM
     if isinstance(module, Learner) and module.channels_last:
         module.to(memory_format=torch.channels_last)
     return module, data
+
+
+def check_taken(setup: Setup, lane: Lane) -> None:
+    """Raises ValueError for a parameter that neither the module nor its data has an argument for."""
+    known = {name for path in (setup.trainable, setup.data) for name in byname.names(byname.load(path))}
+    for name in lane.params:
+        if name not in known:
+            raise ValueError(
+                f"the parameter {name!r} is an argument of neither {setup.trainable} nor {setup.data}, "
+                f"which take {', '.join(sorted(known))} (params in the space file)"
+            )
 
 
 def data_arguments(setup: Setup, lane: Lane) -> dict[str, Any]:
