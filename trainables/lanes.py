@@ -145,6 +145,7 @@ class Group:
             number: {f"train/{name}": value for name, value in self.means[number][0].take().items()}
             | {f"val/{name}": value for name, value in self.means[number][1].take().items()}
             | ({} if learner.baseline is None else {"val/baseline": learner.baseline})
+            | ({} if learner.nearest is None else {"val/nearest": learner.nearest})
             | {"lr": self.slots[number]["lr"]}
             for number, learner in self.learners.items()
         }

@@ -17,7 +17,8 @@ class Learner(L.LightningModule, ABC):
 
     Metrics are logged as `train/loss`, `val/loss` and `val/<metric>`, each the mean over the samples of
     the epoch. `baseline` is the objective of the best prediction that looks at no input; where it is
-    known it is logged as `val/baseline`, so that a reader sees what was learned.
+    known it is logged as `val/baseline`, so that a reader sees what was learned; so is `nearest`, that of
+    answering as for the most similar training sample, as `val/nearest`.
     """
 
     mixed_precision: ClassVar[bool] = False  # bf16 autocast pays for this learner, where there is bf16
@@ -36,10 +37,11 @@ class Learner(L.LightningModule, ABC):
         schedule: str = "cosine",
         warmup: float = 0.0,
         baseline: float | None = None,
+        nearest: float | None = None,
     ) -> None:
         super().__init__()
         self.optim = Optim(lr, weight_decay, beta1, beta2, eps, schedule, warmup)
-        self.epochs, self.baseline = epochs, baseline
+        self.epochs, self.baseline, self.nearest = epochs, baseline, nearest
         self._train, self._val = Means(), Means()
 
     @abstractmethod
@@ -94,7 +96,8 @@ class Learner(L.LightningModule, ABC):
     def on_validation_epoch_start(self) -> None:
         if self.settle_on and self.trainer.state.fn is TrainerFn.FITTING:
             loader: Iterable[Any] = self.trainer.train_dataloader
-            self.settle(self.transfer_batch_to_device(batch, self.device, 0) for batch in loader)
+            with self.trainer.precision_plugin.forward_context():
+                self.settle(self.transfer_batch_to_device(batch, self.device, 0) for batch in loader)
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         self._val.add(self.metrics(batch))
@@ -103,6 +106,19 @@ class Learner(L.LightningModule, ABC):
         self.log_dict({f"val/{name}": value for name, value in self._val.take().items()})
         if self.baseline is not None:
             self.log("val/baseline", self.baseline)
+        if self.nearest is not None:
+            self.log("val/nearest", self.nearest)
+
+    def test_step(self, batch: Any, batch_idx: int) -> None:
+        self._val.add(self.metrics(batch))
+
+    def on_test_epoch_end(self) -> None:
+        self.log_dict({f"test/{name}": value for name, value in self._val.take().items()})
+
+    def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """What `forward` gives for the inputs of a batch; a Predictor says what it means."""
+        found: Tensor = self(batch[0])
+        return found
 
 
 class Means:

@@ -13,11 +13,14 @@ import torch
 from PIL import Image
 
 from trainables.batches import seeded
-from trainables.slices import phantom, sections
-from trainables.slices.cutting import sample
-from trainables.slices.data import SliceData, augmented, split_rows
+from trainables.slices import phantom, sections, sources
+from trainables.slices.augment import augmented
+from trainables.slices.cutting import Volume, sample
+from trainables.slices.data import SliceData
 from trainables.slices.geometry import alignment_distance
 from trainables.slices.images import read_image
+from trainables.slices.prepare import prepare
+from trainables.slices.sources import split_rows
 
 GLTA = Path(__file__).parents[2].parent / "shared/data/glta"
 TARGET = "ABA_Mouse_CCFv3_2017_25um.cutlas"
@@ -123,12 +126,12 @@ def test_images_are_decoded_once(tmp_path: Path, cache: Path, monkeypatch: pytes
 def test_changed_data_has_other_content(tmp_path: Path) -> None:
     root = make_series(tmp_path / "brain")
     options = {"source": "quicknii", "root": str(root), "image_size": 32}
-    contents = [sections.prepare(options)["content"], sections.prepare(options)["content"]]
-    contents.append(sections.prepare(options | {"image_size": 40})["content"])
+    contents = [prepare(options)["content"], prepare(options)["content"]]
+    contents.append(prepare(options | {"image_size": 40})["content"])
     change(root, lambda content: content["slices"][0]["anchoring"].__setitem__(0, 481.0))
-    contents.append(sections.prepare(options)["content"])
+    contents.append(prepare(options)["content"])
     Image.new("L", (70, 50), 99).save(root / "s001.png")
-    contents.append(sections.prepare(options)["content"])
+    contents.append(prepare(options)["content"])
     assert contents[0] == contents[1]
     assert len(set(contents)) == 4
     assert (sections.load(root, 32).images[1] == 99).all()
@@ -161,7 +164,7 @@ def test_a_failed_decode_leaves_nothing_in_the_cache(tmp_path: Path, cache: Path
 )
 def test_bad_options_are_refused(options: dict[str, Any], says: str, cache: Path) -> None:
     with pytest.raises(ValueError) as caught:
-        sections.prepare(options)
+        prepare(options)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not cache.exists()
@@ -191,7 +194,7 @@ def test_bad_folders_are_refused(
     root = make_series(tmp_path / "brain")
     spoil(root)
     with pytest.raises(ValueError) as caught:
-        sections.prepare({"source": "quicknii", "root": str(root)})
+        prepare({"source": "quicknii", "root": str(root)})
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not cache.exists()
@@ -289,8 +292,13 @@ def test_splits_of_the_phantom_differ_and_test_is_cut_only_when_asked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cuts: list[int] = []
-    cut = phantom.cut
-    monkeypatch.setattr(phantom, "cut", lambda planes, *rest: cuts.append(len(planes)) or cut(planes, *rest))
+    cut = sources.photographed
+
+    def counted(brain: Volume, planes: torch.Tensor, *rest: Any) -> torch.Tensor:
+        cuts.append(len(planes))
+        return cut(brain, planes, *rest)
+
+    monkeypatch.setattr(sources, "photographed", counted)
     data = small(train=11, val=12, test=13, seed=77)
     data.facts()
     splits = [data.train_dataloader(), data.val_dataloader(), data.predict_dataloader()]
@@ -338,10 +346,10 @@ def test_no_augmentation_changes_nothing_and_no_midline_flips_nothing() -> None:
 @pytest.mark.skipif(not GLTA.is_dir(), reason="the real GLTa series is not beside the project")
 def test_real_sections_become_batches() -> None:
     options = {"source": "quicknii", "root": str(GLTA), "image_size": 48}
-    assert sections.prepare(options)["root"] == str(GLTA.resolve())
     with pytest.warns(UserWarning, match="fewer than three series"):
-        data = SliceData(**options, batch_size=8)
-        batches = list(data.train_dataloader()) + list(data.val_dataloader()) + list(data.test_dataloader())
+        assert prepare(options)["root"] == str(GLTA.resolve())
+    data = SliceData(**options, batch_size=8)
+    batches = list(data.train_dataloader()) + list(data.val_dataloader()) + list(data.test_dataloader())
     assert [len(images) for images, _ in batches] == [8, 8, 3, 3]
     images = torch.cat([images for images, _ in batches])
     assert 0.6 < images.mean() < 0.95

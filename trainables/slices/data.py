@@ -1,79 +1,32 @@
-"""Sections and their planes for training: cut from the phantom, or the user's own."""
+"""Sections and their planes for training, in batches."""
 
 import functools
 from typing import Any
 
 import lightning
-import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.batches import Batches, seeded
-from trainables.slices import geometry, phantom, sections
-
-SPLITS = ("train", "val", "test")
-Batch = tuple[Tensor, Tensor]  # images float32 (B, 1, S, S) in [0, 1], planes float32 (B, 9) in voxels
-Images = np.ndarray[Any, Any]  # uint8 (N, S, S)
-
-
-@functools.lru_cache(maxsize=8)
-def _phantom(split: str, count: int, image_size: int, seed: int) -> tuple[Images, Tensor]:
-    """Sections cut once and for all."""
-    generator = seeded(seed, SPLITS.index(split))
-    planes = phantom.random_planes(count, generator)
-    return phantom.cut(planes, image_size, generator)[:, 0].numpy(), planes
-
-
-@functools.lru_cache(maxsize=8)
-def _quicknii(root: str, image_size: int, voxel_um: float | None) -> sections.Sections:
-    return sections.load(root, image_size, voxel_um)
-
-
-def split_rows(series: Images, seed: int) -> dict[str, Tensor]:
-    """Deals sections to the splits, about 80/10/10 and at least one each: -> rows (int64) by split.
-
-    `series` (N,) numbers each section's brain. With three brains or more, each goes to one split as a whole.
-    """
-    units = torch.from_numpy(np.unique(series, return_inverse=True)[1])
-    if sections.warn_of_few_series(series):
-        units = torch.arange(len(series))
-    count = int(units.max()) + 1
-    order = torch.randperm(count, generator=seeded(seed))
-    few = max(1, round(count / 10))
-    parts = order.split([count - 2 * few, few, few])
-    return {split: torch.isin(units, part).nonzero()[:, 0] for split, part in zip(SPLITS, parts, strict=True)}
-
-
-def augmented(
-    images: Tensor, planes: Tensor, strength: float, midline: float | None, generator: torch.Generator
-) -> Batch:
-    """Turns, scales, shifts and flips images and planes together, and changes the light.
-
-    Images (B, 1, S, S) in [0, 1], planes (B, 9), `strength` from 0 (nothing) to 1. A flipped section is a
-    section through the mirrored brain, so its plane is mirrored in the atlas as well; without that, two
-    images that look alike would have opposite planes. No flips where the atlas has no known midline.
-    """
-    count = len(images)
-    draw = (2 * torch.rand(6, count, generator=generator) - 1) * strength
-    shift = 0.08 * (2 * torch.rand(count, 2, generator=generator) - 1) * strength
-    flip = (torch.rand(count, generator=generator) < 0.5) & (strength > 0 and midline is not None)
-    affine = geometry.similarity(planes, 0.25 * draw[0], (0.15 * draw[1]).exp(), shift, flip)
-    images, planes = geometry.warp(images, affine), geometry.move(planes, affine)
-    if midline is not None:
-        planes = torch.where(flip[:, None], geometry.mirror(planes, midline), planes)
-    gamma, contrast, light = draw[2:5, :, None, None, None]
-    images = images.clamp(min=1e-3) ** (0.4 * gamma).exp()
-    images = 1 - (1 - images) * (0.3 * contrast).exp() - 0.05 * (1 + light) * strength
-    images = images + 0.03 * strength * torch.randn(images.shape, generator=generator)
-    return images.clamp(0, 1), planes
+from trainables.batches import Batches
+from trainables.slices import geometry
+from trainables.slices.augment import augmented
+from trainables.slices.nearest import nearest_section
+from trainables.slices.sources import Batch, Kept, Source, make_sources
+from trainables.slices.wear import worn
 
 
 class SliceData(lightning.LightningDataModule):
     """Sections and planes in three splits.
 
-    `source="phantom"`: `train`, `val` and `test` sections, their planes and cuts fixed by `seed`.
-    `source="quicknii"`: the images and anchorings under `root`, split by `seed`; `voxel_um` where the
-    anchorings name no known atlas. `augment` is the strength of the augmentation of training sections.
+    `source`: `phantom`, cut from a model of the brain; `volume`, from the user's own in the file `root`
+    (`orientation`, `voxel_um`: see volume.py); `atlas`, from BrainGlobe's of that `name`; `quicknii`, the
+    images and anchorings under `root` (`voxel_um` where these name no known atlas); `series`, cut from the
+    volume that such images make. `train`, `val` and `test` count sections that are cut; real ones are split
+    by `seed`. `family` and `angle` (degrees) say how planes lie; `damage`, `dark`, `hemi` and `turned` are
+    shares of sections (see wear.py). With `fresh` each epoch trains on other cuts. `sources` mixes several,
+    each a mapping of these options and a `weight`; where some are real sections, these alone validate.
+    `augment` is the strength of the augmentation of training sections. `batch_seed` (`seed` without one)
+    decides the order of batches and their augmentation.
     Raises ValueError with one line for arguments or data that can't be used.
     """
 
@@ -88,83 +41,162 @@ class SliceData(lightning.LightningDataModule):
         seed: int = 0,
         batch_size: int = 16,
         augment: float = 0.5,
-        voxel_um: float | None = None,
+        voxel_um: Any = None,
+        batch_seed: int | None = None,
+        name: str | None = None,
+        orientation: str | None = None,
+        family: str | None = None,
+        angle: float = 3.0,
+        damage: float = 0.0,
+        dark: float = 0.06,
+        hemi: float = 0.0,
+        turned: float = 0.0,
+        fresh: bool | None = None,
+        sources: Any = None,
     ) -> None:
         super().__init__()
-        sections.check(
-            {"source": source, "root": root, "image_size": image_size, "voxel_um": voxel_um}
-            | {"train": train, "val": val, "test": test}
-        )
-        self.source, self.root, self.image_size, self.voxel_um = source, root, image_size, voxel_um
-        self.counts = {"train": train, "val": val, "test": test}
-        self.seed, self.batch_size, self.augment = seed, batch_size, augment
+        options = {
+            **{
+                "source": source,
+                "root": root,
+                "name": name,
+                "orientation": orientation,
+                "voxel_um": voxel_um,
+            },
+            **{"family": family, "angle": angle, "damage": damage, "dark": dark, "hemi": hemi},
+            **{"turned": turned, "fresh": fresh, "sources": sources},
+            **{"image_size": image_size, "train": train, "val": val, "test": test},
+        }
+        self.sources = make_sources(options, seed)
+        self.asked = repr(options)  # text, by which lanes.py tells data apart
+        self.image_size, self.count, self.seed = image_size, train, seed
+        self.batch_size, self.augment = batch_size, augment
+        self.batch_seed = seed if batch_seed is None else batch_seed
 
-    def _loaded(self) -> sections.Sections:
-        return _quicknii(str(self.root), self.image_size, self.voxel_um)
+    @property
+    def target(self) -> str:
+        """The atlas that the planes lie in, by the name that goes into QuickNII's files."""
+        return max(source.target for source in self.sources)
 
-    def _split(self, split: str) -> tuple[Images, Tensor, Tensor]:
-        """All images, all planes, and which rows of them are the split's."""
-        if self.source == "phantom":
-            images, planes = _phantom(split, self.counts[split], self.image_size, self.seed)
-            return images, planes, torch.arange(len(planes))
-        loaded = self._loaded()
-        return loaded.images, torch.from_numpy(loaded.planes).float(), self._rows[split]
-
-    @functools.cached_property
-    def _rows(self) -> dict[str, Tensor]:
-        return split_rows(self._loaded().series, self.seed)
-
-    @functools.cached_property
-    def _atlas(self) -> tuple[float, float | None]:
-        """Voxel size in µm and midline."""
-        if self.source == "phantom":
-            return phantom.VOXEL_UM, phantom.MIDLINE
-        return self._loaded().voxel_um, self._loaded().midline
+    @property
+    def midline(self) -> float | None:
+        """The x about which the brains of all sources mirror, if there is one."""
+        midlines = {source.midline for source in self.sources}
+        return midlines.pop() if len(midlines) == 1 else None
 
     def facts(self) -> dict[str, Any]:
         """What a learner needs to know of the training set, and what it has to beat.
 
-        `target_mean`, `target_std`: tensors (9,) of the training planes; `voxel_um`; `baseline`: the mean
-        alignment distance in µm, over the validation set, of always predicting the mean training plane.
+        `target_mean`, `target_std`: tensors (9,) of the training planes; `voxel_um`. Over the validation set,
+        in µm of mean alignment distance: `baseline`, of always predicting the mean training plane; `nearest`,
+        of predicting the plane of the most similar training section.
         """
-        _, planes, rows = self._split("train")
-        mean, std = planes[rows].mean(dim=0), planes[rows].std(dim=0, correction=0)
-        _, planes, rows = self._split("val")
-        voxel_um, _ = self._atlas
-        return {
-            "target_mean": mean,
-            "target_std": std.clamp(min=1.0),  # a number that hardly varies: not to be learned below a voxel
-            "voxel_um": voxel_um,
-            "baseline": geometry.alignment_distance(mean, planes[rows], voxel_um).mean().item(),
-        }
+        return dict(_facts(self.sources, self.count))
 
-    def _batches(self, split: str, augment: float = 0.0, shuffle: bool = False) -> Batches:
-        images, planes, rows = self._split(split)
-        _, midline = self._atlas
-
-        def fetch(indices: Tensor, generator: torch.Generator) -> Batch:
-            chosen = rows[indices]
-            batch = torch.from_numpy(images[chosen.numpy()])[:, None].float() / 255, planes[chosen]
-            return augmented(*batch, augment, midline, generator) if augment else batch
-
-        return Batches(
-            fetch,
-            len(rows),
-            self.batch_size,
-            seed=self.seed,
-            epoch=lambda: self.trainer.current_epoch if self.trainer else 0,
-            shuffle=shuffle,
-            drop_last=shuffle,  # batch norm can't take a last batch of one section
-        )
+    def plane_range(self) -> tuple[Tensor, Tensor]:
+        """The lowest and the highest of each of the nine numbers among the training planes: (9,) each."""
+        planes = _training_planes(self.sources, self.count)
+        return planes.amin(dim=0), planes.amax(dim=0)
 
     def train_dataloader(self) -> Batches:
-        return self._batches("train", self.augment, shuffle=True)
+        bounds = torch.tensor([0, *_quotas(self.sources, self.count)]).cumsum(0)
+
+        def fetch(indices: Tensor, generator: torch.Generator) -> Batch:
+            parts = []
+            for source, low, high in zip(self.sources, bounds[:-1], bounds[1:], strict=True):
+                if len(own := indices[(indices >= low) & (indices < high)] - low):
+                    parts.append(_to_train(source, own, generator))
+            images, planes = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
+            if not self.augment:
+                return images, planes
+            return augmented(images, planes, self.augment, self.midline, generator)
+
+        # Batch norm can't take a last batch of one section.
+        return self._batches(fetch, int(bounds[-1]), shuffle=True, drop_last=True)
 
     def val_dataloader(self) -> Batches:
-        return self._batches("val")
+        return self._still("val")
 
     def test_dataloader(self) -> Batches:
-        return self._batches("test")
+        return self._still("test")
 
     def predict_dataloader(self) -> Batches:
-        return self._batches("val")
+        return self._still("val")
+
+    def _still(self, split: str) -> Batches:
+        sections = _judges(self.sources, split)
+
+        def fetch(indices: Tensor, generator: torch.Generator) -> Batch:
+            return _take(sections, indices)
+
+        return self._batches(fetch, sum(len(kept.rows) for kept in sections))
+
+    def _batches(self, fetch: Any, count: int, **how: bool) -> Batches:
+        def epoch() -> int:
+            return self.trainer.current_epoch if self.trainer else 0
+
+        return Batches(fetch, count, self.batch_size, seed=self.batch_seed, epoch=epoch, **how)
+
+
+def _to_train(source: Source, places: Tensor, generator: torch.Generator) -> Batch:
+    """As many sections as there are `places` in the source's part of an epoch."""
+    if source.fresh:
+        return source.draw(len(places), generator)
+    kept = source.kept("train")
+    images, planes = kept.take(places % len(kept.rows))
+    if source.real and source.wanted.wear.any:  # cuts are worn already
+        return worn(images, planes, source.wanted.wear, source.midline, generator)
+    return images, planes
+
+
+def _quotas(sources: tuple[Source, ...], count: int) -> list[int]:
+    """How many sections of an epoch each source gives: one alone all it has, several by weight `count`."""
+    if len(sources) == 1:
+        return [len(sources[0].kept("train").rows)]
+    total = sum(source.wanted.weight for source in sources)
+    return [max(1, round(count * source.wanted.weight / total)) for source in sources]
+
+
+def _judges(sources: tuple[Source, ...], split: str) -> list[Kept]:
+    """The sections that validate or test: real ones alone, where there are any."""
+    real = [source for source in sources if source.real]
+    return [source.kept(split) for source in real or sources]
+
+
+def _take(parts: list[Kept], indices: Tensor) -> Batch:
+    """The sections at `indices`, counted through all parts, in their order."""
+    batches, start = [], 0
+    for kept in parts:
+        own = indices[(indices >= start) & (indices < start + len(kept.rows))] - start
+        batches.append(kept.take(own))
+        start += len(kept.rows)
+    images, planes = (torch.cat(tensors) for tensors in zip(*batches, strict=True))
+    return images, planes
+
+
+def _training_planes(sources: tuple[Source, ...], count: int) -> Tensor:
+    """The planes of an epoch (N, 9); of sources that cut anew, those of the sections that stand for them."""
+    parts = []
+    for source, quota in zip(sources, _quotas(sources, count), strict=True):
+        kept = source.kept("train")
+        parts.append(kept.planes[kept.rows[torch.arange(quota) % len(kept.rows)]])
+    return torch.cat(parts)
+
+
+@functools.lru_cache(maxsize=4)
+def _facts(sources: tuple[Source, ...], count: int) -> dict[str, Any]:
+    """See SliceData.facts; worked out once a process, not for every trial."""
+    planes = _training_planes(sources, count)
+    mean, std = planes.mean(dim=0), planes.std(dim=0, correction=0)
+    judges = _judges(sources, "val")
+    images, truth = _take(judges, torch.arange(sum(len(kept.rows) for kept in judges)))
+    known = [kept for source in sources for kept in source.known()]
+    nearest = nearest_section(*_take(known, torch.arange(sum(len(kept.rows) for kept in known))), images)
+    voxel_um = sources[0].voxel_um
+    return {
+        "target_mean": mean,
+        "target_std": std.clamp(min=1.0),  # a number that hardly varies: not to be learned below a voxel
+        "voxel_um": voxel_um,
+        "baseline": geometry.alignment_distance(mean, truth, voxel_um).mean().item(),
+        "nearest": geometry.alignment_distance(nearest, truth, voxel_um).mean().item(),
+    }

@@ -99,3 +99,9 @@ def mirror(planes: Tensor, midline: float) -> Tensor:
     reflected[..., 3] = -planes[..., 3]
     reflected[..., 6] = -planes[..., 6]
     return reflected
+
+
+def upside_down(planes: Tensor) -> Tensor:
+    """The planes (..., 9) of images turned by 180 degrees."""
+    origin, across, down = planes.split(3, dim=-1)
+    return torch.cat([origin + across + down, -across, -down], dim=-1)

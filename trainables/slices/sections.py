@@ -4,12 +4,11 @@ Whatever the images are, they become one memory map of grey bytes (sections, siz
 named by what it was made from and shared by all processes. No later epoch, trial or run reads an image.
 """
 
-import difflib
 import hashlib
 import os
 import uuid
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,8 +18,6 @@ import numpy as np
 from trainables.slices import quicknii
 from trainables.slices.images import read_image
 
-SOURCES = ("phantom", "quicknii")
-PHANTOM = "phantom-1"  # count up when the phantom's sections change
 FORMAT = "sections-2"  # count up when the same files would decode to other bytes
 FEWEST = 3  # one section each for training, validation and test
 
@@ -44,24 +41,6 @@ class _Folder(NamedTuple):
     series: quicknii.Series
 
 
-def prepare(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Checks data options (SliceData's arguments), the data behind them and `weights`, before a run begins.
-
-    Returns `content`, which changes when the sections do, and for a folder its absolute `root`. All images
-    are decoded here if they are not in the cache yet. Raises ValueError with one line for the user.
-    """
-    check(options)
-    weights = options.get("weights")
-    if weights is not None and not Path(weights).is_file():
-        raise ValueError(f"there is no weights file {weights} (weights=PATH)")
-    if options.get("source", "phantom") == "phantom":
-        return {"content": PHANTOM}
-    root = Path(options["root"]).expanduser().resolve()
-    size = options.get("image_size", 64)
-    warn_of_few_series(load(root, size, options.get("voxel_um")).series)
-    return {"content": _content(_folders(root), size), "root": str(root)}
-
-
 def warn_of_few_series(series: np.ndarray[Any, Any]) -> bool:
     """Whether there are too few brains, (N,) numbers of them, to give each split its own; warns if so."""
     if len(np.unique(series)) >= 3:
@@ -72,25 +51,6 @@ def warn_of_few_series(series: np.ndarray[Any, Any]) -> bool:
         stacklevel=3,
     )
     return True
-
-
-def check(options: Mapping[str, Any]) -> None:
-    """Checks the data options alone: no file is opened."""
-    source = options.get("source", "phantom")
-    if source not in SOURCES:
-        near = difflib.get_close_matches(str(source), SOURCES, n=1, cutoff=0.0)[0]
-        raise ValueError(
-            f"data={source}: no such data, the nearest is {near}; known are {', '.join(SOURCES)}"
-        )
-    if source == "quicknii" and not options.get("root"):
-        raise ValueError("data=quicknii needs a folder of images and anchorings; set data.root=FOLDER")
-    for key, lowest in {"image_size": 32, "train": 2, "val": 1, "test": 1}.items():
-        value = options.get(key, lowest)
-        if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
-            raise ValueError(f"data.{key}={value!r} must be a whole number from {lowest} up; set data.{key}=")
-    voxel_um = options.get("voxel_um")
-    if voxel_um is not None and not (isinstance(voxel_um, int | float) and 0 < voxel_um < float("inf")):
-        raise ValueError(f"data.voxel_um={voxel_um!r} must be a positive number of µm; set data.voxel_um=")
 
 
 def load(root: str | os.PathLike[str], image_size: int, voxel_um: float | None = None) -> Sections:
@@ -184,6 +144,11 @@ def _atlas(folders: list[_Folder], voxel_um: float | None) -> tuple[float, float
             f"set data.voxel_um= in µm (known atlases: {', '.join(quicknii.ATLASES)})"
         )
     return voxel_um, None
+
+
+def content(root: Path, image_size: int) -> str:
+    """A name for the sections under `root`, which changes when they do."""
+    return _content(_folders(root), image_size)
 
 
 def _content(folders: list[_Folder], image_size: int) -> str:
