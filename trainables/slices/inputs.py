@@ -44,10 +44,8 @@ def numbered(
     for path in paths:
         number = number_in(path.name) if given is None else given.get(path.name, given.get(path.stem))
         if number is None:
-            where = (
-                "its name has no _sNNN and there is no --numbers FILE" if given is None else f"not in {file}"
-            )
-            lines.append(f"section {path.name} has no number ({where})")
+            why = f"it is not in {file}" if file else "no _sNNN in its name and no --numbers FILE"
+            lines.append(f"section {path.name} has no number ({why})")
         elif number in taken:
             lines.append(f"section {path.name} has the number {number} of {taken[number].name}")
         else:

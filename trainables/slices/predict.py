@@ -17,7 +17,6 @@ from trainables.slices import cutting, inputs, overview, predictions, propagate,
 from trainables.slices.data import SliceData
 from trainables.slices.geometry import alignment_distance
 from trainables.slices.predictions import Frame, Predictions, some
-from trainables.slices.sources import volume_of
 
 Array = np.ndarray[Any, Any]
 BATCH = 32
@@ -75,14 +74,13 @@ class SlicePredictor(Predictor):
 
     def cut(self) -> overview.Cut | None:
         """What cuts the atlas for pictures, if the training data had a volume."""
-        names = ("source", "root", "voxel_um")
-        options = {name: getattr(self.data, name) for name in names}
-        volume = volume_of({**options, "image_size": overview.PICTURE})
+        volume = next((volume for source in self.data.sources if (volume := source.volume())), None)
         return None if volume is None else functools.partial(cutting.cut, volume)
 
     def frame(self, target: str | None) -> Frame:
         """The atlas of the training planes, by the name `target` if that is given."""
-        axis = truth.upright(propagate.normals(self.facts["target_mean"].double().numpy()))
+        normal = propagate.normals(self.facts["target_mean"].double().numpy())
+        axis = int(np.abs(normal).argmax())
         return Frame(target or self.data.target, float(self.facts["voxel_um"]), axis)
 
     def each(
@@ -123,11 +121,9 @@ class SlicePredictor(Predictor):
         said = f"{len(names)} sections predicted"
         if len(self.members) > 1:
             said += f" by {len(self.members)} models, which differ by {np.median(spread):,.0f} µm (median)"
-        none = np.zeros(len(names), dtype=bool)
-        return Predictions(names, shapes, np.array(numbers), planes, spread, none, [""] * len(names)), [
-            *lines,
-            said,
-        ]
+        none, beyond = np.zeros(len(names), dtype=bool), self.beyond(planes)
+        found = Predictions(names, shapes, np.array(numbers), planes, spread, none, beyond)
+        return found, [*lines, said]
 
     def median(self, images: Array) -> tuple[Array, Array]:
         """Images uint8 (B, S, S) -> the members' median plane (B, 9) and their spread in µm (B,)."""

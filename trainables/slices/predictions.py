@@ -34,7 +34,7 @@ class Frame:
 
     target: str  # its name in QuickNII's files
     voxel_um: float
-    axis: Array  # float64 (3,): the unit vector that depths are measured along
+    axis: int  # 0, 1 or 2 for x, y, z: what depths are measured along
 
 
 def write(
@@ -50,7 +50,7 @@ def write(
     columns: dict[str, Sequence[Any]] = {
         "filename": sections.names,
         "nr": sections.numbers.tolist(),
-        "depth_um": rounded(frame.voxel_um * propagate.centres(sections.planes) @ frame.axis, 1),
+        "depth_um": rounded(frame.voxel_um * propagate.centres(sections.planes)[:, frame.axis], 1),
         "uncertainty_um": rounded(np.where(sections.inferred, np.nan, sections.spread_um), 1),
         "extrapolated": sections.beyond,
         "inferred": ["yes" if inferred else "" for inferred in sections.inferred],
@@ -116,7 +116,7 @@ def compared(
         return {}, [*lines, "no predicted section has a known plane"]
     planes = np.stack([true[sections.names[row]] for row in rows])
     errors = truth.errors(sections.planes[rows], planes, frame.voxel_um)
-    depths = frame.voxel_um * propagate.centres(planes) @ frame.axis
+    depths = frame.voxel_um * propagate.centres(planes)[:, frame.axis]
     beyond = np.array([bool(sections.beyond[row]) for row in rows])
     truth.plot(depths, errors.distance_um, beyond, plot)
 
