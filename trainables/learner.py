@@ -95,7 +95,7 @@ class Learner(L.LightningModule, ABC):
 
     def on_validation_epoch_start(self) -> None:
         if self.settle_on and self.trainer.state.fn is TrainerFn.FITTING:
-            loader: Iterable[Any] = self.trainer.train_dataloader
+            loader: Any = self.trainer.train_dataloader
             with self.trainer.precision_plugin.forward_context():
                 self.settle(self.transfer_batch_to_device(batch, self.device, 0) for batch in loader)
 

@@ -20,6 +20,9 @@ class Predictor(ABC):
 
     options: ClassVar[Mapping[str, Any]] = {}
 
+    members: tuple[Any, ...]  # each predictor knows the class of its learners
+    data: Any  # and that of their data
+
     def __init__(self, members: Sequence[L.LightningModule], data: L.LightningDataModule) -> None:
         assert members, "a predictor has at least one member"
         self.members, self.data = tuple(members), data

@@ -6,6 +6,7 @@ import lightning as L
 import pytest
 import torch
 
+from trainables.batches import Batches
 from trainables.lanes import Group, LaneDropout, Pack, grouped
 from trainables.train import Lane, Setup, build, train
 
@@ -137,6 +138,14 @@ def test_a_learner_is_a_lightning_module_like_any_other(plan, metric, tmp_path, 
     trainer.fit(learner, datamodule=data)
     for name in ("train/loss", "val/loss", metric):
         assert float(trainer.callback_metrics[name]) == pytest.approx(last.metrics[0][name], rel=1e-4), name
+
+
+def test_batches_are_made_in_full_precision():
+    a, b = torch.rand(2, 8, 8)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        (made,) = Batches(lambda indices, generator: a @ b, count=1, batch_size=1)
+        assert (a @ b).dtype is torch.bfloat16
+    assert torch.equal(made, a @ b)
 
 
 def test_settling_takes_batch_norm_from_the_weights_as_they_are(tmp_path):

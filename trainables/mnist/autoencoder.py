@@ -39,7 +39,15 @@ class Autoencoder(Learner):
 
     def forward(self, images: Tensor) -> Tensor:
         """Reconstructions of images, both (B, C, H, W) in [0, 1]."""
-        return self.decoder(self.encoder(images)).sigmoid()
+        return self.decode(self.encode(images))
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Latents (B, latent) of images."""
+        return self.encoder(images)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Images of latents."""
+        return self.decoder(latents).sigmoid()
 
     def losses(self, batch: Batch) -> Tensor:
         return self.loss(self(batch[0]), batch[0])
@@ -49,8 +57,3 @@ class Autoencoder(Learner):
         output = self(images)
         error = (output - images).square().flatten(1).mean(1)
         return {"loss": self.loss(output, images), "rmse": error.sqrt()}
-
-    def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """`reconstructions` (B, C, H, W) and `latents` (B, latent)."""
-        latents = self.encoder(batch[0])
-        return {"reconstructions": self.decoder(latents).sigmoid(), "latents": latents}

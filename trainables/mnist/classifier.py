@@ -65,8 +65,3 @@ class Classifier(Learner):
         images, labels = batch
         logits = self(images)
         return {"loss": self.score(logits, labels), "accuracy": (logits.argmax(1) == labels).float()}
-
-    def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """`class` (B,) and `probabilities` (B, n_classes)."""
-        probabilities = self(batch[0]).softmax(1)
-        return {"class": probabilities.argmax(1), "probabilities": probabilities}

@@ -93,9 +93,6 @@ class SliceRegressor(Learner):
             ),
         }
 
-    def predict_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        return self(batch[0])
-
 
 def head(features: int, width: int, depth: int, dropout: float, activation: type[nn.Module]) -> nn.Sequential:
     """`depth` dense layers of `width` units, then the nine numbers."""
