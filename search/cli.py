@@ -247,6 +247,25 @@ def dashboard(name: Name, options: Options = None) -> None:
 
 @app.command()
 @user_errors
+def new(
+    module: Annotated[str, typer.Argument(help="package.module or package.module:Class")],
+    options: Annotated[
+        list[str] | None, typer.Argument(help="data=package.module:DataClass", show_default=False)
+    ] = None,
+) -> None:
+    """Write a space file for your own module, from its arguments.
+
+    Example: `python -m search new my_pkg.my_module:MyLitModule data=my_pkg.my_module:MyDataModule`
+    """
+    from search.new import write
+
+    given = options_of(options, data=None)
+    path = write(module, given["data"], Path.cwd())
+    print(f"wrote {path}; look at it, then: python -m search check space={path.name}")
+
+
+@app.command()
+@user_errors
 def spaces(as_json: AsJson = False) -> None:
     """List the spaces that Ladder brings.
 

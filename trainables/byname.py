@@ -11,6 +11,7 @@ import inspect
 from collections.abc import Iterator, Mapping
 from importlib.machinery import PathFinder
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 
@@ -20,13 +21,20 @@ def load(path: str) -> Any:
     if not name:
         raise ValueError(f"{path!r} must look like package.module:Class (in the space file)")
     try:
-        return getattr(importlib.import_module(module_name), name)
+        return getattr(module(path), name)
+    except AttributeError as error:
+        raise ValueError(f"module {module_name!r} has no {name!r} (in the space file)") from error
+
+
+def module(path: str) -> ModuleType:
+    """The module of `package.module:Name`. Raises ValueError if there is none."""
+    module_name = path.partition(":")[0]
+    try:
+        return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name and not module_name.startswith(error.name):
             raise  # the module is there, and something that it imports is not
         raise ValueError(missing(path)) from error
-    except AttributeError as error:
-        raise ValueError(f"module {module_name!r} has no {name!r} (in the space file)") from error
 
 
 def find(path: str) -> Path | None:
@@ -54,9 +62,9 @@ def find(path: str) -> Path | None:
     return Path(spec.origin)
 
 
-def names_in(module: ast.Module) -> Iterator[str]:
+def names_in(source: ast.Module) -> Iterator[str]:
     """What a module's source defines or imports, wherever in it; `*` where it may be anything."""
-    for node in ast.walk(module):
+    for node in ast.walk(source):
         match node:
             case ast.ClassDef() | ast.FunctionDef():
                 yield node.name
@@ -68,9 +76,10 @@ def names_in(module: ast.Module) -> Iterator[str]:
 
 def missing(path: str) -> str:
     """Says that there is no such module, and where it was looked for."""
+    name = path.partition(":")[0]
     return (
-        f"there is no module {path.partition(':')[0]!r} for {path!r} (in the space file); it must be installed, "
-        f"or in the folder that the search is started from, {Path.cwd()}"
+        f"there is no module {name!r} for {path!r} (in the space file); it must be installed, or in the "
+        f"folder that the search is started from, {Path.cwd()}"
     )
 
 

@@ -1,0 +1,104 @@
+"""Modules that are not ours are searched from their own folder, without a change to them."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from results import open_run
+from search.config import resolve
+from search.run import start
+
+FOREIGN = Path(__file__).parents[1] / "foreign"
+SPACES = {
+    "autoencoder": """\
+trainable: theirs.autoencoder:LitAutoEncoder
+data: theirs.autoencoder:DigitsDataModule
+objective: {metric: val_loss, mode: min}
+params:
+  lr: {low: 1e-4, high: 1e-1, log: true}
+  hidden: [32, 64]
+  batch_size: [16, 32]
+""",
+    "gan": """\
+trainable: theirs.gan:Gan
+data: theirs.autoencoder:DigitsDataModule
+objective: {metric: val_distance, mode: min}
+params:
+  lr: {low: 1e-4, high: 1e-1, log: true}
+  b1: {low: 0.0, high: 0.9}
+""",
+    "schedules": """\
+trainable: theirs.schedules:Wave
+data: theirs.schedules:Waves
+objective: {metric: val_loss, mode: min}
+params:
+  schedule: [plateau, one_cycle, averaged]
+  lr: {low: 1e-4, high: 1e-1, log: true}
+  patience: {choices: [0, 1], when: {schedule: plateau}}
+""",
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A user's folder: a package of theirs and space files, and nothing of ours."""
+    shutil.copytree(FOREIGN, tmp_path / "theirs", ignore=shutil.ignore_patterns("__pycache__"))
+    for name, text in SPACES.items():
+        (tmp_path / f"{name}.yaml").write_text(text)
+    return tmp_path
+
+
+def search(folder, *arguments):
+    command = [sys.executable, "-m", "search", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240)
+
+
+@pytest.fixture
+def here(folder, monkeypatch):
+    """The user's folder, as the one that this process was started from."""
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
+    yield folder
+    for name in [name for name in sys.modules if name.partition(".")[0] == "theirs"]:
+        del sys.modules[name]
+
+
+def test_is_searched_on_ray(folder):
+    ran = search(folder, "run", "space=autoencoder.yaml", "name=r", "trials=5", "epochs=3")
+    assert ran.returncode == 0, ran.stderr
+    check(open_run(folder / "runs" / "r"))
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_is_searched_on_the_local_engine(here, name):
+    outcome = start(resolve([f"space={name}.yaml", "engine=local", "trials=5", "epochs=3"]))
+    check(open_run(outcome.folder))
+
+
+def check(run):
+    assert run.status == "finished"
+    rows = run.trials.to_pylist()
+    assert {row["state"] for row in rows} == {"complete", "stopped"}
+    assert [row["epochs"] for row in rows if row["state"] == "complete"] == [3]
+
+
+def test_a_module_that_is_not_there_is_one_line(folder):
+    space = folder / "autoencoder.yaml"
+    space.write_text(space.read_text().replace("theirs.autoencoder:Lit", "theirs.autoencodr:Lit"))
+    ran = search(folder, "run", "space=autoencoder.yaml", "engine=local")
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("error: there is no module 'theirs.autoencodr'")
+    assert str(folder) in ran.stderr
+    assert ran.stderr.count("\n") == 1
+    assert not (folder / "runs").exists()
+
+
+def test_a_parameter_that_nobody_takes_is_named(here):
+    space = here / "autoencoder.yaml"
+    space.write_text(space.read_text().replace("hidden:", "hiden:"))
+    run = open_run(start(resolve(["space=autoencoder.yaml", "engine=local", "trials=1", "epochs=1"])).folder)
+    (error,) = run.trials["error"].to_pylist()
+    assert "the parameter 'hiden' is an argument of neither theirs.autoencoder:LitAutoEncoder" in error
