@@ -189,13 +189,12 @@ class MlflowLogs(Logs):
         return opened
 
     def tell(self, trial: Trial) -> None:
-        opened = self._logger(trial, {})
         run = self.runs[trial.number]
         self.client.set_tag(run, "state", trial.state.value)
         if trial.error:
             self.client.set_tag(run, "error", trial.error)
         if trial.state in ENDED:
-            opened.finalize("failed" if trial.state in GONE_WRONG else "success")
+            self.client.set_terminated(run, "FAILED" if trial.state in GONE_WRONG else "FINISHED")
 
     def end(self, queue: Queue) -> None:
         best = queue.best()
@@ -203,7 +202,7 @@ class MlflowLogs(Logs):
             self.parent.log_metrics({f"best {self.metric}": best.values[-1]}, step=len(queue.trials))
             self.client.set_tag(self.parent.run_id, "best trial", str(best.number))
         whole = all(trial.state in ENDED for trial in queue.trials.values())
-        self.parent.finalize("success" if whole else "KILLED")
+        self.client.set_terminated(self.parent.run_id, "FINISHED" if whole else "KILLED")
 
     def _open(self, name: str, run: str | None, tags: dict[str, str]) -> MLFlowLogger:
         artifacts = str(self.folder / "mlflow") if self.uri.startswith("sqlite:") else None
