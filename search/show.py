@@ -92,15 +92,16 @@ def print_confirmation(said: Confirmation, objective: dict[str, Any], console: C
 
 
 def confirmed_line(config: Confirmed) -> dict[str, Any]:
+    """A configuration as a row of the table; half its interval, for Student's is symmetric."""
     test, val = config.test, config.val
     known = config.trial if config.config == DEFAULT else None
     return {
         "config": config.config if known is None else f"{DEFAULT} (trial {known})",
         "test": test.mean if test else "none",
-        "95 % interval": span(test) if test else "",
+        "± 95 %": test.high - test.mean if test and test.high is not None else "",
         "sd": test.sd if test and test.sd is not None else "",
         "validation": val.mean if val else "none",
-        "search said": "" if config.searched is None else config.searched,
+        "search": "" if config.searched is None else config.searched,
         "best with": "" if config.probability_best is None else f"{config.probability_best:.0%}",
     }
 

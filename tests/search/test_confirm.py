@@ -4,16 +4,21 @@ import io
 import json
 from dataclasses import replace
 
+import pyarrow as pa
 import pytest
 import torch
 from rich.console import Console
+from typer.testing import CliRunner
 
-from results.store import open_run
+from results.stats import confirmation
+from results.store import open_run, write_confirmed
+from search.cli import app
 from search.config import resolve
 from search.confirm import ConfirmPlan, ConfirmQueue, candidates, fresh_seeds, jobs
 from search.engines.local import LocalEngine
 from search.job import DEFAULT, State, Trial, first_seed
-from search.run import Outcome, confirm, start
+from search.run import Outcome, confirm, locked, start
+from search.show import conclusions
 from search.view import View
 from spaces.read import names
 from tests.contracts import small
@@ -241,21 +246,88 @@ def accuracy(weights, images, labels, row):
         return (net.eval()(images).argmax(1) == labels).float().mean().item()
 
 
+SCRIPTED = """\
+trainable: tests.trainables.test_score:Scripted
+data: tests.trainables.test_score:Staged
+objective: {metric: val_loss, mode: min}
+params:
+  best: {low: 1.5, high: 2.5}
+"""
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, list(map(str, arguments)))
+
+
+def test_the_search_of_a_foreign_module_is_confirmed(tmp_path):
+    """Each of its trainings has its best epoch at 2, and its test is 30 worse than its validation."""
+    (tmp_path / "s.yaml").write_text(SCRIPTED)
+    size = ["trials=4", "epochs=4", "engine=local"]
+    start(resolve([f"space={tmp_path}/s.yaml", "name=r", f"storage={tmp_path}", *size]))
+    with locked(tmp_path / "r"):
+        refused = invoke("confirm", "r", f"storage={tmp_path}")
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+    assert "is being searched by another process" in refused.stderr
+    confirm(tmp_path / "r", top=1, seeds=2)
+    run = open_run(tmp_path / "r")
+    rows = run.confirmed.to_pylist()
+    assert [row["config"] for row in rows[:2]] == [f"trial {run.best()['trial']}", "default"]
+    for row in rows:
+        assert row["epoch"] == 2
+        assert row["test"] == pytest.approx((2 - row["param/best"]) ** 2 + 30)
+        assert row["val"] == pytest.approx(row["test"] - 30, abs=1e-5)
+    # The default, 2.0, is the best that there can be, and it was no trial.
+    assert run.confirmation().winner == "default"
+    assert run.winner()["trial"] is None
+    assert run.winner()["param/best"] == 2.0
+    shown = invoke("show", tmp_path / "r").stdout
+    assert "nothing that the search found is better than the default configuration" in shown
+    lost = [
+        {"config": row["config"], "trial": row["trial"], "seed": row["seed"], "seconds": 1.0}
+        | {"state": "diverged", "error": "diverged in epoch 1"}
+        for row in rows
+    ]
+    write_confirmed(run.path, lost, {})
+    again = invoke("confirm", "r", "top=1", "seeds=2", f"storage={tmp_path}")
+    assert again.exit_code == 1
+    assert "there is no winner" in again.stdout
+    assert open_run(run.path).winner() == run.best()
+
+
+def test_the_conclusions_say_how_sure_they_are():
+    def said(**scores):
+        rows = [
+            {
+                "config": config.replace("_", " "),
+                "trial": None,
+                "seed": seed,
+                "val": x,
+                "test": x,
+                "error": None,
+            }
+            for config, tests in scores.items()
+            for seed, x in enumerate(tests)
+        ]
+        return " | ".join(conclusions(confirmation(pa.Table.from_pylist(rows), "max", {})))
+
+    assert "can't be told apart" in said(trial_1=[0.90, 0.92, 0.94], trial_2=[0.89, 0.90, 0.93])
+    assert "can't be told apart" not in said(trial_1=[0.90, 0.92, 0.94], trial_2=[0.80, 0.82, 0.841])
+    assert "with one seed nothing can be said" in said(trial_1=[0.9], trial_2=[0.8])
+    assert "better than the default by 0.1" in said(trial_1=[0.9], trial_2=[0.85], default=[0.8])
+
+
 def test_what_can_not_be_confirmed_is_one_line(tmp_path):
-    file = tmp_path / "tiny.yaml"
-    file.write_text(TINY_SPACE.format(net="TinyNet"))
-    ran = search("run", f"space={file}", "confirm.top=2", f"storage={tmp_path}", "name=r", "engine=local")
-    assert ran.returncode == 2
+    (tmp_path / "tiny.yaml").write_text(TINY_SPACE.format(net="TinyNet"))
+    ran = invoke("run", f"space={tmp_path}/tiny.yaml", "confirm.top=2", f"storage={tmp_path}/runs")
+    assert ran.exit_code == 2
     assert ran.stderr == (
         "error: tests.tiny:TinyData has no test_dataloader, so winners can't be confirmed with it\n"
     )
-    assert not (tmp_path / "r").exists()
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize(("given", "message"), [("top=0", "top is 0"), ("seeds=x", "seeds is 'x'")])
 def test_sizes_are_checked(given, message, tmp_path):
-    (tmp_path / "r").mkdir()
-    (tmp_path / "r" / "config.yaml").write_text("{}")
-    ran = search("confirm", "r", given, f"storage={tmp_path}")
-    assert ran.returncode == 2
+    ran = invoke("confirm", "r", given, f"storage={tmp_path}")
+    assert ran.exit_code == 2
     assert ran.stderr.startswith(f"error: {message}")
