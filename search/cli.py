@@ -247,6 +247,26 @@ def dashboard(name: Name, options: Options = None) -> None:
 
 @app.command()
 @user_errors
+def check(overrides: Overrides = None) -> None:
+    """Look a space over before a long search: imports, the ends of every parameter, shapes, memory, disk.
+
+    Example: `python -m search check space=mnist_classifier`
+
+    Takes what `run` takes. Ends with code 2 if something is wrong.
+    """
+    from search.check import WRONG, rows
+    from search.check import check as findings
+    from search.config import resolve
+    from search.show import print_table
+
+    found = list(findings(resolve(overrides or [])))
+    print_table(rows(found))
+    if any(finding.verdict == WRONG for finding in found):
+        raise typer.Exit(WRONG_INPUT)
+
+
+@app.command()
+@user_errors
 def new(
     module: Annotated[str, typer.Argument(help="package.module or package.module:Class")],
     options: Annotated[

@@ -7,6 +7,7 @@ This is how Ladder's own learners and anyone's LightningModule are built by the 
 import ast
 import difflib
 import importlib
+import importlib.util
 import inspect
 from collections.abc import Iterator, Mapping
 from importlib.machinery import PathFinder
@@ -44,14 +45,14 @@ def find(path: str) -> Path | None:
     source has no such name.
     """
     module_name, _, name = path.partition(":")
-    place: list[str] | None = None
-    spec = None
-    for depth, _ in enumerate(parts := module_name.split("."), 1):
-        spec = PathFinder.find_spec(".".join(parts[:depth]), place)
-        if spec is None:
-            raise ValueError(missing(path))
-        place = list(spec.submodule_search_locations or [])
-    assert spec is not None
+    parts = module_name.split(".")
+    spec = importlib.util.find_spec(parts[0])
+    for depth in range(2, len(parts) + 1):
+        places = spec.submodule_search_locations if spec else None
+        # find_spec of a submodule would run its package.
+        spec = PathFinder.find_spec(".".join(parts[:depth]), places) if places else None
+    if spec is None:
+        raise ValueError(missing(path))
     if spec.origin is None or not spec.origin.endswith(".py"):
         return None
     defined = set(names_in(ast.parse(Path(spec.origin).read_text())))

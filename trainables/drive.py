@@ -76,9 +76,9 @@ class Fit(ABC):
 
 
 def drive(
-    fit: Fit, objective: str, first: int, last: int, out: Path, best: str | None = None
+    fit: Fit, objective: str, first: int, last: int, out: Path | None, best: str | None = None
 ) -> Iterator[Epoch]:
-    """Trains from `first` epochs done to `last`, yields each Epoch, writes checkpoint `out` at the end.
+    """Trains from `first` epochs done to `last`, yields each Epoch, writes checkpoint `out` (if any) at the end.
 
     With `best` (min or max) the checkpoint holds each lane's weights of its best epoch.
     Where a module ends its own training (early stopping), its last metrics stand for the rest.
@@ -90,14 +90,16 @@ def drive(
         for epoch in trained(fit, objective, first, last, out, best):
             done, kept = epoch.epoch, epoch.best
             yield epoch
-    elif fit.start:
+    elif fit.start and out:
         checkpoint.save(out, {number: checkpoint.lane(Path(fit.start), number) for number in fit.numbers})
     if fit.ended is not None:
         for number in range(done, last):
             yield Epoch(number + 1, 0.0, fit.ended, best=kept)
 
 
-def trained(fit: Fit, objective: str, first: int, last: int, out: Path, best: str | None) -> Iterator[Epoch]:
+def trained(
+    fit: Fit, objective: str, first: int, last: int, out: Path | None, best: str | None
+) -> Iterator[Epoch]:
     """The epochs that are trained; see `drive`."""
     reports: queue.Queue[Epoch | BaseException | None] = queue.Queue()
     reporter = Reporter(fit, objective, last, reports, best)
@@ -109,6 +111,8 @@ def trained(fit: Fit, objective: str, first: int, last: int, out: Path, best: st
     trainer.fit_loop.epoch_progress.current.completed = first
 
     def train() -> None:
+        # AdamW's moments of inputs that are seldom on decay to numbers that processors are slow with.
+        torch.set_flush_denormal(True)
         try:
             trainer.fit(fit.module, datamodule=fit.data, ckpt_path=fit.start)
             reports.put(None)
@@ -167,7 +171,7 @@ def has_bf16() -> bool:
 class Keeper(Callback):
     """Restores and seeds before all other callbacks begin, and writes the checkpoint before they end."""
 
-    def __init__(self, fit: Fit, reporter: "Reporter", out: Path) -> None:
+    def __init__(self, fit: Fit, reporter: "Reporter", out: Path | None) -> None:
         self.fit_, self.reporter, self.out, self.wanted = fit, reporter, out, True
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -179,7 +183,7 @@ class Keeper(Callback):
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         # Not at the end of the epoch, for schedulers that watch a metric step after that.
         reporter = self.reporter
-        if not (self.wanted and reporter.alive):
+        if self.out is None or not (self.wanted and reporter.alive):
             return
         if trainer.current_epoch < reporter.last:
             self.fit_.ended = reporter.metrics
