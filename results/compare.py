@@ -9,6 +9,7 @@ from results import figures
 from results.analysis import Cost, Step, cost, progress
 from results.history import history
 from results.report import page, params_of, trial_table, write_page
+from results.stats import Estimate
 from results.store import Run
 
 SETTINGS = (
@@ -35,7 +36,7 @@ class Column:
     cost: Cost
     steps: Sequence[Step]
     best: Mapping[str, Any] | None  # by the search's own values
-    test: str  # the confirmed winner's mean and interval; empty before `confirm`
+    test: Estimate | None  # of the confirmed winner, on the test split
 
     def row(self) -> dict[str, Any]:
         """The run in a line of the table."""
@@ -48,7 +49,7 @@ class Column:
             "device hours": round(self.cost.seconds / 3600, 3),
             "best": self.best["objective"] if self.best else None,
             "of trial": self.best["trial"] if self.best else None,
-            "confirmed": self.test or "no",
+            "confirmed": "no" if self.test is None else spelled(self.test),
         }
 
 
@@ -79,12 +80,14 @@ def columns(runs: Sequence[Run]) -> list[Column]:
     return found
 
 
-def confirmed(run: Run) -> str:
-    """The confirmed winner's score on the test split, in words."""
+def confirmed(run: Run) -> Estimate | None:
+    """The confirmed winner's score on the test split."""
     said = run.confirmation()
-    if said is None or said.winner is None or said.configs[0].test is None:
-        return ""
-    score = said.configs[0].test
+    return said.configs[0].test if said is not None and said.winner is not None else None
+
+
+def spelled(score: Estimate) -> str:
+    """A score with its interval."""
     interval = f" ({score.low:.4g} to {score.high:.4g})" if score.low is not None else ""
     return f"{score.mean:.4g}{interval}"
 
@@ -118,6 +121,8 @@ def winners(found: Sequence[Column]) -> list[tuple[str, list[Any]]]:
 def write(found: Sequence[Column], path: Path) -> Path:
     """Writes the page, whole or not at all, and returns its path."""
     objective = found[0].run.config["objective"]
+    first = leader(found)
+    data = {str(column.run.config["options"].get("content")) for column in found}
     drawn = figures.together({column.name: column.steps for column in found}, objective["mode"])
     html = page(
         "compare.html.jinja",
@@ -125,7 +130,10 @@ def write(found: Sequence[Column], path: Path) -> Path:
         trial_table([], [], objective["metric"], {}),
         columns=found,
         rows=[column.row() for column in found],
-        first=leader(found),
+        first=first[0] if first else None,
+        score=first[1] if first else None,
+        proven=all(column.test is not None for column in found),
+        same_data=len(data) == 1,
         metric=objective["metric"],
         direction="lower" if objective["mode"] == "min" else "higher",
         curves=drawn,
@@ -135,8 +143,10 @@ def write(found: Sequence[Column], path: Path) -> Path:
     return write_page(path, html)
 
 
-def leader(found: Sequence[Column]) -> Column | None:
-    """The run with the best value of the search."""
+def leader(found: Sequence[Column]) -> tuple[Column, float] | None:
+    """The run with the best score and that score: confirmed where all are, else by the search's values."""
     sign = 1 if found[0].run.config["objective"]["mode"] == "min" else -1
-    valued = [column for column in found if column.best is not None]
-    return min(valued, key=lambda column: sign * column.best["objective"], default=None)  # type: ignore[index]
+    scores = [(column, column.test.mean) for column in found if column.test is not None]
+    if len(scores) < len(found):
+        scores = [(column, column.best["objective"]) for column in found if column.best is not None]
+    return min(scores, key=lambda score: sign * score[1], default=None)

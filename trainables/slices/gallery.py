@@ -9,7 +9,6 @@ from trainables.pictures import sheet
 from trainables.slices.cutting import cut
 from trainables.slices.data import SliceData
 from trainables.slices.geometry import alignment_distance
-from trainables.slices.sources import volume_of
 
 SECTIONS = 6
 SIZE = 128  # pixels of an image, about
@@ -38,7 +37,8 @@ def shown(
     """Sections side by side, with their cuts below."""
     size = images.shape[-1]
     lines = [[*images[rows, 0]]]
-    volume = volume_of(vars(data))  # its attributes are its options
+    brains = sorted(data.sources, key=lambda source: source.real)  # a volume made of sections comes last
+    volume = next((volume for source in brains if (volume := source.volume())), None)
     caption = f"From left to right, {', '.join(f'{error:,.0f}' for error in errors[rows])} µm away."
     if volume is not None:
         lines += [[*cut(volume, where[rows], size)[:, 0]] for where in (found, planes)]

@@ -1,0 +1,70 @@
+"""Whole runs made in a second: a formula in place of training, everything else as it is."""
+
+import math
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from results.store import Run, open_run
+from search.config import resolve
+from search.job import Job, Report
+from search.run import start
+
+SPACE = """\
+about: A formula that learns
+trainable: tests.formula:Formula
+data: tests.formula:Formula
+objective: {metric: val/loss, mode: min}
+params:
+  lr: {low: 1e-5, high: 1e-1, log: true}
+  momentum: {low: 0.0, high: 0.99}
+  depth: {low: 1, high: 8}
+  dropout: {low: 0.0, high: 0.5}
+  loss: [mse, l1, "32"]
+  batch_size: [16, 32, 64]
+  warmup: {low: 0.0, high: 0.3, when: {loss: mse}}
+seeds: [{lr: 1e-3, loss: mse}]
+"""
+
+
+@dataclass(frozen=True)
+class Learning:
+    """Loss falls over the epochs to what the parameters allow; large rates diverge, a few of depth 8 fail."""
+
+    def __call__(self, job: Job) -> Iterator[Report]:
+        alive = list(job.lanes)
+        for epoch in range(job.first + 1, job.last + 1):
+            if any(lane.params["depth"] == 8 and lane.number % 40 == 0 for lane in job.lanes):
+                raise RuntimeError("out of memory: <b>tried</b> to allocate 20 GiB")
+            metrics = {lane.number: {"val/loss": loss(lane.params, lane.seed, epoch)} for lane in alive}
+            for values in metrics.values():
+                values |= {"val/baseline": 2.4, "train/loss": values["val/loss"] * 0.9, "lr": 1e-3}
+            gone = frozenset(number for number, values in metrics.items() if math.isnan(values["val/loss"]))
+            yield Report(job.number, epoch, 0.5 * len(alive), metrics, gone, device="none", node="here")
+            alive = [lane for lane in alive if lane.number not in gone]
+            if not alive:
+                return
+
+
+def loss(params, seed: int, epoch: int) -> float:
+    """What a trial's validation says; not a number where it diverges."""
+    if params["lr"] > 0.07:
+        return math.nan
+    miss = (math.log10(params["lr"]) + 2.2) ** 2 / 4 + (params["dropout"] - 0.1) ** 2
+    miss += 0.2 * (params["loss"] == "l1") + 0.02 * params["depth"]
+    noise = random.Random(seed + epoch).gauss(0, 0.02)
+    return 0.2 + miss + 1.5 * math.exp(-epoch / 4) + noise
+
+
+def make_run(folder: Path, patch: pytest.MonkeyPatch, trials: int, name: str = "made", *more: str) -> Run:
+    """A finished run in `folder`, searched by the local engine."""
+    space = folder / "learning.yaml"
+    space.write_text(SPACE)
+    patch.setattr("search.run.TrainJob", lambda *arguments: Learning())
+    patch.setattr("os.fsync", lambda descriptor: None)  # the journal's, once a line: slow, and no matter here
+    overrides = [f"space={space}", f"name={name}", f"storage={folder}", "engine=local", "sampler=random"]
+    outcome = start(resolve([*overrides, f"trials={trials}", "epochs=27", "lanes=100", *more]))
+    return open_run(outcome.folder)

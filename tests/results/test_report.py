@@ -1,0 +1,186 @@
+"""The report's content, and what it takes to be made."""
+
+import re
+import shlex
+from dataclasses import replace
+
+import pytest
+
+from results import open_run
+from results.compare import columns, differences, winners, write
+from results.picture import Picture
+from search.config import resolve
+from search.reporting import at_the_end, hydra, make, pictures
+from search.run import start
+from tests.results.made import make_run
+
+MOST = 6e6  # bytes of a report of a thousand trials
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        return make_run(tmp_path_factory.mktemp("large"), patch, 1000)
+
+
+@pytest.fixture(scope="module")
+def html(large):
+    return make(large).read_text()
+
+
+def test_a_report_of_a_thousand_trials_is_small_and_whole(large, html):
+    assert (large.path / "report.html").stat().st_size < MOST
+    best = large.best()
+    assert f"Trial {best['trial']} after {best['epochs']} epochs" in html
+    assert "python -m search confirm made" in html and "Unconfirmed" in html
+    assert "1,000" in html and "of the epochs" in html
+    assert "default: trial 0" in html and "constant prediction" in html
+    assert not list(large.path.glob(".report*"))
+
+
+def test_nothing_in_a_run_can_write_html(html):
+    assert "&lt;b&gt;tried&lt;/b&gt; to allocate" in html  # the error of the failed ones
+    assert "<b>tried" not in html
+
+
+def test_a_report_asks_for_nothing(html):
+    markup = re.sub(r"<script.*?</script>", "", html, flags=re.S)
+    assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", markup)
+    assert "default-src 'none'" in markup
+
+
+def test_a_run_ends_with_its_report_and_without_one_just_as_well(tmp_path, monkeypatch):
+    run = make_run(tmp_path, monkeypatch, 4)
+    assert at_the_end(run.path).startswith("report: ")
+    monkeypatch.setattr("results.report.render", lambda *a: (_ for _ in ()).throw(KeyError("no such thing")))
+    said = at_the_end(run.path)
+    assert said.startswith("the report can't be made: ") and "no such thing" in said and "\n" not in said
+
+
+@pytest.mark.parametrize(
+    "trials, more", [(1, []), (2, ["epochs=1"]), (3, ["param.lr=0.001", "param.depth=2"])]
+)
+def test_small_runs_have_reports_too(trials, more, tmp_path, monkeypatch):
+    assert make(make_run(tmp_path, monkeypatch, trials, "small", *more)).stat().st_size > 1e6
+
+
+def test_a_run_without_any_value_has_a_report(tmp_path, monkeypatch):
+    run = make_run(tmp_path, monkeypatch, 3, "none", "param.lr=0.09")
+    assert run.status == "failed"
+    html = make(run).read_text()
+    assert "No trial has a value" in html and "3 diverged" in html
+
+
+def test_a_gallery_that_fails_leaves_a_line(tmp_path, monkeypatch):
+    run = make_run(tmp_path, monkeypatch, 4)
+    config = resolve([f"space={tmp_path}/learning.yaml"])
+    assert pictures(run, config) == ([], "")
+    config = replace(config, space=replace(config.space, gallery="tests.results.test_report:broken"))
+    monkeypatch.setattr("search.found.best", lambda run: None)
+    monkeypatch.setattr("search.found.loaded", lambda model: (None, None))
+    assert pictures(run, config) == ([], "RuntimeError: it broke here")
+    config = replace(config, space=replace(config.space, gallery="tests.results.test_report:fine"))
+    assert [picture.title for picture in pictures(run, config)[0]] == ["A table."]
+
+
+def broken(module, data):
+    raise RuntimeError("it broke\nhere")
+
+
+def fine(module, data):
+    return [Picture("A table.", "It is empty.", html="<table></table>")]
+
+
+def test_the_command_trains_the_trial_again(tmp_path):
+    """To the digit: the same batches, weights and rates; and on to the end for one that was stopped."""
+    size = ["engine=local", "lanes=1", f"storage={tmp_path}"]
+    overrides = ["space=mnist_classifier", "name=first", "trials=4", "epochs=3", "sampler=random", *size]
+    first = open_run(start(resolve(overrides)).folder)
+    html = make(first).read_text()
+    stopped = next(
+        row["trial"] for row in first.trials.to_pylist() if row["state"] == "stopped" and row["trial"]
+    )
+    commands = re.search(r'"commands":(\{.*?\})\}', html).group(1)
+    command = re.search(rf'"{stopped}":"((?:[^"\\]|\\.)*)"', commands).group(1).replace('\\"', '"')
+    words = shlex.split(command)
+    assert words[:4] == ["python", "-m", "search", "run"]
+    again = open_run(start(resolve([*words[4:], "name=again", f"storage={tmp_path}"])).folder)
+    (row,) = again.trials.to_pylist()
+    assert (row["state"], row["epochs"]) == ("complete", 3)
+
+    def curve(run, trial):
+        return [e["val/loss"] for e in run.epochs.to_pylist() if e["trial"] == trial]
+
+    before = curve(first, stopped)
+    assert before and curve(again, 0)[: len(before)] == pytest.approx(before, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "value", [1, 0.1, 1e-7, True, None, "128-64", "32", "true", "a b", 'a"b\\', "relu", "/x/y.z"]
+)
+def test_values_survive_hydras_grammar(value):
+    from search.config import parse_overrides
+
+    (word,) = shlex.split(shlex.quote(f"x={hydra(value)}"))
+    assert parse_overrides([word]) == {"x": value}
+
+
+def test_pictures_of_real_models(tmp_path):
+    from PIL import Image
+
+    for space, titles, more in (
+        ("mnist_classifier", ["Confusion matrix.", "Worst mistakes."], []),
+        ("mnist_autoencoder", ["Worst reconstructions.", "Best reconstructions."], []),
+        (
+            "slice_reg",
+            ["Largest errors.", "Smallest errors."],
+            [
+                "data.image_size=32",
+                "data.train=32",
+                "data.val=16",
+                "backbone=resnet10t",
+                "param.batch_size=16",
+            ],
+        ),
+    ):
+        size = ["trials=1", "epochs=1", "engine=local", "name=r", f"storage={tmp_path / space}"]
+        config = resolve([f"space={space}", *size, *more])
+        run = open_run(start(config).folder)
+        shown, missing = pictures(run, config)
+        assert missing == "" and [picture.title for picture in shown] == titles
+        for number, picture in enumerate(shown):
+            assert bool(picture.png) != bool(picture.html)
+            if picture.png:
+                (tmp_path / f"{number}.png").write_bytes(picture.png)
+                image = Image.open(tmp_path / f"{number}.png")
+                assert image.width > 300 and len(set(image.convert("L").get_flattened_data())) > 10
+
+
+def test_confusion_counts_each_image_once():
+    import torch
+
+    from trainables.mnist.gallery import confusion
+
+    html = confusion(torch.tensor([0, 0, 1, 1]), torch.tensor([0, 1, 1, 1]), 2)
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", html)
+    assert cells == ["<b>1</b>", "1", "·", "<b>2</b>"]
+
+
+def test_compare(tmp_path, monkeypatch):
+    runs = [make_run(tmp_path, monkeypatch, 6, name, f"seed={seed}") for seed, name in enumerate("ab")]
+    found = columns(runs)
+    assert [column.row()["run"] for column in found] == ["a", "b"]
+    assert [column.row()["best"] for column in found] == [run.best()["objective"] for run in runs]
+    assert differences(found) == [("seed", [0, 1])]
+    assert dict(winners(found))["lr"] == [run.best()["param/lr"] for run in runs]
+    html = write(found, tmp_path / "page.html").read_text()
+    assert "<title>a, b</title>" in html and "confirm NAME" in html
+
+    with pytest.raises(ValueError, match="two runs"):
+        columns(runs[:1])
+    with pytest.raises(ValueError, match="named twice"):
+        columns([runs[0], runs[0]])
+    objective = {"metric": "val/loss", "mode": "max"}
+    other = replace(runs[1], config={**runs[1].config, "objective": objective})
+    with pytest.raises(ValueError, match=r"val/loss \(min\) and val/loss \(max\)"):
+        columns([runs[0], other])
