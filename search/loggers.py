@@ -183,18 +183,18 @@ class MlflowLogs(Logs):
     def open(self, trial: Trial, first: Mapping[str, float]) -> Logger:
         tags = {"mlflow.parentRunId": str(self.parent.run_id), "trial": str(trial.number)}
         opened = self._open(f"trial {trial.number}", self.runs.get(trial.number), tags)
-        if trial.number not in self.runs:
-            opened.log_hyperparams(dict(trial.params))
+        if trial.number not in self.told:
             self.runs[trial.number] = str(opened.run_id)
+            opened.log_hyperparams(dict(trial.params))
         return opened
 
     def tell(self, trial: Trial) -> None:
         run = self.runs[trial.number]
-        self.client.set_tag(run, "state", trial.state.value)
         if trial.error:
             self.client.set_tag(run, "error", trial.error)
         if trial.state in ENDED:
             self.client.set_terminated(run, "FAILED" if trial.state in GONE_WRONG else "FINISHED")
+        self.client.set_tag(run, "state", trial.state.value)  # last: what a resumed search goes by
 
     def end(self, queue: Queue) -> None:
         best = queue.best()
