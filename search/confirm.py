@@ -6,7 +6,7 @@ only what is not there yet, and what failed.
 """
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from math import ceil, inf
@@ -52,11 +52,10 @@ def candidates(trials: Sequence[Trial], space: Space, top: int) -> tuple[Candida
     A trial that has the default's parameters goes by that name. Raises ValueError if no trial has a value.
     """
     default = space.default()
-    valued = [t for t in trials if t.values and t.state not in (State.DIVERGED, State.FAILED)]
-    if not valued:
+    if not (sound := with_value(trials)):
         raise ValueError("no trial has a value, so there is nothing to confirm")
     found: list[Candidate] = []
-    for trial in sorted(valued, key=lambda t: (space.objective.sign * t.values[-1], t.number)):
+    for trial in sorted(sound, key=lambda t: (space.objective.sign * t.values[-1], t.number)):
         params = dict(trial.params)
         if all(params != other.params for other in found):
             name = stats.DEFAULT if params == default else f"trial {trial.number}"
@@ -65,6 +64,11 @@ def candidates(trials: Sequence[Trial], space: Space, top: int) -> tuple[Candida
     chosen = found[:top]
     chosen += [c for c in defaults or [Candidate(stats.DEFAULT, DEFAULT, default)] if c not in chosen]
     return tuple(chosen)
+
+
+def with_value(trials: Iterable[Trial]) -> list[Trial]:
+    """The trials that have a value, and have not diverged or failed since."""
+    return [t for t in trials if t.values and t.state not in (State.DIVERGED, State.FAILED)]
 
 
 def fresh_seeds(seed: int, how_many: int) -> tuple[int, ...]:

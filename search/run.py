@@ -17,7 +17,7 @@ import yaml
 from results import environment
 from results.store import Run, open_run
 from search.config import RunConfig, check_logger, from_plain
-from search.confirm import confirm_winners, confirmed, jobs, plan_of
+from search.confirm import confirm_winners, confirmed, jobs, plan_of, with_value
 from search.engines.local import LocalEngine
 from search.gauges import Gauges
 from search.noise import Noise, quiet
@@ -198,7 +198,7 @@ def run_dry(engine: Any, config: RunConfig, folder: Path, view: View) -> None:
         engine.run(recorder)
     finally:
         recorder.end()
-    if config.confirm_top and queue.best():
+    if config.confirm_top and with_value(queue.trials.values()):
         confirm_winners(engine, config, folder, view, list(queue.trials.values()))
 
 
