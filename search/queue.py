@@ -68,6 +68,7 @@ class Queue:
             rungs=len(self.plan.rungs),
             eta=self.plan.eta,
             left=self.plan.trials - len(self.trials),
+            least=[self._worthwhile(rung) for rung in range(len(self.plan.rungs))],
         ):
             case Promote(rung, trials):
                 ready = alike_first([self.trials[number] for number in trials], self.space.structure)
@@ -157,15 +158,18 @@ class Queue:
     def _forget(self, job: Job) -> None:
         del self.jobs[job.number], self.reports[job.number]
 
+    def _worthwhile(self, rung: int) -> int:
+        """How many trials make a job to a rung worth its overhead."""
+        if self.plan.lanes is not None or self.pace is None:
+            return 1  # as was asked for; or this is the first job of a worker, and the probe
+        epochs = self.plan.rungs[rung] - (self.plan.rungs[rung - 1] if rung else 0)
+        return max(1, int(WORTHWHILE / (self.pace * epochs)))
+
     def _lanes(self, rung: int, ready: int) -> int:
         """How many of the trials that are ready for a rung the next job takes."""
         if self.plan.lanes is not None:
             return min(self.plan.lanes, ready)
-        if self.pace is None:
-            return 1  # the first job of each worker is the probe
-        epochs = self.plan.rungs[rung] - (self.plan.rungs[rung - 1] if rung else 0)
-        worthwhile = int(WORTHWHILE / (self.pace * epochs))
-        return max(1, min(worthwhile, ceil(ready / self.plan.workers)))
+        return min(self._worthwhile(rung), max(1, ceil(ready / self.plan.workers)))
 
     def _propose(self) -> list[dict[str, Any]]:
         values, busy = self._values(), self._busy()

@@ -10,6 +10,7 @@ promoted has been stopped, and nothing is trained past its rung on hope.
     decide(values, busy={1}, rungs=3, eta=3, left=9)    -> Sample()       trial 1 is on its way
     decide(values, busy={1}, rungs=3, eta=3, left=0)    -> Wait()         it may yet change who is on top
     decide({**values, 1: (0.5, 0.4)}, set(), rungs=3, eta=3, left=0) -> Done()
+    decide(values, busy=set(), rungs=3, eta=3, left=9, least=(1, 2, 2)) -> Sample()   a pack of one is dear
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -65,12 +66,20 @@ def milestones(grace: int, eta: int, epochs: int) -> tuple[int, ...]:
 
 
 def decide(
-    values: Mapping[int, Sequence[float]], busy: Collection[int], *, rungs: int, eta: int, left: int
+    values: Mapping[int, Sequence[float]],
+    busy: Collection[int],
+    *,
+    rungs: int,
+    eta: int,
+    left: int,
+    least: Sequence[int] | None = None,
 ) -> Decision:
     """What to do when a worker is free.
 
     `values[t]` are trial t's objectives at the rungs it has finished, less is better, infinite if it
     diverged there; failed trials are left out. `busy` trials are being trained, `left` may still be started.
+    While some are left, fewer than `least[k]` trials (1 unless given) wait for company to go to rung k with;
+    waiting costs no training, and who is promoted later is chosen among more.
     """
     for rung in reversed(range(rungs - 1)):
         finished = [trial for trial in values if len(values[trial]) > rung]
@@ -78,7 +87,7 @@ def decide(
         ready = tuple(
             t for t in top if len(values[t]) == rung + 1 and t not in busy and values[t][rung] < inf
         )
-        if ready:
+        if len(ready) >= (least[rung + 1] if least and left > 0 else 1):
             return Promote(rung + 1, ready)
     # Trials that have no value yet and are in no job were cut off before their first rung.
     cut_off = tuple(t for t in sorted(values) if not values[t] and t not in busy)

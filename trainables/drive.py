@@ -78,7 +78,7 @@ class Fit(ABC):
 def drive(
     fit: Fit, objective: str, first: int, last: int, out: Path | None, best: str | None = None
 ) -> Iterator[Epoch]:
-    """Trains from `first` epochs done to `last`, yields each Epoch, writes checkpoint `out` (if any) at the end.
+    """Trains from `first` epochs done to `last`, yields each Epoch, writes checkpoint `out`, if one is named.
 
     With `best` (min or max) the checkpoint holds each lane's weights of its best epoch.
     Where a module ends its own training (early stopping), its last metrics stand for the rest.

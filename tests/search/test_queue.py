@@ -7,6 +7,7 @@ import pytest
 from search.engines.local import LocalEngine
 from search.job import Job, Report, State, Trial
 from search.queue import DONE, HOPELESS, WAIT, alike_first
+from search.rungs import Done
 from tests.formula import Formula
 
 
@@ -174,6 +175,20 @@ def test_auto_makes_a_job_worth_its_overhead(make_queue, pace, sizes):
         metrics = {lane.number: {"val/f": 1.0 + lane.number} for lane in job.lanes}
         queue.report(Report(job.number, 1, pace * size, metrics))
         queue.finish(job, "c")
+
+
+def test_auto_lets_quick_promotions_wait_for_company(make_queue):
+    """An epoch of a trial takes 1/8 s: in 3 s, 12 trials get to epoch 3, or 4 from there to epoch 9."""
+    queue = make_queue(trials=200, epochs=9, lanes=None, workers=1)
+    others = True
+    while not isinstance(job := queue.next_job(), Done):
+        assert len(job.lanes) >= {1: 1, 3: 12, 9: 4}[job.last] or not others
+        for epoch in range(job.first + 1, job.last + 1):
+            metrics = {lane.number: {"val/f": lane.params["x"] / epoch} for lane in job.lanes}
+            queue.report(Report(job.number, epoch, 0.125 * len(job.lanes), metrics))
+        queue.finish(job, "c")
+        others = len(queue.trials) < 200  # who can be started instead
+    assert {trial.state for trial in queue.trials.values()} == {State.COMPLETE, State.STOPPED}
 
 
 def test_known_good_points_are_the_first_trials(make_queue, formula_space):

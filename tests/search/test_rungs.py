@@ -60,6 +60,19 @@ def test_table_worked_out_by_hand(values, busy, left, decision):
     assert decide(values, busy, rungs=3, eta=3, left=left) == decision
 
 
+@pytest.mark.parametrize(
+    ("least", "left", "decision"),
+    [
+        ((1, 2, 1), 9, Promote(1, (0, 1))),  # two are enough
+        ((1, 3, 1), 9, Sample()),  # two wait for a third while others can be started
+        ((1, 3, 1), 0, Promote(1, (0, 1))),  # nobody else will come
+    ],
+)
+def test_few_wait_for_company(least, left, decision):
+    values = {i: (i / 10,) for i in range(6)}
+    assert decide(values, set(), rungs=3, eta=3, left=left, least=least) == decision
+
+
 def get_job(
     values: dict[int, list[float]], promoted: list[set[int]], rungs: int, eta: int
 ) -> tuple[int, int] | None:

@@ -58,8 +58,8 @@ class SliceRegressor(Learner):
             )
         self.loss = loss_named(loss, ("mse", "l1", "linf"))
         self.voxel_um = voxel_um
-        self.register_buffer("target_mean", target_mean.float())
-        self.register_buffer("target_std", target_std.float())
+        self.register_buffer("target_mean", target_mean.float().clone())
+        self.register_buffer("target_std", target_std.float().clone())
         # num_classes=0 drops timm's own head, whose drop_rate does nothing in legacy_xception.
         self.backbone = multiply_pointwise(create_backbone(backbone))
         self.head = head(features(self.backbone), head_width, head_depth, dropout, ACTIVATIONS[activation])
