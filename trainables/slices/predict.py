@@ -17,6 +17,7 @@ from trainables.slices import cutting, inputs, overview, predictions, propagate,
 from trainables.slices.data import SliceData
 from trainables.slices.geometry import alignment_distance
 from trainables.slices.predictions import Frame, Predictions, some
+from trainables.slices.wear import one_thread
 
 Array = np.ndarray[Any, Any]
 BATCH = 32
@@ -83,6 +84,7 @@ class SlicePredictor(Predictor):
         axis = int(np.abs(normal).argmax())
         return Frame(target or self.data.target, float(self.facts["voxel_um"]), axis)
 
+    @one_thread()  # the other cores decode, and waiting for them would cost more than they give
     def each(
         self, sections: Sequence[tuple[Path, int]], pictures: IO[bytes] | None
     ) -> tuple[Predictions, list[str]]:
