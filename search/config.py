@@ -78,7 +78,8 @@ def from_plain(plain: Mapping[str, Any], file: str) -> RunConfig:
     space_keys = {key: plain[key] for key in spaces.FIELDS if plain.get(key) is not None}
     space = spaces.parse(space_keys, plain["space"], file, {})
     # A run from before there was a key has its default.
-    known = {key.replace(".", "_"): value for key, value in yaml.safe_load(FILE.read_text()).items()} | plain
+    known = {key.replace(".", "_"): value for key, value in yaml.safe_load(FILE.read_text()).items()}
+    known |= plain
     keys = {key: known[key] for key in RunConfig.__dataclass_fields__ if key != "space"}
     return RunConfig(**keys, space=space)
 
