@@ -35,6 +35,7 @@ class RunConfig:
     weights_seed: int | None
     engine: str
     sampler: str
+    warm_start: str | None
     budget: str
     trials: int
     epochs: int
@@ -119,6 +120,7 @@ def resolve(overrides: Sequence[str]) -> RunConfig:
         if run["weights_seed"] is None
         else whole_number("weights_seed", run["weights_seed"], low=0),
         engine=one_of("engine", run["engine"], ENGINES),
+        warm_start=None if run["warm_start"] is None else str(run["warm_start"]),
         sampler=one_of("sampler", run["sampler"], SAMPLERS),
         budget=budget,
         trials=run["trials"],

@@ -24,6 +24,7 @@ from search.job import Job, Lane, Report, State, Trial, first_seed
 from search.rungs import Done, Promote, Sample, Wait, decide
 from search.sampler import ENOUGH, Observation, propose
 from search.study import Study
+from search.warm import NOTHING, Warm
 from spaces.space import Space
 
 WAIT: Final = Wait()
@@ -49,8 +50,8 @@ class Plan:
 class Queue:
     """Optuna, rungs and packs behind four verbs. Deterministic for a seed and an order of finishes."""
 
-    def __init__(self, space: Space, plan: Plan, study: Study) -> None:
-        self.space, self.plan, self.study = space, plan, study
+    def __init__(self, space: Space, plan: Plan, study: Study, warm: Warm = NOTHING) -> None:
+        self.space, self.plan, self.study, self.warm = space, plan, study, warm
         self.trials: dict[int, Trial] = {trial.number: trial for trial in study.trials()}
         self.jobs: dict[int, Job] = {}  # those being trained
         self.reports: dict[int, list[Report]] = {}  # what they have said
@@ -178,12 +179,21 @@ class Queue:
             # No more at once than have finished, else a search of quick trials is a random one.
             count = min(count, max(ENOUGH // 2, sum(map(bool, values.values()))))
         history = [
-            Observation(trial.params, values.get(number, ()), number in busy)
-            for number, trial in self.trials.items()
+            *self.warm.observations,
+            *(
+                Observation(trial.params, values.get(number, ()), number in busy)
+                for number, trial in self.trials.items()
+            ),
         ]
-        known = [self.space.point(seed) for seed in self.space.seeds[len(self.trials) :]][:count]
+        known = self._known()[len(self.trials) :][:count]
         rest = count - len(known)
         return known + propose(self.space, history, rest, sampler=self.plan.sampler, seed=self.plan.seed)
+
+    def _known(self) -> list[dict[str, Any]]:
+        """The known good points: an earlier run's, then the space's own."""
+        points = list(self.warm.points)
+        own = [self.space.point(seed) for seed in self.space.seeds]
+        return points + [point for point in own if point not in points]
 
     def _values(self) -> dict[int, tuple[float, ...]]:
         """Each trial's objectives by rung, less is better; infinite where it diverged. Without the failed."""

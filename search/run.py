@@ -16,6 +16,7 @@ import yaml
 
 from results import environment
 from results.store import Run, open_run
+from search import warm
 from search.config import RunConfig, check_logger, from_plain
 from search.confirm import confirm_winners, confirmed, jobs, plan_of, with_value
 from search.engines.local import LocalEngine
@@ -25,6 +26,7 @@ from search.queue import Plan, Queue
 from search.recorder import Recorder, Watcher
 from search.study import Study
 from search.view import View
+from search.warm import warm_start
 from search.work import TrainJob
 from trainables import byname
 
@@ -48,6 +50,8 @@ def start(config: RunConfig) -> Outcome:
     if config.confirm_top:
         check_test(config)
     folder = new_folder(config)
+    if config.warm_start:
+        notes += warm_notes(warm_start(find(config.warm_start, config.storage), config))
     with quiet() as noise:
         return at_work(run_dry, config, folder, noise, notes, new=True)
 
@@ -191,7 +195,10 @@ def run_dry(engine: Any, config: RunConfig, folder: Path, view: View) -> None:
         workers=engine.workers,
         weights_seed=config.weights_seed,
     )
-    queue = Queue(config.space, plan, Study(folder / "study.log", config.space, config.rungs))
+    if config.warm_start and not (folder / warm.FILE).exists():
+        warm.write(folder, warm_start(find(config.warm_start, config.storage), config))
+    study = Study(folder / "study.log", config.space, config.rungs)
+    queue = Queue(config.space, plan, study, warm.read(folder))
     announce(view, config, folder, engine.dashboard)
     recorder = Recorder(queue, folder, view, watchers(engine, config, folder, queue, view))
     try:
@@ -200,6 +207,14 @@ def run_dry(engine: Any, config: RunConfig, folder: Path, view: View) -> None:
         recorder.end()
     if config.confirm_top and with_value(queue.trials.values()):
         confirm_winners(engine, config, folder, view, list(queue.trials.values()))
+
+
+def warm_notes(known: warm.Warm) -> list[str]:
+    """What is said of an earlier run that a search begins with."""
+    seen = f"{len(known.observations)} of its trials are known to the sampler"
+    if known.why_not:
+        seen = f"its values are not compared with these, because the {known.why_not} differ"
+    return [f"{len(known.points)} trials of the earlier run come first; {seen}"]
 
 
 def watchers(engine: Any, config: RunConfig, folder: Path, queue: Queue, view: View) -> list[Watcher]:
