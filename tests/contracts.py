@@ -21,6 +21,7 @@ from search.view import View
 from spaces.read import read
 from spaces.space import Space
 from tests.formula import Formula
+from trainables import byname
 from trainables.train import Lane, Setup, build, train
 
 
@@ -127,8 +128,6 @@ class SpaceContract:
         assert replace(back, space=replace(back.space, budgets=config.space.budgets)) == config
 
     def test_every_parameter_has_a_taker(self, name):
-        from trainables import byname
-
         space = read(name)
         taken = byname.names(byname.load(space.trainable)) | byname.names(byname.load(space.data))
         assert set(space.params) | set(space.settings) | set(space.options) <= taken
@@ -139,6 +138,12 @@ def small(space: Space) -> Space:
     sizes = {"image_size": 32, "train": 32, "val": 16, "test": 16}
     options = {key: sizes.get(key, value) for key, value in space.options.items()}
     return replace(space, options=options)
+
+
+def changed(plan: Setup, params: dict[str, object], **values: object) -> dict[str, object]:
+    """The parameters with those of the values that the trainable or its data takes."""
+    taken = byname.names(byname.load(plan.trainable)) | byname.names(byname.load(plan.data))
+    return {**params, **{key: value for key, value in values.items() if key in taken}}
 
 
 class TrainableContract:
@@ -174,10 +179,13 @@ class TrainableContract:
         monkeypatch.setattr("trainables.train.pack_memory", lambda: 2**40)
         monkeypatch.setattr("trainables.lanes.Group.probe", lambda group, batch: together)
         plan, params = given
-        params |= {"dropout": 0.0, "warmup": 0.0, "eps": 1e-5}  # a small eps makes steps of rounding errors
+        params = changed(
+            plan, params, dropout=0.0, warmup=0.0, eps=1e-5
+        )  # a small eps enlarges rounding errors
         losses = ["mse", "mse", "l1"]
         lanes = [
-            Lane(7 + i, params | {"lr": 10 ** (-4 + i / 2), "loss": losses[i]}, seed=i) for i in range(3)
+            Lane(7 + i, changed(plan, params, lr=10 ** (-4 + i / 2), loss=losses[i]), seed=i)
+            for i in range(3)
         ]
         pack = list(train(plan, lanes, 0, 3, str(tmp_path / "pack.safetensors")))
         alone = [
@@ -206,7 +214,7 @@ class TrainableContract:
 
     def test_divergence_is_reported_and_ends_the_lane(self, given, tmp_path):
         plan, params = given
-        params |= {
+        wild = {
             "lr": 1e30,
             "eps": 1e-30,
             "schedule": "constant",
@@ -214,6 +222,7 @@ class TrainableContract:
             "loss": "mse",
             "norm": "none",
         }
+        params = changed(plan, params, **wild)
         epochs = list(train(plan, [Lane(0, params, seed=0)], 0, 3, str(tmp_path / "c.safetensors")))
         assert epochs[-1].diverged == {0}
         assert len(epochs) < 3
