@@ -12,6 +12,7 @@ from trainables.slices import geometry
 from trainables.slices.augment import augmented
 from trainables.slices.nearest import nearest_section
 from trainables.slices.sources import Batch, Kept, Source, make_sources
+from trainables.slices.targets import spread, target_named
 from trainables.slices.wear import worn
 
 
@@ -53,6 +54,7 @@ class SliceData(lightning.LightningDataModule):
         turned: float = 0.0,
         fresh: bool | None = None,
         sources: Any = None,
+        parametrisation: str = "numbers",
     ) -> None:
         super().__init__()
         options = {
@@ -68,6 +70,7 @@ class SliceData(lightning.LightningDataModule):
             **{"image_size": image_size, "train": train, "val": val, "test": test},
         }
         self.sources = make_sources(options, seed)
+        self.parametrisation = parametrisation
         self.asked = repr(options)  # text, by which lanes.py tells data apart
         self.image_size, self.count, self.seed = image_size, train, seed
         self.batch_size, self.augment = batch_size, augment
@@ -87,11 +90,11 @@ class SliceData(lightning.LightningDataModule):
     def facts(self) -> dict[str, Any]:
         """What a learner needs to know of the training set, and what it has to beat.
 
-        `target_mean`, `target_std`: tensors (9,) of the training planes; `voxel_um`. Over the validation set,
-        in µm of mean alignment distance: `baseline`, of always predicting the mean training plane; `nearest`,
+        `target_mean`, `target_std`: of the numbers that stand for the training planes (see targets.py);
+        `mean_plane` (9,); `voxel_um`. Over the validation set, in µm of mean alignment distance: `baseline`, of always predicting the mean training plane; `nearest`,
         of predicting the plane of the most similar training section.
         """
-        return dict(_facts(self.sources, self.count))
+        return dict(_facts(self.sources, self.count, self.parametrisation))
 
     def plane_range(self) -> tuple[Tensor, Tensor]:
         """The lowest and the highest of each of the nine numbers among the training planes: (9,) each."""
@@ -184,18 +187,20 @@ def _training_planes(sources: tuple[Source, ...], count: int) -> Tensor:
 
 
 @functools.lru_cache(maxsize=4)
-def _facts(sources: tuple[Source, ...], count: int) -> dict[str, Any]:
+def _facts(sources: tuple[Source, ...], count: int, parametrisation: str) -> dict[str, Any]:
     """See SliceData.facts; worked out once a process, not for every trial."""
     planes = _training_planes(sources, count)
-    mean, std = planes.mean(dim=0), planes.std(dim=0, correction=0)
+    numbers_mean, numbers_std = spread(planes, target_named(parametrisation))
+    mean = planes.mean(dim=0)
     judges = _judges(sources, "val")
     images, truth = _take(judges, torch.arange(sum(len(kept.rows) for kept in judges)))
     known = [kept for source in sources for kept in source.known()]
     nearest = nearest_section(*_take(known, torch.arange(sum(len(kept.rows) for kept in known))), images)
     voxel_um = sources[0].voxel_um
     return {
-        "target_mean": mean,
-        "target_std": std.clamp(min=1.0),  # a number that hardly varies: not to be learned below a voxel
+        "target_mean": numbers_mean,
+        "target_std": numbers_std,
+        "mean_plane": mean,
         "voxel_um": voxel_um,
         "baseline": geometry.alignment_distance(mean, truth, voxel_um).mean().item(),
         "nearest": geometry.alignment_distance(nearest, truth, voxel_um).mean().item(),

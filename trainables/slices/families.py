@@ -116,7 +116,7 @@ def family_around(tissue: Tensor, shape: tuple[float, float, float], name: str, 
         lows.append(float(places.min()) * voxel)
         highs.append(float(places.max() + 1) * voxel)
     across, deep, down = FAMILIES[name]
-    inset = 0.04 * (highs[deep] - lows[deep])  # a section of a few crumbs is not registered
+    inset = 0.06 * (highs[deep] - lows[deep])  # a section of a few crumbs is not registered
     top = min(highs[deep] - inset, shape[0] / 2) if half and name == "sagittal" else highs[deep] - inset
     width, height = (1.18 * (highs[axis] - lows[axis]) for axis in (across, down))
     middle = [(low + high) / 2 for low, high in zip(lows, highs, strict=True)]

@@ -23,7 +23,7 @@ from trainables.slices.families import family_around
 from trainables.slices.sections import Sections, warn_of_few_series
 from trainables.slices.series import series_volume
 from trainables.slices.wanted import Wanted, wanted
-from trainables.slices.wear import worn
+from trainables.slices.wear import one_thread, worn
 
 SPLITS = ("train", "val", "test")
 REAL = ("quicknii", "series")
@@ -100,6 +100,7 @@ class Cuts(Source):
     def known(self) -> list[Kept]:
         return [self.kept("train")]
 
+    @one_thread()
     def draw(self, count: int, generator: torch.Generator) -> Batch:
         images, planes = self._cut(count, generator)
         return images.float() / 255, planes

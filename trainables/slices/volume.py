@@ -23,7 +23,7 @@ from trainables.slices.families import family_around
 Array = np.ndarray[Any, Any]
 Sizes = tuple[float, float, float]
 INK = (0.0, 0.3), (0.4, 0.9)  # of tissue, of what the volume shows
-SYMMETRIC = 0.9  # a volume that correlates so with its mirror image has a midline in its middle
+SYMMETRIC = 0.98  # a volume that correlates so with its mirror image has a midline in its middle
 RANGE_UM = (1.0, 2000.0)  # of a voxel that can be meant
 MM, UM = 1000.0, 1.0
 UNITS = {"mm": MM, "millimeter": MM, "millimeters": MM, "um": UM, "µm": UM, "micron": UM, "microns": UM}
@@ -222,7 +222,8 @@ def _nrrd(path: Path) -> tuple[Array, Sizes | None, str | None]:
 def _scaled(sizes: Array, unit: str) -> Sizes:
     """In µm. Where no unit stands, numbers below 2 are mm: no one has voxels of one micron, or of 2 mm."""
     factor = UNITS.get(unit.strip().lower()) or (MM if min(sizes) < 2 else UM)
-    return float(sizes[0] * factor), float(sizes[1] * factor), float(sizes[2] * factor)
+    first, second, third = (round(float(size) * factor, 4) for size in sizes)  # they were float32
+    return first, second, third
 
 
 def _tiff(path: Path) -> tuple[Array, Sizes | None, str | None]:
