@@ -23,7 +23,7 @@ class Learner(L.LightningModule, ABC):
 
     mixed_precision: ClassVar[bool] = False  # bf16 autocast pays for this learner, where there is bf16
     channels_last: ClassVar[bool] = False  # so do channels-last images
-    settle_on: ClassVar[int] = 0  # training samples that batch norm's statistics are taken from for validation
+    settle_on: ClassVar[int] = 0  # training samples from which batch norm is settled for validation
 
     def __init__(
         self,

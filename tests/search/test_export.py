@@ -7,19 +7,25 @@ from pathlib import Path
 
 import pytest
 import torch
-from lightning.pytorch.cli import LightningCLI
+from safetensors.torch import load_file
+from typer.testing import CliRunner
 
 from results import open_run
+from search.cli import app
 from search.config import resolve
-from search.export import export
-from search.run import start
+from search.export import export, first_inputs
+from search.found import best, loaded, ranked, trained
+from search.run import confirm, start
 from tests.search.test_cli import SMALL, TINY_SPACE
 from trainables import byname
 from trainables.__main__ import CLI
 from trainables.mnist.classifier import Classifier
 
 SMALL_SEARCH = ["name=r", "engine=local", "trials=3", "epochs=3", "lanes=1"]
-SIZES = {"mnist_classifier": ["param.dropout=0.3", "param.norm=batch"], **SMALL}
+SIZES = {
+    "mnist_classifier": ["param.dropout=0.3", "param.norm=batch"],
+    "slice_reg": [*SMALL["slice_reg"], "trials=1"],
+}
 
 
 @pytest.fixture(scope="module")
@@ -41,42 +47,148 @@ def searched(tmp_path_factory):
 @pytest.fixture
 def classifier(searched, tmp_path):
     """A run of the classifier, of one's own."""
-    return shutil.copytree(searched("mnist_classifier"), tmp_path / "r")
-
-
-def lightning(monkeypatch, *arguments: object) -> LightningCLI:
-    """`python -m trainables ...`, in this process."""
-    monkeypatch.setattr(
-        sys, "argv", ["trainables", *map(str, arguments), "--trainer.enable_progress_bar=false"]
+    return shutil.copytree(
+        searched("mnist_classifier"), tmp_path / "r", ignore=shutil.ignore_patterns("best")
     )
-    return CLI(auto_configure_optimizers=False, load_from_checkpoint_support=False)
 
 
-def curve(rows, metric):
-    return [float(row[metric]) for row in rows if row.get(metric)]
+def lightning(monkeypatch, *arguments: object) -> None:
+    """`python -m trainables ...`, in this process."""
+    quiet = "--trainer.enable_progress_bar=false"
+    monkeypatch.setattr(sys, "argv", ["trainables", *map(str, arguments), quiet])
+    CLI(auto_configure_optimizers=False, load_from_checkpoint_support=False)
 
 
 @pytest.mark.parametrize("space", ["mnist_classifier", "slice_reg", "tiny"])
 def test_fit_gives_the_curve_of_the_trial(space, searched, tmp_path, monkeypatch):
-    """Equal losses: those that Lightning logs are float32. Dropout, augmentation and batch norm are in it."""
-    torch.set_num_threads(1)
+    """Equal losses, but that Lightning logs float32. Dropout, augmentation and batch norm are in it."""
     if space == "tiny":
         space = str(tmp_path / "tiny.yaml")
         Path(space).write_text(TINY_SPACE.format(net="TinyNet"))
-    folder = searched(space)
-    run = open_run(folder)
+    run = open_run(searched(space))
     config = export(run, onnx=False) / "config.yaml"
     monkeypatch.chdir(tmp_path)
     lightning(monkeypatch, "fit", "--config", config)
-    with open(next(tmp_path.glob("lightning_logs/*/metrics.csv"))) as file:
-        rows = list(csv.DictReader(file))
     epochs = [row for row in run.epochs.to_pylist() if row["trial"] == run.best()["trial"]]
     metrics = [name for name in epochs[0] if name.startswith(("train/", "val"))]
     assert run.config["objective"]["metric"] in metrics
+    logged = logged_metrics(tmp_path)
     for metric in metrics:
-        expected = curve(epochs, metric)
-        assert curve(rows, metric)[: len(expected)] == pytest.approx(expected, rel=1e-6), metric
+        expected = [row[metric] for row in epochs]
+        assert logged[metric][: len(expected)] == pytest.approx(expected, rel=1e-6), metric
     kept = next(tmp_path.glob("lightning_logs/*/checkpoints/*.ckpt"))
-    cls = byname.load(run.config["trainable"])
-    if cls is Classifier:
-        assert isinstance(cls.load_from_checkpoint(kept, weights_only=True), Classifier)
+    byname.load(run.config["trainable"]).load_from_checkpoint(kept, weights_only=True)
+    assert torch.load(kept, weights_only=True)["hyper_parameters"]["lr"] == best(run).lane.params["lr"]
+
+
+def logged_metrics(folder: Path) -> dict[str, list[float]]:
+    """What the CSVLogger wrote below a folder, by metric."""
+    with open(next(folder.glob("lightning_logs/*/metrics.csv"))) as file:
+        rows = list(csv.DictReader(file))
+    return {name: [float(row[name]) for row in rows if row[name]] for name in rows[0]}
+
+
+def test_the_files_need_no_run(classifier, tmp_path, monkeypatch):
+    run = open_run(classifier)
+    given = CliRunner().invoke(app, ["export", str(classifier)])
+    assert given.exit_code == 0, given.output
+    files = classifier / "best"
+    assert {path.name for path in files.iterdir()} == {
+        "MODEL_CARD.md",
+        "config.yaml",
+        "model.ckpt",
+        "model.safetensors",
+    }
+    expected, data = trained(run, run.best()["trial"])
+    images, labels = next(iter(data.val_dataloader()))
+    from_ckpt = Classifier.load_from_checkpoint(files / "model.ckpt", weights_only=True).eval()
+    plain = torch.load(files / "model.ckpt", weights_only=True)["hyper_parameters"]
+    by_hand = Classifier(**plain).eval()
+    by_hand.load_state_dict(load_file(files / "model.safetensors"))
+    for module in from_ckpt, by_hand:
+        assert torch.equal(module(images), expected(images))
+    accuracy = (from_ckpt(images).argmax(1) == labels).float().mean().item()
+    assert accuracy == pytest.approx(run.best()["objective"])
+    monkeypatch.chdir(tmp_path)
+    for command in ("validate", "test", "predict"):
+        lightning(
+            monkeypatch, command, "--config", files / "config.yaml", "--ckpt_path", files / "model.ckpt"
+        )
+    (found,) = torch.load(next(tmp_path.glob("lightning_logs/*/predictions.pt")), weights_only=True)
+    assert torch.equal(found, expected(images))
+    with open(tmp_path / "lightning_logs" / "version_0" / "metrics.csv") as file:
+        (row,) = csv.DictReader(file)
+    assert float(row["val/accuracy"]) == pytest.approx(accuracy)
+    card = (files / "MODEL_CARD.md").read_text()
+    params = best(run).lane.params
+    for said in (
+        "mnist-1-digits",
+        "CC BY 4.0",
+        "nothing has been scored on the test split",
+        f"| {accuracy:.6g} |",
+        f"| widths | {params['widths']} |",
+        torch.__version__.partition("+")[0],
+    ):
+        assert said.lower() in card.lower()
+    assert str(tmp_path) not in card
+
+
+def test_an_export_is_whole_or_not_at_all(classifier, monkeypatch):
+    run = open_run(classifier)
+    before = {path.name: path.read_bytes() for path in export(run, onnx=False).iterdir()}
+
+    def broken(*arguments, **more):
+        raise RuntimeError("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("search.export.card", broken)
+        with pytest.raises(RuntimeError, match="disk is full"):
+            export(run, onnx=False)
+    assert {path.name: path.read_bytes() for path in (classifier / "best").iterdir()} == before
+    (classifier / "best" / "MODEL_CARD.md").write_text("old")
+    export(run, onnx=False)
+    assert (classifier / "best" / "MODEL_CARD.md").read_bytes() == before["MODEL_CARD.md"]
+    assert not [path for path in classifier.iterdir() if path.name.startswith(".best")]
+
+
+@pytest.mark.parametrize("space", ["mnist_classifier", "slice_reg"])
+def test_onnx_computes_the_same(space, searched):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    run = open_run(searched(space))
+    module, data = loaded(best(run))
+    inputs = first_inputs(data)[:3]
+    session = onnxruntime.InferenceSession(export(run, onnx=True) / "model.onnx")
+    (found,) = session.run(None, {"input": inputs.numpy()})
+    torch.testing.assert_close(torch.from_numpy(found), module(inputs).detach(), rtol=1e-3, atol=1e-3)
+
+
+def test_a_module_that_onnx_would_change_is_refused(classifier, monkeypatch):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    monkeypatch.setattr("trainables.onnx.TOLERANCE", -1.0)
+    result = CliRunner().invoke(app, ["export", str(classifier), "onnx=true"])
+    assert result.exit_code == 2
+    assert "as ONNX gives other outputs" in result.stderr
+    assert not (classifier / "best").exists()
+
+
+def test_a_confirmed_winner_is_what_is_exported(classifier, tmp_path, monkeypatch):
+    confirm(classifier, top=1, seeds=2)
+    run = open_run(classifier)
+    said = run.confirmation()
+    rows = [row for row in run.confirmed.to_pylist() if row["config"] == said.winner]
+    chosen = max(rows, key=lambda row: row["val"])
+    model = best(run)
+    assert (model.name, model.value) == (f"{said.winner}, seed {chosen['seed']}", chosen["val"])
+    assert [other.value for other in ranked(run)[:2]] == sorted([row["val"] for row in rows], reverse=True)
+    module, data = loaded(model)
+    images, labels = next(iter(data.val_dataloader()))
+    assert (module(images).argmax(1) == labels).float().mean().item() == pytest.approx(chosen["val"])
+    files = export(run, onnx=False)
+    card = (files / "MODEL_CARD.md").read_text()
+    (winner,) = [config for config in said.configs if config.config == said.winner]
+    assert f"{winner.test.mean:.6g} ({winner.test.low:.6g} to {winner.test.high:.6g})" in card
+    monkeypatch.chdir(tmp_path)
+    lightning(monkeypatch, "fit", "--config", files / "config.yaml")
+    assert max(logged_metrics(tmp_path)["val/accuracy"]) == pytest.approx(chosen["val"], rel=1e-6)

@@ -130,7 +130,7 @@ SECTIONS = Setup(
 def test_a_learner_is_a_lightning_module_like_any_other(plan, metric, tmp_path, monkeypatch):
     """Lightning's own loop and the pack give the same losses."""
     monkeypatch.setattr("trainables.drive.has_bf16", lambda: False)
-    lane = Lane(0, {"lr": 1e-3, "batch_size": 16, "widths": "16"}, seed=0)
+    lane = Lane(0, {"lr": 1e-3, "batch_size": 16}, seed=0)
     *_, last = train(plan, [lane], 0, 2, str(tmp_path / "c.safetensors"))
     learner, data = build(plan, lane)
     quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}

@@ -15,6 +15,10 @@ from trainables.mnist import prepare
 
 Batch = tuple[Tensor, Tensor]  # images float32 (B, 1, H, W) in [0, 1], labels int64 (B,)
 CPU = torch.device("cpu")
+LICENCES = {
+    "digits": "CC BY 4.0 (E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI)",
+    "mnist": "CC BY-SA 3.0 (Y. LeCun, C. Cortes and C. J. C. Burges, MNIST)",
+}
 EVAL_BATCH = 256  # images a batch where nothing is trained
 
 
@@ -121,6 +125,11 @@ class MnistData(L.LightningDataModule):
         self.source, self.folder = prepare.place(source, root)
         self.seed, self.batch_size = seed, batch_size
         self.batch_seed = seed if batch_seed is None else batch_seed
+
+    @property
+    def licence(self) -> str | None:
+        """What the images may be used under; None where that is not known."""
+        return LICENCES.get(self.source)
 
     def facts(self) -> dict[str, Any]:
         """What a learner needs to know of the data, and what it has to beat.
