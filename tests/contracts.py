@@ -154,7 +154,7 @@ class TrainableContract:
         config = resolve([f"space={name}", "epochs=3", "seed=1"])
         config, _ = prepared(replace(config, space=small(config.space)))
         params = dict(config.space.sample(random.Random(4)))
-        gentle = {"lr": 1e-3, "batch_size": 16, "dropout": 0.3, "schedule": "cosine"}
+        gentle = {"lr": 1e-3, "batch_size": 16, "dropout": 0.3, "schedule": "cosine", "temperature": 0.5}
         params |= {key: value for key, value in gentle.items() if key in params}
         return Setup(**setup(config)), params
 
@@ -233,7 +233,7 @@ class TrainableContract:
         data = [build(replace(plan, batch_seed=seed), Lane(0, params, seed=0))[1] for seed in (None, 1, 2)]
         for split, same in (("train", False), ("val", True), ("test", True)):
             batches = [list(getattr(one, f"{split}_dataloader")()) for one in data]
-            targets = [[target for _, target in of_seed] for of_seed in batches]
+            targets = [[batch[-1] for batch in of_seed] for of_seed in batches]
             for one, other in zip(targets[0], targets[1], strict=True):
                 assert torch.equal(one, other)  # without a seed of their own they have the run's
             alike = [torch.equal(one, other) for one, other in zip(targets[0], targets[2], strict=True)]

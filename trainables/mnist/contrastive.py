@@ -54,7 +54,7 @@ class Contrastive(Learner):
 
     def losses(self, batch: Views) -> Tensor:
         """NT-Xent of each image, the mean of its two views': (B,)."""
-        _, first, second, _ = batch
+        _, first, second = batch[0].unbind(1)
         views = F.normalize(self.projection(self(torch.cat([first, second]))), dim=1)
         count = len(first)
         itself = torch.eye(2 * count, dtype=torch.bool, device=views.device)
@@ -64,7 +64,8 @@ class Contrastive(Learner):
         return (losses[:count] + losses[count:]) / 2
 
     def metrics(self, batch: Views) -> dict[str, Tensor]:
-        images, _, _, labels = batch
+        views, labels = batch
+        images = views[:, 0]
         features = F.normalize(self(images), dim=1)
         itself = torch.eye(len(images), dtype=torch.bool, device=features.device)
         nearest = (features @ features.T).masked_fill(itself, float("-inf")).argmax(1)

@@ -10,7 +10,7 @@ from torch import Tensor
 from trainables.batches import Batches
 from trainables.mnist.data import EVAL_BATCH, MnistData
 
-Views = tuple[Tensor, Tensor, Tensor, Tensor]  # images and their two views (B, 1, H, W), labels (B,)
+Views = tuple[Tensor, Tensor]  # each image and its two views float32 (B, 3, 1, H, W), labels int64 (B,)
 TURN, SCALE, SHIFT, NOISE = 0.5, 0.3, 0.25, 0.2  # radians, share, share of half the image, of white
 
 
@@ -44,7 +44,8 @@ class TwoViews(L.LightningDataModule):
 
         def fetch(indices: Tensor, generator: torch.Generator) -> Views:
             clean, labels = images.__getitems__(indices)
-            return clean, view(clean, strength, generator), view(clean, strength, generator), labels
+            views = [clean, view(clean, strength, generator), view(clean, strength, generator)]
+            return torch.stack(views, 1), labels
 
         return Batches(
             fetch,
