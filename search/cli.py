@@ -157,13 +157,13 @@ def predict(
 
     Options as `key=value` are those of the space's predictor.
     """
-    from search.config import parse_overrides, whole_number
+    from search.config import parse_overrides
     from search.predict import predict as predict_all
     from search.run import find
 
     given = parse_overrides(options or [])
     run = find(name, str(given.pop("storage", "runs")))
-    top = whole_number("top", given.pop("top", 1), low=1)
+    top = given.pop("top", 1)
     files = {"numbers": numbers, "truth": truth}
     given |= {key: str(path) for key, path in files.items() if path is not None}
     for line in predict_all(run, source, out, top, given):

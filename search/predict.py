@@ -15,6 +15,8 @@ def predict(run: Run, source: Path, out: Path, top: int, options: Mapping[str, A
     Returns what is to be said of it. Raises ValueError for a run without a predictor, an option that it
     does not have, and a source that can't be used.
     """
+    if isinstance(top, bool) or not isinstance(top, int) or top < 1:
+        raise ValueError(f"top is {top!r}, but must be a whole number >= 1 (top=...)")
     path = run.config.get("predictor")
     if path is None:
         raise ValueError(
