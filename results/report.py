@@ -55,7 +55,7 @@ def render(run: Run, extras: Extras) -> str:
     if weights:
         order = [name for name, _, _ in weights.shares]
         dims.sort(key=lambda dim: order.index(dim.name) if dim.name in order else len(order))
-    rungs = ladder(finishes, mode)
+    rungs, spent = ladder(finishes, mode), cost(rows, config["epochs"], finishes)
     steps = progress(finishes, mode)
     by_number = {row["trial"]: row for row in rows}
     default = by_number.get(extras.default) if extras.default is not None else None
@@ -86,9 +86,9 @@ def render(run: Run, extras: Extras) -> str:
         params={} if winner is None else params_of(winner),
         scores=scores(run, rows, default),
         confirmation=run.confirmation(),
-        verdict=verdict(run.confirmation(), mode),
-        cost=cost(rows, config["epochs"], finishes),
-        saving=saving(cost(rows, config["epochs"], finishes)),
+        verdict=verdict(run.confirmation()),
+        cost=spent,
+        saving=saving(spent),
         rungs=rungs,
         advice=advice(rungs, config["eta"]),
         importance=weights,
@@ -185,20 +185,20 @@ def scores(run: Run, rows: Sequence[Mapping[str, Any]], default: Mapping[str, An
             f"{what}: trial {row['trial']}",
             row["objective"],
             row["epochs"],
-            sign * (row["objective"] - first),
+            sign * (row["objective"] - first) or 0.0,
         )
         for what, row in zip(("best", "runner-up"), ranked, strict=False)
     ]
     if default is not None and default["objective"] is not None:
         value = default["objective"]
         name = f"default: trial {default['trial']}"
-        found.append(Score(name, value, default["epochs"], sign * (value - first)))
+        found.append(Score(name, value, default["epochs"], sign * (value - first) or 0.0))
     if run.baseline is not None:
         found.append(Score("constant prediction", run.baseline, None, sign * (run.baseline - first)))
     return found
 
 
-def verdict(said: Confirmation | None, mode: str) -> str:
+def verdict(said: Confirmation | None) -> str:
     """What the confirmation says of the winner, in a sentence or two."""
     if said is None or said.winner is None:
         return ""

@@ -11,6 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from results.text import duration, number
 from search.job import Job, Report, State, Trial
 from search.queue import Plan, Queue
 
@@ -175,15 +176,3 @@ def parameters(trial: Trial) -> str:
         f"{name}={number(value) if isinstance(value, float) else value}"
         for name, value in trial.params.items()
     )
-
-
-def number(value: float) -> str:
-    """Four digits are as many as a noisy metric has."""
-    return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
-
-
-def duration(seconds: float) -> str:
-    """`1:02:03` or `2:03`."""
-    whole = int(seconds)
-    hours, minutes = whole // 3600, whole // 60 % 60
-    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"

@@ -199,7 +199,7 @@ if (table) {
     return [...rows].sort((a, b) => {
       const [x, y] = [a[sort], b[sort]];
       if (x === null || y === null) return (x === null) - (y === null); // what has no value comes last
-      return (x < y ? -1 : x > y ? 1 : a[0] - b[0]) * (down ? -1 : 1);
+      return (x < y ? -1 : x > y ? 1 : 0) * (down ? -1 : 1) || a[0] - b[0];
     });
   }
 
