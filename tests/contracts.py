@@ -155,6 +155,7 @@ class TrainableContract:
         config, _ = prepared(replace(config, space=small(config.space)))
         params = dict(config.space.sample(random.Random(4)))
         gentle = {"lr": 1e-3, "batch_size": 16, "dropout": 0.3, "schedule": "cosine", "temperature": 0.5}
+        gentle["backbone"] = "resnet10t"
         params |= {key: value for key, value in gentle.items() if key in params}
         return Setup(**setup(config)), params
 

@@ -58,9 +58,9 @@ class Learner(L.LightningModule, ABC):
         In short trainings the usual moving averages lag behind the weights, and validation measures the
         lag ("precise batch norm": Wu and Johnson, 2021, arXiv:2105.07576).
         """
-        if not self.settle_on:
-            return
         norms = [module for module in self.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+        if not (self.settle_on and norms):
+            return
         momenta = [norm.momentum for norm in norms]
         for norm in norms:
             norm.reset_running_stats()

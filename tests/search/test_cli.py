@@ -31,6 +31,13 @@ SMALL = {
         "param.batch_size=16",
         "backbone=resnet10t",
     ],
+    "slice_backbones": [
+        "data.image_size=32",
+        "data.train=32",
+        "data.val=16",
+        "param.batch_size=16",
+        "param.backbone=resnet10t",
+    ],
 }
 
 

@@ -91,8 +91,9 @@ class SliceData(lightning.LightningDataModule):
         """What a learner needs to know of the training set, and what it has to beat.
 
         `target_mean`, `target_std`: of the numbers that stand for the training planes (see targets.py);
-        `mean_plane` (9,); `voxel_um`. Over the validation set, in µm of mean alignment distance: `baseline`, of always predicting the mean training plane; `nearest`,
-        of predicting the plane of the most similar training section.
+        `mean_plane` (9,); `voxel_um`. Over the validation set, in µm of mean alignment distance: `baseline`,
+        of always predicting the mean training plane; `nearest`, of predicting the plane of the most similar
+        training section.
         """
         return dict(_facts(self.sources, self.count, self.parametrisation))
 

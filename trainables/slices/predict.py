@@ -80,7 +80,7 @@ class SlicePredictor(Predictor):
 
     def frame(self, target: str | None) -> Frame:
         """The atlas of the training planes, by the name `target` if that is given."""
-        normal = propagate.normals(self.facts["target_mean"].double().numpy())
+        normal = propagate.normals(self.facts["mean_plane"].double().numpy())
         axis = int(np.abs(normal).argmax())
         return Frame(target or self.data.target, float(self.facts["voxel_um"]), axis)
 

@@ -2,6 +2,7 @@
 
 import difflib
 import functools
+import itertools
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from trainables.learner import Learner
 from trainables.losses import loss_named
 from trainables.slices.geometry import alignment_distance
+from trainables.slices.targets import target_named
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU}
 
@@ -21,8 +23,9 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "si
 class SliceRegressor(Learner):
     """A timm backbone (Xception: Chollet, CVPR 2017) and a head of our own that regresses planes.
 
-    Trained on the nine numbers standardised by the training set's mean and deviation; measured by the
-    alignment distance in µm, which is the same for every loss.
+    Trained on a plane's numbers (`parametrisation`: see targets.py) standardised by the training set's mean
+    and deviation, or on the alignment distance itself (`loss="distance"`, in mm); measured by the alignment
+    distance in µm, which is the same for every loss.
 
     `pretrained` takes timm's ImageNet weights, `weights` a local file of the backbone's parameters
     (safetensors, or a PyTorch state dict); they may not be given together.
@@ -43,6 +46,7 @@ class SliceRegressor(Learner):
         backbone: str = "legacy_xception",
         pretrained: bool = False,
         weights: str | None = None,
+        parametrisation: str = "numbers",
         loss: str = "mse",
         head_width: int = 256,
         head_depth: int = 1,
@@ -56,23 +60,28 @@ class SliceRegressor(Learner):
                 f"activation is {activation!r}, but must be one of {', '.join(ACTIVATIONS)} "
                 "(param.activation=...)"
             )
-        self.loss = loss_named(loss, ("mse", "l1", "linf"))
-        self.voxel_um = voxel_um
+        self.loss = None if loss == "distance" else loss_named(loss, ("mse", "l1", "linf", "distance"))
+        self.target, self.voxel_um = target_named(parametrisation), voxel_um
         self.register_buffer("target_mean", target_mean.float().clone())
         self.register_buffer("target_std", target_std.float().clone())
         # num_classes=0 drops timm's own head, whose drop_rate does nothing in legacy_xception.
         self.backbone = multiply_pointwise(create_backbone(backbone))
-        self.head = head(features(self.backbone), head_width, head_depth, dropout, ACTIVATIONS[activation])
+        sizes = [features(self.backbone), *[head_width] * head_depth, self.target.count]
+        self.head = head(sizes, dropout, ACTIVATIONS[activation])
         # Last, because reading weights may draw random numbers, and only the first time in a process.
         if weights is not None or pretrained:
             fill(self.backbone, backbone_weights(backbone, pretrained, weights), weights or backbone)
 
     def forward(self, images: Tensor) -> Tensor:
         """Planes (B, 9) in voxels for grey images (B, 1, H, W) in [0, 1]."""
-        return self.standardised(images) * self.target_std + self.target_mean
+        return self.plane(self.standardised(images))
+
+    def plane(self, standardised: Tensor) -> Tensor:
+        """The planes (B, 9) of standardised numbers (B, count)."""
+        return self.target.decode(standardised * self.target_std + self.target_mean)
 
     def standardised(self, images: Tensor) -> Tensor:
-        """The nine numbers less the training set's mean, over its deviation: (B, 9)."""
+        """The planes' numbers less the training set's mean, over its deviation: (B, count)."""
         images = images.contiguous(memory_format=torch.channels_last)
         found = self.backbone((images - 0.5) / 0.5)
         with torch.autocast(found.device.type, enabled=False):  # bf16 could round a plane by a voxel
@@ -81,26 +90,29 @@ class SliceRegressor(Learner):
 
     def losses(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         images, planes = batch
-        return self.loss(self.standardised(images), (planes - self.target_mean) / self.target_std)
+        return self.score(self.standardised(images), planes)
+
+    def score(self, standardised: Tensor, planes: Tensor) -> Tensor:
+        """The loss (B,) of standardised numbers (B, count) where the truth is `planes` (B, 9)."""
+        if self.loss is None:
+            return alignment_distance(self.plane(standardised), planes, self.voxel_um) / 1000
+        return self.loss(standardised, (self.target.encode(planes) - self.target_mean) / self.target_std)
 
     def metrics(self, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         images, planes = batch
         prediction = self.standardised(images)
         return {
-            "loss": self.loss(prediction, (planes - self.target_mean) / self.target_std),
-            "distance_um": alignment_distance(
-                prediction * self.target_std + self.target_mean, planes, self.voxel_um
-            ),
+            "loss": self.score(prediction, planes),
+            "distance_um": alignment_distance(self.plane(prediction), planes, self.voxel_um),
         }
 
 
-def head(features: int, width: int, depth: int, dropout: float, activation: type[nn.Module]) -> nn.Sequential:
-    """`depth` dense layers of `width` units, then the nine numbers."""
+def head(sizes: list[int], dropout: float, activation: type[nn.Module]) -> nn.Sequential:
+    """Dense layers from `sizes[0]` numbers over those between to `sizes[-1]`."""
     layers: list[nn.Module] = []
-    for _ in range(depth):
-        layers += [nn.Linear(features, width), activation(), nn.Dropout(dropout)]
-        features = width
-    last = nn.Linear(features, 9)
+    for before, after in itertools.pairwise(sizes[:-1]):
+        layers += [nn.Linear(before, after), activation(), nn.Dropout(dropout)]
+    last = nn.Linear(sizes[-2], sizes[-1])
     # It begins with the constant prediction, the training mean, and not with noise to unlearn.
     nn.init.zeros_(last.weight)
     nn.init.zeros_(last.bias)
