@@ -1,5 +1,6 @@
 """The figures of a report: which data go into which chart. The parts of charts are in `charts.py`."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -98,7 +99,7 @@ def best_so_far(steps: Sequence[Step], marks: Mapping[str, float | None], mode: 
         ("best-time", "Best so far, by time", f"{unit} since the start"),
     ):
         data = [[s.epochs if key == "best-epochs" else s.at / scale, s.value, s.trial] for s in steps]
-        series = line("best so far", data, "$best", 2.2) | {"step": "end", "symbolSize": 7}
+        series = line("best so far", stairs(data), "$best", 2.2) | {"showSymbol": False, "silent": True}
         series["markLine"] = {
             "silent": True,
             "symbol": "none",
@@ -113,7 +114,7 @@ def best_so_far(steps: Sequence[Step], marks: Mapping[str, float | None], mode: 
             "xAxis": axis_style({"type": "value", "name": name}),
             "yAxis": axis_style(dict(y)),
             "tooltip": HOVER,
-            "series": [series],
+            "series": [series, scatter("improvements", data, "$best", 7) | {"z": 5}],
         }
         figures.append(Figure(key, title, option, 260, wide=False))
     return figures
@@ -124,7 +125,7 @@ def parallel(rows: Sequence[Row], dims: Sequence[Dimension], metric: str, mode: 
     sign = 1 if mode == "min" else -1
     valued = [row for row in rows if row["objective"] is not None]
     chosen = [dim for dim in dims if len(having(valued, [dim])) == len(valued)][:AXES]
-    valued.sort(key=lambda row: -sign * row["objective"])
+    valued.sort(key=lambda row: (-sign * row["objective"], -row["trial"]))  # the best last
     low, high = robust_range([row["objective"] for row in valued], extremes_of(valued, mode))
     crowd, data = len(valued), []
     for rank, row in enumerate(valued):
@@ -220,7 +221,7 @@ def contours(rows: Sequence[Row], dims: Sequence[Dimension], mode: str) -> list[
     figures = []
     for x, y in ((x, y) for i, x in enumerate(chosen) for y in chosen[i + 1 :]):
         valued = [row for row in having(rows, [x, y]) if row["objective"] is not None]
-        valued.sort(key=lambda row: -sign * row["objective"])
+        valued.sort(key=lambda row: (-sign * row["objective"], -row["trial"]))  # the best last
         # Ranks, from 0 for the worst: one outlier would else take all the colours.
         points = [(row[f"param/{x.name}"], row[f"param/{y.name}"], float(n)) for n, row in enumerate(valued)]
         cells = surface((x, y), points)
@@ -264,9 +265,7 @@ def together(runs: Mapping[str, Sequence[Step]], mode: str) -> list[Figure]:
         series = []
         for number, (run, steps) in enumerate(runs.items()):
             data = [[s.epochs if key == "best-epochs" else s.at / scale, significant(s.value)] for s in steps]
-            series.append(
-                line(run, data, f"$run{number % 6}", 2.2) | {"step": "end", "showSymbol": len(data) == 1}
-            )
+            series.append(line(run, stairs(data), f"$run{number % 6}", 2.2) | {"showSymbol": len(data) == 1})
         option = {
             "grid": GRID | {"top": 36},
             "legend": legend(list(runs)),
@@ -278,6 +277,12 @@ def together(runs: Mapping[str, Sequence[Step]], mode: str) -> list[Figure]:
         }
         figures.append(Figure(key, title, option, 340, wide=False))
     return figures
+
+
+def stairs(points: Sequence[list[float]]) -> list[list[float]]:
+    """The points with a corner between each two. (ECharts' own steps leave out those of a few pixels.)"""
+    corners = [[after[0], *before[1:]] for before, after in itertools.pairwise(points)]
+    return [point for pair in zip(points, corners, strict=False) for point in pair] + list(points[-1:])
 
 
 def having(rows: Sequence[Row], dims: Sequence[Dimension]) -> list[Row]:

@@ -97,6 +97,13 @@ function upright(option, place) {
   place.style.height = `${option.parallelAxis.length * 62 + 50}px`;
 }
 
+// How far a point lies from the line between two others, squared.
+function distance([x, y], [x0, y0], [x1, y1]) {
+  const [dx, dy] = [x1 - x0, y1 - y0];
+  const along = Math.min(1, Math.max(0, ((x - x0) * dx + (y - y0) * dy) / (dx * dx + dy * dy || 1)));
+  return (x - x0 - along * dx) ** 2 + (y - y0 - along * dy) ** 2;
+}
+
 // The curve nearest to the pointer comes to the front, with what is known of its trial.
 function pointAtCurves(chart, place) {
   const series = chart.getOption().series;
@@ -106,8 +113,9 @@ function pointAtCurves(chart, place) {
   const show = (event) => {
     places ??= points.map((point) => chart.convertToPixel({ gridIndex: 0 }, [point[0], point[1]]));
     let best = -1, least = 30 * 30;
-    places.forEach(([x, y], i) => {
-      const far = (x - event.offsetX) ** 2 + (y - event.offsetY) ** 2;
+    places.forEach((place, i) => {
+      const next = points[i + 1]?.[2] === points[i][2] ? places[i + 1] : place;
+      const far = distance([event.offsetX, event.offsetY], place, next);
       if (far < least) [best, least] = [i, far];
     });
     const trial = best < 0 ? null : points[best][2];

@@ -184,3 +184,18 @@ def test_compare(tmp_path, monkeypatch):
     other = replace(runs[1], config={**runs[1].config, "objective": objective})
     with pytest.raises(ValueError, match=r"val/loss \(min\) and val/loss \(max\)"):
         columns([runs[0], other])
+
+
+def test_of_equal_trials_all_figures_name_the_same_one():
+    from results.figures import best_trial, contours, parallel, slices
+    from results.parameters import Dimension
+
+    dims = [Dimension("x"), Dimension("y")]
+    rows = [
+        {"trial": n, "objective": value, "epochs": 3, "param/x": 0.1 * n, "param/y": 0.5}
+        for n, value in enumerate([0.5, 0.9, 0.9, 0.2])
+    ]
+    assert best_trial(rows, "max") == 1
+    assert parallel(rows, dims, "f", "max").option["series"][0]["data"][-1]["value"][-1] == 1
+    for figure in [*slices(rows, dims, "max"), *contours(rows, dims, "max")]:
+        assert [dot[2] for dot in figure.option["series"][-1]["data"]] == [1]
