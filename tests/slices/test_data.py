@@ -20,7 +20,7 @@ from trainables.slices.data import SliceData
 from trainables.slices.geometry import alignment_distance
 from trainables.slices.images import read_image
 from trainables.slices.prepare import prepare
-from trainables.slices.sources import split_rows
+from trainables.slices.split import split_rows
 
 GLTA = Path(__file__).parents[2].parent / "shared/data/glta"
 TARGET = "ABA_Mouse_CCFv3_2017_25um.cutlas"
