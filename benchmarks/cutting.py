@@ -5,7 +5,8 @@
 Prints sections per second of one core's time (cutting runs in one thread; each worker of a search has its
 own), in batches of 16 as training asks for them, of the phantom, of the phantom read as a volume's file would
 be, and of a series (`--root`, a folder of images and anchorings, if given); plain, and worn
-(damage 0.3, hemi and turned 0.2). Then the share of an epoch of Xception that goes into fresh cuts and their augmentation.
+(damage 0.3, hemi and turned 0.2). Then the share of an epoch of Xception that goes into fresh cuts and their
+augmentation.
 To reach: 1,000 sections/s at 128 px on two cores, so 500 on each, and 10 % of an epoch.
 """
 
