@@ -67,7 +67,7 @@ class Space:
         return values
 
     def holds(self, values: Mapping[str, Any]) -> bool:
-        """Whether these are a configuration of the space: the parameters that count, each within its range."""
+        """Whether these are a configuration of the space: all that count, each within its range."""
         own = self.configuration(lambda name, param, _: values.get(name, param.middle))
         return own.keys() == values.keys() and all(value in self.params[name] for name, value in own.items())
 

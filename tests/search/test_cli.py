@@ -201,7 +201,7 @@ def test_more_gpus_than_there_are(tiny, tmp_path):
 
 
 def test_help_has_an_example_everywhere():
-    for command in ("run", "resume", "show", "list", "spaces"):
+    for command in ("run", "resume", "show", "list", "spaces", "new", "check"):
         result = CliRunner().invoke(app, [command, "--help"])
         assert result.exit_code == 0
         assert f"python -m search {command}" in result.stdout

@@ -1,6 +1,5 @@
 """Modules that are not ours: trained as their authors wrote them, and a pause changes nothing."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
