@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from search.fidelity import checked
 from search.rungs import milestones
 from search.sampler import SAMPLERS
 from spaces import read as spaces
@@ -41,6 +42,7 @@ class RunConfig:
     epochs: int
     grace: int
     eta: int
+    fidelity: tuple[str, ...]
     lanes: int | str
     cpus_per_job: float
     gpus_per_job: float | str
@@ -82,7 +84,7 @@ def from_plain(plain: Mapping[str, Any], file: str) -> RunConfig:
     known = {key.replace(".", "_"): value for key, value in yaml.safe_load(FILE.read_text()).items()}
     known |= plain
     keys = {key: known[key] for key in RunConfig.__dataclass_fields__ if key != "space"}
-    return RunConfig(**keys, space=space)
+    return RunConfig(**{**keys, "fidelity": tuple(keys["fidelity"])}, space=space)
 
 
 def resolve(overrides: Sequence[str]) -> RunConfig:
@@ -127,6 +129,7 @@ def resolve(overrides: Sequence[str]) -> RunConfig:
         epochs=run["epochs"],
         grace=run["grace"],
         eta=run["eta"],
+        fidelity=checked(run["fidelity"], options),
         lanes=run["lanes"] if run["lanes"] == "auto" else whole_number("lanes", run["lanes"], low=1),
         cpus_per_job=amount("cpus_per_job", run["cpus_per_job"]),
         gpus_per_job=run["gpus_per_job"]

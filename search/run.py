@@ -20,6 +20,7 @@ from search import warm
 from search.config import RunConfig, check_logger, from_plain
 from search.confirm import confirm_winners, confirmed, jobs, plan_of, with_value
 from search.engines.local import LocalEngine
+from search.fidelity import stages
 from search.gauges import Gauges
 from search.noise import Noise, quiet
 from search.queue import Plan, Queue
@@ -159,7 +160,7 @@ def at_work(
     work: Work, config: RunConfig, folder: Path, noise: Noise, notes: Sequence[str], *, new: bool
 ) -> Outcome:
     """Does the work on the engine that the configuration names, in the folder, in view."""
-    engine = make_engine(config, TrainJob(str(folder), setup(config)))
+    engine = make_engine(config, train_job(config, folder))
     try:
         if new:
             folder.mkdir(parents=True)
@@ -241,6 +242,11 @@ def make_engine(config: RunConfig, train: TrainJob) -> Any:
         cpus_per_job=config.cpus_per_job,
         gpus_per_job=config.gpus_per_job,
     )
+
+
+def train_job(config: RunConfig, folder: Path) -> TrainJob:
+    """What trains the jobs of a run."""
+    return TrainJob(str(folder), setup(config), stages(config.fidelity, config.rungs, config.space.options))
 
 
 def setup(config: RunConfig) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ class TrainJob:
 
     folder: str  # of the run
     setup: Mapping[str, Any]  # the fields of trainables.train.Setup
+    stages: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)  # see fidelity.py
 
     def __call__(self, job: Job) -> Iterator[Report]:
         # Imported here: PyTorch is for workers, and the command line must start without it.
@@ -37,6 +38,8 @@ class TrainJob:
         from trainables.train import Lane, Setup, train
 
         setup = replace(Setup(**self.setup), batch_seed=job.fresh)
+        if job.fresh is None:
+            setup = replace(setup, options={**setup.options, **self.stages.get(job.last, {})})
         folder = Path(self.folder)
         lanes = [
             Lane(lane.number, lane.params, lane.seed, str(folder / lane.start) if lane.start else None)
