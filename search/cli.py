@@ -75,7 +75,7 @@ def resume(name: Name, storage: Storage = None, as_json: AsJson = False) -> None
 
     Example: `python -m search resume first`
     """
-    from search.run import find
+    from search.folders import find
     from search.run import resume as go_on
 
     ended(go_on(find(name, storage_of(storage)).path), as_json)
@@ -88,7 +88,7 @@ def show(name: Name, storage: Storage = None, as_json: AsJson = False) -> None:
 
     Example: `python -m search show first --json`
     """
-    from search.run import find
+    from search.folders import find
     from search.show import print_run, summary
 
     run = find(name, storage_of(storage))
@@ -110,8 +110,8 @@ def confirm(name: Name, options: Options = None, as_json: AsJson = False) -> Non
     """
     from results.store import open_run
     from search.config import whole_number
+    from search.folders import find
     from search.run import confirm as confirm_run
-    from search.run import find
 
     given = options_of(options, storage="runs", top=None, seeds=None)
     sizes = {key: whole_number(key, given[key], low=1) for key in ("top", "seeds") if given[key] is not None}
@@ -132,7 +132,7 @@ def export(name: Name, options: Options = None) -> None:
     It is the confirmed winner where there is one. `onnx=true` adds model.onnx (install ladder-search[onnx]).
     """
     from search.export import export as write_export
-    from search.run import find, short
+    from search.folders import find, short
 
     given = options_of(options, storage="runs", onnx=False)
     if not isinstance(given["onnx"], bool):
@@ -158,8 +158,8 @@ def predict(
     Options as `key=value` are those of the space's predictor.
     """
     from search.config import parse_overrides
+    from search.folders import find
     from search.predict import predict as predict_all
-    from search.run import find
 
     given = parse_overrides(options or [])
     run = find(name, str(given.pop("storage", "runs")))
@@ -177,8 +177,8 @@ def report(name: Name, storage: Storage = None) -> None:
 
     Example: `python -m search report first`
     """
+    from search.folders import find, short
     from search.reporting import make
-    from search.run import find, short
 
     print(short(make(find(name, storage_of(storage)))))
 
@@ -197,7 +197,7 @@ def compare(
     Example: `python -m search compare first second`
     """
     from results import compare as comparison
-    from search.run import find, short
+    from search.folders import find, short
     from search.show import print_table
 
     storage = storage_of([name for name in names if "=" in name])
@@ -239,7 +239,7 @@ def dashboard(name: Name, options: Options = None) -> None:
     """
     from search.config import whole_number
     from search.dashboard import serve
-    from search.run import find
+    from search.folders import find
 
     given = options_of(options, storage="runs", port=0)
     serve(find(name, str(given["storage"])), whole_number("port", given["port"], low=0))
@@ -325,8 +325,8 @@ def options_of(arguments: list[str] | None, **defaults: Any) -> dict[str, Any]:
 def ended(outcome: Any, as_json: bool, again: str | None = None) -> None:
     """Says how a run ended, and ends the command with the code for it. `again` is how to go on."""
     from results.store import open_run
+    from search.folders import short
     from search.reporting import at_the_end
-    from search.run import short
     from search.show import print_run, summary
 
     if outcome.interrupted or outcome.unwritable:

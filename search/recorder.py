@@ -4,6 +4,9 @@ An engine is handed a Recorder in place of the queue. The tables are derived fro
 and written again as a whole, never more than a small share of the time.
 """
 
+import functools
+import importlib
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,6 +34,12 @@ class Watcher(Protocol):
     def close(self, queue: Queue) -> None: ...
 
 
+@functools.cache
+def get_ready_to_report() -> None:
+    """Loads PyTorch, which the report's pictures want, while there is nothing else to do."""
+    threading.Thread(target=importlib.import_module, args=("search.found",), daemon=True).start()
+
+
 class Recorder:
     """The four verbs of a queue; `folder` is the run's."""
 
@@ -42,6 +51,8 @@ class Recorder:
 
     def next_job(self) -> Job | Wait | Done:
         job = self.queue.next_job()
+        if isinstance(job, Wait | Done) and self.queue.space.gallery:
+            get_ready_to_report()
         if isinstance(job, Done):
             self.tidy()
         self.view.show(self.queue)

@@ -11,9 +11,9 @@ from results import report
 from results.picture import Picture
 from results.store import Run, open_run
 from search.config import RunConfig, from_plain
+from search.folders import short
 from search.job import first_seed
 from search.noise import quiet
-from search.run import short
 from spaces import read
 from trainables import byname
 

@@ -1,9 +1,7 @@
 """A run from start to end: check, make the folder, search, say what came of it."""
 
-import fcntl
 import logging
 import signal
-import tempfile
 import types
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,8 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from results import environment
 from results.store import Run, open_run
 from search import warm
@@ -21,6 +17,7 @@ from search.config import RunConfig, check_logger, from_plain
 from search.confirm import confirm_winners, confirmed, jobs, plan_of, with_value
 from search.engines.local import LocalEngine
 from search.fidelity import stages
+from search.folders import find, locked, new_folder, short, write_config
 from search.gauges import Gauges
 from search.noise import Noise, quiet
 from search.queue import Plan, Queue
@@ -130,30 +127,6 @@ def prepared(config: RunConfig) -> tuple[RunConfig, list[str]]:
         found = byname.load(space.prepare)({**space.settings, **space.options, "seed": config.seed})
     notes = [str(warning.message) for warning in caught if warning.category is UserWarning]
     return replace(config, space=replace(space, options={**space.options, **found})), notes
-
-
-def new_folder(config: RunConfig) -> Path:
-    """The folder that the run will have; nothing is written yet. Raises ValueError."""
-    storage = Path(config.storage).absolute()
-    existing = next(parent for parent in (storage, *storage.parents) if parent.exists())
-    try:
-        tempfile.TemporaryFile(dir=existing).close()
-    except OSError as error:
-        raise ValueError(
-            f"storage is {storage}, but {existing} can't be written: {error.strerror} (storage=FOLDER)"
-        ) from error
-    if config.name is not None:
-        folder = storage / config.name
-        if folder.exists():
-            raise ValueError(
-                f"there is a run {config.name!r} in {storage} already; go on with it: "
-                f"python -m search resume {config.name}, or choose another name=..."
-            )
-        return folder
-    number = 1
-    while (storage / f"{config.space.name}-{number}").exists():
-        number += 1
-    return storage / f"{config.space.name}-{number}"
 
 
 def at_work(
@@ -276,41 +249,6 @@ def announce(view: View, config: RunConfig, folder: Path, dashboard: str | None)
     if dashboard:
         view.say(f"Ray dashboard: {dashboard} (token: ray get-auth-token)")
     view.say(f"trials in the browser: python -m search dashboard {short(folder)}")
-
-
-def short(folder: Path) -> str:
-    """The path as a person would type it from here."""
-    here = Path.cwd()
-    return str(folder.relative_to(here)) if folder.is_relative_to(here) else str(folder)
-
-
-def write_config(folder: Path, config: RunConfig) -> None:
-    temporary = folder / ".config.yaml"
-    temporary.write_text(yaml.safe_dump(config.plain(), sort_keys=False))
-    temporary.replace(folder / "config.yaml")
-
-
-def find(name: str, storage: str) -> Run:
-    """The run of that name in `storage`, or in the folder of that path. Raises ValueError."""
-    for folder in (Path(storage) / name, Path(name)):
-        if (folder / "config.yaml").exists():
-            return open_run(folder)
-    known = [path.parent.name for path in Path(storage).glob("*/config.yaml")]
-    from spaces.params import nearest
-
-    hint = nearest(name, known) if known else ""
-    raise ValueError(f"there is no run {name!r} in {storage}{hint} (python -m search list)")
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Holds the run's lock. It ends with the process, however that ends. Raises ValueError if taken."""
-    with open(folder / "run.lock", "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ValueError(f"{folder} is being searched by another process") from error
-        yield
 
 
 @contextmanager

@@ -16,8 +16,9 @@ from search.cli import app
 from search.config import resolve
 from search.confirm import ConfirmPlan, ConfirmQueue, candidates, fresh_seeds, jobs
 from search.engines.local import LocalEngine
+from search.folders import locked
 from search.job import DEFAULT, State, Trial, first_seed
-from search.run import Outcome, confirm, locked, start
+from search.run import Outcome, confirm, start
 from search.show import conclusions
 from search.view import View
 from spaces.read import names
