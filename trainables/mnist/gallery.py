@@ -25,7 +25,8 @@ def classified(module: L.LightningModule, data: L.LightningDataModule) -> list[P
     if len(worst):
         cells = "".join(
             f'<div style="width: 92px">{picture(images[i, 0])}'
-            f"<div><b>{found[i]}</b> {chances[i, found[i]]:.0%}<br><small>is {labels[i]} {chances[i, labels[i]]:.0%}</small></div></div>"
+            f"<div><b>{found[i]}</b> {chances[i, found[i]]:.0%}<br>"
+            f"<small>is {labels[i]} {chances[i, labels[i]]:.0%}</small></div></div>"
             for i in worst
         )
         grid = f'<div style="display: flex; flex-wrap: wrap; gap: 12px">{cells}</div>'
