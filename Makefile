@@ -7,7 +7,7 @@ run: .venv/installed
 	$(BIN)/python -m search run space=slice_reg $(ARGS)
 
 test: .venv/installed
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: .venv/installed
 	$(BIN)/ruff check .

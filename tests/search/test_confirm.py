@@ -22,6 +22,7 @@ from search.run import Outcome, confirm, start
 from search.show import conclusions
 from search.view import View
 from spaces.read import names
+from spaces.space import Space
 from tests.contracts import small
 from tests.formula import Formula
 from tests.search.test_cli import SMALL, TINY_SPACE, search
@@ -192,12 +193,19 @@ def spied(monkeypatch):
     return opened
 
 
+def with_backbone(space: Space) -> Space:
+    """The space with a small network."""
+    if "backbone" in space.settings:
+        return replace(space, settings={**space.settings, "backbone": "resnet10t"})
+    return space.with_params({"backbone": "resnet10t"})
+
+
 @pytest.mark.parametrize("name", names())
 def test_only_confirm_opens_the_test_split(name, tmp_path, spied):
     sizes = ["trials=2", "epochs=1", "param.batch_size=16", *SMALL.get(name, [])]
     config = resolve([f"space={name}", "engine=local", "name=r", f"storage={tmp_path}", *sizes[:3]])
-    if name == "slice_reg":
-        config = replace(config, space=replace(small(config.space), settings={"backbone": "resnet10t"}))
+    if name.startswith("slice"):
+        config = replace(config, space=with_backbone(small(config.space)))
     assert start(config) == Outcome(tmp_path / "r")
     assert set(spied) == {"train", "val"}
     assert confirm(tmp_path / "r", top=1, seeds=1) == Outcome(tmp_path / "r")

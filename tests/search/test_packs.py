@@ -11,7 +11,7 @@ from search.queue import Plan, Queue
 from search.run import prepared, setup
 from search.study import Study
 from search.work import TrainJob
-from spaces.read import names
+from spaces.read import names, read
 from tests.contracts import small
 from trainables.train import Lane, Setup, train
 
@@ -33,12 +33,11 @@ def engine(request):
 
 @pytest.mark.parametrize("name", names())
 def test_a_trial_of_a_pack_is_the_trial_alone(engine, name, tmp_path):
-    sizes = {"slice_reg": ["backbone=resnet10t"], "slice_backbones": ["param.backbone=resnet10t"]}.get(
-        name, []
-    )
-    config = resolve(
-        [f"space={name}", "trials=4", "epochs=1", "param.dropout=0.0", "param.batch_size=16", *sizes]
-    )
+    sizes = ["backbone=resnet10t"] if name == "slice_reg" else []
+    known = read(name).params
+    fixed = {"dropout": 0.0, "batch_size": 16, "backbone": "resnet10t"}
+    sizes += [f"param.{key}={value}" for key, value in fixed.items() if key in known]
+    config = resolve([f"space={name}", "trials=4", "epochs=1", *sizes])
     config, _ = prepared(dataclasses.replace(config, space=small(config.space)))
     space, plan = config.space, Plan(4, (1,), 3, seed=0, sampler="random", lanes=4)
     queue = Queue(space, plan, Study(tmp_path / "study.log", space, (1,)))
