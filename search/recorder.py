@@ -23,6 +23,7 @@ from spaces.params import Choice, Range
 from spaces.space import Space
 
 SHARE = 0.05  # of the time may go into writing tables
+QUICK = 1.0  # seconds an epoch: in longer searches the memory counts, not the seconds that it saves
 KEPT = (State.RUNNING, State.PAUSED, State.COMPLETE)
 
 
@@ -51,7 +52,7 @@ class Recorder:
 
     def next_job(self) -> Job | Wait | Done:
         job = self.queue.next_job()
-        if isinstance(job, Wait | Done) and self.queue.space.gallery:
+        if isinstance(job, Wait | Done) and self.queue.space.gallery and (self.queue.pace or QUICK) < QUICK:
             get_ready_to_report()
         if isinstance(job, Done):
             self.tidy()

@@ -1,9 +1,15 @@
 """The configuration: budgets, overrides, and one line for each mistake."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from search.config import resolve
 from spaces.params import Choice
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_budgets_and_overrides():
@@ -65,3 +71,12 @@ def test_mistakes(override, message):
         resolve([override])
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_first_search_is_prepared_without_pytorch():
+    """It would be half a gigabyte more, and seconds, in a process that trains nothing."""
+    program = (
+        "import sys; from search.config import resolve; from search.run import prepared; "
+        "prepared(resolve(['space=slice_reg'])); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0

@@ -18,8 +18,8 @@ from trainables.slices.prepare import prepare
 from trainables.slices.sections import load
 from trainables.slices.series import series_volume
 from trainables.slices.sources import Kept, make_sources, volume_of
-from trainables.slices.wanted import wanted
-from trainables.slices.wear import Wear, worn
+from trainables.slices.wanted import Wear, wanted
+from trainables.slices.wear import worn
 
 pytestmark = pytest.mark.filterwarnings("ignore:fewer than three series")
 

@@ -6,12 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-FAMILIES = {"coronal": (0, 1, 2), "sagittal": (1, 0, 2), "horizontal": (0, 2, 1)}
-"""By name: the atlas axes along which an upright section is wide, deep and high.
-
-Images run down all of them: a coronal section's left is high x, its top high z; a sagittal section's left
-is its front (high y); so is the top of a horizontal one.
-"""
+from trainables.slices.wanted import FAMILIES
 
 
 @dataclass(frozen=True)

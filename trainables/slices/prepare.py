@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables.slices import sections
-from trainables.slices.sources import REAL, make_sources
-from trainables.slices.wanted import Wanted, wanted
+from trainables.slices.wanted import REAL, Wanted, wanted
 
 PHANTOM = "phantom-1"  # count up when the phantom's sections change
 
@@ -23,6 +22,8 @@ def prepare(options: Mapping[str, Any]) -> dict[str, Any]:
     if weights is not None and not Path(weights).is_file():
         raise ValueError(f"there is no weights file {weights} (weights=PATH)")
     if any(one.source != "phantom" for one in asked):
+        from trainables.slices.sources import make_sources  # here, for it loads PyTorch
+
         make_sources(options, options.get("seed", 0), anew=True)
     contents = [_content(one, options.get("image_size", 64)) for one in asked]
     if options.get("sources") is None:

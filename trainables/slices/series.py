@@ -13,7 +13,8 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from trainables.slices.cutting import Volume
-from trainables.slices.families import FAMILIES, family_like
+from trainables.slices.families import family_like
+from trainables.slices.wanted import FAMILIES
 
 INK = (0.0, 0.1), (0.5, 1.3)  # of tissue, of the stain as it was seen
 DEEP = 4.0  # voxels between the volume's planes along the stack

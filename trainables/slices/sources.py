@@ -23,10 +23,9 @@ from trainables.slices.families import family_around
 from trainables.slices.sections import Sections
 from trainables.slices.series import series_volume
 from trainables.slices.split import SPLITS, split_sources
-from trainables.slices.wanted import Wanted, wanted
+from trainables.slices.wanted import REAL, Wanted, wanted
 from trainables.slices.wear import one_thread, worn
 
-REAL = ("quicknii", "series")
 Images = np.ndarray[Any, Any]  # uint8 (N, S, S)
 Batch = tuple[Tensor, Tensor]  # images float32 (B, 1, S, S) in [0, 1], planes float32 (B, 9) in voxels
 

@@ -1,4 +1,4 @@
-"""What a run's options say of its sources of sections, checked before any file is opened."""
+"""What a run's options say of its sources of sections, checked before any file is opened. Without PyTorch."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -6,12 +6,30 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from trainables.slices.families import FAMILIES
-from trainables.slices.wear import Wear
-
 SOURCES = ("phantom", "quicknii", "series", "volume", "atlas")
+REAL = ("quicknii", "series")
 SHARES = ("damage", "dark", "hemi", "turned")
 LOWEST = {"image_size": 32, "train": 2, "val": 1, "test": 1}
+FAMILIES = {"coronal": (0, 1, 2), "sagittal": (1, 0, 2), "horizontal": (0, 2, 1)}
+"""By name: the atlas axes along which an upright section is wide, deep and high.
+
+Images run down all of them: a coronal section's left is high x, its top high z; a sagittal section's left
+is its front (high y); so is the top of a horizontal one.
+"""
+
+
+@dataclass(frozen=True)
+class Wear:
+    """Shares of sections within [0, 1]: `damage` have folded, have lost pieces, have bubbles over them,
+    uneven light and blur; `hemi` are one half; `turned` lie upside down."""
+
+    damage: float = 0.0
+    hemi: float = 0.0
+    turned: float = 0.0
+
+    @property
+    def any(self) -> bool:
+        return bool(self.damage or self.hemi or self.turned)
 
 
 @dataclass(frozen=True)

@@ -2,27 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from trainables.slices import geometry
-
-
-@dataclass(frozen=True)
-class Wear:
-    """Shares of sections within [0, 1]: `damage` have folded, have lost pieces, have bubbles over them,
-    uneven light and blur; `hemi` are one half; `turned` lie upside down."""
-
-    damage: float = 0.0
-    hemi: float = 0.0
-    turned: float = 0.0
-
-    @property
-    def any(self) -> bool:
-        return bool(self.damage or self.hemi or self.turned)
+from trainables.slices.wanted import Wear
 
 
 @contextmanager
