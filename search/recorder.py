@@ -4,9 +4,6 @@ An engine is handed a Recorder in place of the queue. The tables are derived fro
 and written again as a whole, never more than a small share of the time.
 """
 
-import functools
-import importlib
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +20,6 @@ from spaces.params import Choice, Range
 from spaces.space import Space
 
 SHARE = 0.05  # of the time may go into writing tables
-QUICK = 1.0  # seconds an epoch: in longer searches the memory counts, not the seconds that it saves
 KEPT = (State.RUNNING, State.PAUSED, State.COMPLETE)
 
 
@@ -33,12 +29,6 @@ class Watcher(Protocol):
     def epoch(self, queue: Queue, report: Report) -> None: ...
     def job(self, queue: Queue, job: Job) -> None: ...
     def close(self, queue: Queue) -> None: ...
-
-
-@functools.cache
-def get_ready_to_report() -> None:
-    """Loads PyTorch, which the report's pictures want, while there is nothing else to do."""
-    threading.Thread(target=importlib.import_module, args=("search.found",), daemon=True).start()
 
 
 class Recorder:
@@ -52,8 +42,6 @@ class Recorder:
 
     def next_job(self) -> Job | Wait | Done:
         job = self.queue.next_job()
-        if isinstance(job, Wait | Done) and self.queue.space.gallery and (self.queue.pace or QUICK) < QUICK:
-            get_ready_to_report()
         if isinstance(job, Done):
             self.tidy()
         self.view.show(self.queue)
