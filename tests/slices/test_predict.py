@@ -3,92 +3,23 @@
 import csv
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import lightning as L
 import numpy as np
 import pytest
 import tifffile
-import torch
-from PIL import Image
-from torch import Tensor
 
 from spaces.read import read as read_space
+from tests.slices.grey import UPRIGHT, Grey, Predict, depth, grey, series, table
 from trainables import byname
-from trainables.slices import inputs, phantom, quicknii
+from trainables.slices import inputs, quicknii
 from trainables.slices.data import SliceData
 from trainables.slices.predict import SlicePredictor
-from trainables.slices.truth import errors
 
 GLTA = Path(__file__).parents[2].parent / "shared/data/glta"
-UPRIGHT = torch.tensor([478.0, 0, 334, -508, 0, 0, 0, 0, -386])  # coronal, at depth 0
-Predict = Callable[..., list[str]]
-
-
-class Grey(L.LightningModule):
-    """Reads the depth of a section from its grey: `depth` voxels for white; then adds `off` (9,)."""
-
-    def __init__(self, depth: float = 400.0, off: tuple[float, ...] = (0,) * 9) -> None:
-        super().__init__()
-        self.depth, self.off = depth, torch.tensor(off)
-
-    def forward(self, images: Tensor) -> Tensor:
-        planes = UPRIGHT.repeat(len(images), 1) + self.off
-        planes[:, 1] += self.depth * images.mean(dim=(1, 2, 3))
-        return planes
-
-
-@pytest.fixture(scope="module")
-def data() -> SliceData:
-    return SliceData(image_size=32, train=16, val=4, test=4)
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    """Six sections that get darker from number 10 to number 35."""
-    folder = tmp_path / "brain"
-    folder.mkdir()
-    for number in range(10, 40, 5):
-        grey(200 - 4 * number).save(folder / f"mouse_s{number:03}.png")
-    return folder
-
-
-def grey(value: int, size: tuple[int, int] = (60, 40)) -> Image.Image:
-    return Image.new("L", size, value)
-
-
-def depth(number: int) -> float:
-    """Where Grey sees the sections of `source`."""
-    return 400 * (200 - 4 * number) / 255
-
-
-@pytest.fixture
-def predict(data: SliceData, source: Path, tmp_path: Path) -> Predict:
-    """Predicts `source` into `out/`, without pictures, and returns what is said."""
-
-    def run(*members: L.LightningModule, **options: Any) -> list[str]:
-        out = tmp_path / "out"
-        out.mkdir(exist_ok=True)
-        predictor = SlicePredictor(members or [Grey()], data)
-        return predictor.predict(source, out, {**predictor.options, "overview": False, **options})
-
-    return run
-
-
-def series(out: Path) -> quicknii.Series:
-    """What was written, which is the same in all three formats."""
-    first, *others = (quicknii.read(out / f"series.{ending}") for ending in ("json", "xml", "csv"))
-    for other in others:
-        assert other.sections == first.sections
-    return first
-
-
-def table(out: Path) -> dict[str, dict[str, str]]:
-    with open(out / "sections.csv", newline="") as file:
-        return {row["filename"]: row for row in csv.DictReader(file)}
 
 
 # The files
@@ -258,98 +189,6 @@ def test_options_that_cannot_be_meant_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=re.escape(says)):
         predict(**options)
-
-
-# The truth
-
-
-def true_series(source: Path, **change: Any) -> Path:
-    """An anchoring file in which the sections of `source` lie 4 voxels in front of where Grey sees them."""
-    sections = []
-    for number in range(10, 40, 5):
-        plane = UPRIGHT.tolist()
-        plane[1] = depth(number) + 4
-        name = f"mouse_s{number:03}.png"
-        sections.append({"filename": name, "anchoring": plane, "width": 60, "height": 40, "nr": number})
-    target = change.pop("target", phantom.TARGET)
-    for number, anchoring in change.items():
-        sections[int(number)]["anchoring"] = anchoring
-    path = source.parent / "truth.json"
-    path.write_text(json.dumps({"name": "", "target": target, "slices": sections}))
-    return path
-
-
-def test_known_planes_are_compared(predict: Predict, source: Path, tmp_path: Path) -> None:
-    said = predict(truth=true_series(source))
-    assert said[-1].startswith("6 sections of known plane: distance median 100 µm, 90 % within 100 µm")
-    for row in table(tmp_path / "out").values():
-        assert float(row["distance_um"]) == pytest.approx(100, abs=0.1)
-        assert float(row["depth_error_um"]) == pytest.approx(-100, abs=0.1)
-        assert float(row["cut_error_degrees"]) == float(row["turn_error_degrees"]) == 0
-    with Image.open(tmp_path / "out" / "truth.png") as plot:
-        assert len(plot.getcolors()) > 3  # type: ignore[arg-type]
-
-
-def test_known_planes_that_cannot_be_meant_leave_the_others(
-    predict: Predict, source: Path, tmp_path: Path
-) -> None:
-    path = true_series(source, **{"0": [float("nan")] * 9, "1": [0.0] * 9, "2": None, "3": [1e400] * 9})
-    (source / "mouse_s030.png").unlink()
-    said = predict(truth=path)
-    refused = [line for line in said if line.endswith("it is not compared")]
-    assert len(refused) == 3
-    for name, line in zip(("mouse_s010.png", "mouse_s015.png", "mouse_s025.png"), refused, strict=True):
-        assert name in line
-    assert "of known plane, but not among the predicted sections: mouse_s030.png" in said
-    assert said[-1].startswith("1 sections of known plane")
-    rows = table(tmp_path / "out")
-    assert [name for name, row in rows.items() if row["distance_um"]] == ["mouse_s035.png"]
-    (source / "mouse_s035.png").unlink()
-    assert predict(truth=path)[-1] == "no predicted section has a known plane"
-
-
-def test_a_truth_in_another_atlas_or_none_at_all_is_refused(predict: Predict, source: Path) -> None:
-    with pytest.raises(ValueError, match="is for the atlas WHS_SD_Rat_v4_39um"):
-        predict(truth=true_series(source, target="WHS_SD_Rat_v4_39um"))
-    with pytest.raises(ValueError, match="there is no file"):
-        predict(truth=source / "none.json")
-
-
-def test_errors_take_a_plane_s_distance_apart() -> None:
-    true = UPRIGHT.double().numpy()[None].repeat(3, axis=0)
-    moved, cut, turned = true.copy()
-    moved[:3] += [3, -8, 0]
-    angle = np.radians(5)
-    centre = true[0, :3] + true[0, 3:6] / 2 + true[0, 6:] / 2
-    cut[3:6] = [-508 * np.cos(angle), -508 * np.sin(angle), 0]
-    turned[3:6] = [-508 * np.cos(angle), 0, -508 * np.sin(angle)]
-    turned[6:] = [386 * np.sin(angle), 0, -386 * np.cos(angle)]
-    for plane in (cut, turned):
-        plane[:3] = centre - plane[3:6] / 2 - plane[6:] / 2
-    found = errors(np.stack([moved, cut, turned]), true, 25.0)
-    np.testing.assert_allclose(found.depth_um, [-200, 0, 0], atol=1e-6)
-    np.testing.assert_allclose(found.cut_degrees, [0, 5, 0], atol=1e-5)
-    np.testing.assert_allclose(np.abs(found.turn_degrees), [0, 0, 5], atol=1e-5)
-    assert found.distance_um[0] == pytest.approx(25 * np.hypot(3, 8))
-
-
-def test_planes_beyond_those_of_training_are_marked(
-    predict: Predict, data: SliceData, source: Path, tmp_path: Path
-) -> None:
-    low, high = data.plane_range()
-    middle = (low + high) / 2
-
-    class Middle(Grey):
-        def forward(self, images: Tensor) -> Tensor:
-            planes = middle.repeat(len(images), 1)
-            planes[0, 1] = high[1] + 1
-            planes[1, [2, 8]] = low[[2, 8]] - 1
-            return planes
-
-    said = predict(Middle())
-    assert said[-1] == "2 sections lie beyond the training planes' range (sections.csv: extrapolated)"
-    marks = [row["extrapolated"] for row in table(tmp_path / "out").values()]
-    assert marks == ["oy", "oz vz", "", "", "", ""]
 
 
 # Bad input
