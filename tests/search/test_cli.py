@@ -139,7 +139,7 @@ def test_an_interrupted_search_is_resumed(tiny, unbroken, tmp_path, sent, engine
         said = process.stderr.read()
         code = process.wait(timeout=10)
     if sent is not signal.SIGKILL:
-        assert code == 130
+        assert code == 130, said
         assert f"go on with: python -m search resume {tmp_path}/r" in said
     interrupted = json.loads(search("show", tmp_path / "r", "--json").stdout)
     assert interrupted["status"] == "interrupted"
