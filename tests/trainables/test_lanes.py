@@ -88,6 +88,8 @@ def test_what_does_not_fit_is_trained_in_parts(tmp_path, monkeypatch):
     monkeypatch.setattr("trainables.train.pack_memory", lambda: 8 * state * 2)
     in_parts = list(train(DIGITS, five, 0, 2, str(tmp_path / "parts.safetensors")))
     for one, other in zip(at_once, in_parts, strict=True):
+        assert one.note is None
+        assert "fit in memory" in other.note
         assert set(one.metrics) == set(other.metrics) == {0, 1, 2, 3, 4}
         for number in one.metrics:
             assert one.metrics[number]["val/loss"] == pytest.approx(
@@ -104,6 +106,7 @@ def test_somebodys_own_module_is_trained_lane_by_lane(tmp_path):
     epochs = list(train(plan, three, 0, 2, str(tmp_path / "c.safetensors")))
     assert [epoch.epoch for epoch in epochs] == [1, 2]
     assert all(set(epoch.metrics) == {0, 1, 2} for epoch in epochs)
+    assert all("no Learner" in epoch.note for epoch in epochs)
     alone = list(train(plan, [three[1]], 0, 2, str(tmp_path / "d.safetensors")))
     assert alone[-1].metrics[1]["val_loss"] == epochs[-1].metrics[1]["val_loss"]
 
