@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from results import open_run
@@ -200,11 +201,11 @@ def test_more_gpus_than_there_are(tiny, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
-def test_help_has_an_example_everywhere():
-    for command in ("run", "resume", "show", "list", "spaces", "new", "check"):
-        result = CliRunner().invoke(app, [command, "--help"])
-        assert result.exit_code == 0
-        assert f"python -m search {command}" in result.stdout
+@pytest.mark.parametrize("command", sorted(typer.main.get_command(app).commands))  # type: ignore[attr-defined]
+def test_help_has_an_example_everywhere(command):
+    result = CliRunner().invoke(app, [command, "--help"])
+    assert result.exit_code == 0
+    assert f"Example: python -m search {command}" in result.stdout
 
 
 def test_the_command_line_starts_without_torch_and_ray():
