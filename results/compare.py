@@ -7,8 +7,9 @@ from typing import Any
 
 from results import figures
 from results.analysis import Cost, Step, cost, progress
+from results.files import write_text
 from results.history import history
-from results.report import page, params_of, trial_table, write_page
+from results.report import page, params_of, trial_table
 from results.stats import Estimate
 from results.store import Run
 
@@ -140,7 +141,7 @@ def write(found: Sequence[Column], path: Path) -> Path:
         winners=winners(found),
         differences=differences(found),
     )
-    return write_page(path, html)
+    return write_text(path, html)
 
 
 def leader(found: Sequence[Column]) -> tuple[Column, float] | None:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from results import environment, figures, text
 from results.analysis import Cost, advice, cost, ladder, progress
 from results.figures import Figure
+from results.files import write_text
 from results.history import history
 from results.parameters import dimensions, explored, importance
 from results.picture import Picture
@@ -36,14 +36,7 @@ class Extras:
 
 def write(run: Run, extras: Extras) -> Path:
     """Writes `report.html` into the run's folder, whole or not at all, and returns its path."""
-    return write_page(run.path / "report.html", render(run, extras))
-
-
-def write_page(path: Path, html: str) -> Path:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(html, encoding="utf-8")
-    temporary.replace(path)
-    return path
+    return write_text(run.path / "report.html", render(run, extras))
 
 
 def render(run: Run, extras: Extras) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from results.files import write_text
 from results.store import Run, open_run
 from search.config import RunConfig
 from spaces.params import nearest
@@ -38,9 +39,7 @@ def new_folder(config: RunConfig) -> Path:
 
 
 def write_config(folder: Path, config: RunConfig) -> None:
-    temporary = folder / ".config.yaml"
-    temporary.write_text(yaml.safe_dump(config.plain(), sort_keys=False))
-    temporary.replace(folder / "config.yaml")
+    write_text(folder / "config.yaml", yaml.safe_dump(config.plain(), sort_keys=False))
 
 
 def find(name: str, storage: str) -> Run:

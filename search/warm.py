@@ -13,6 +13,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+from results.files import write_text
 from results.store import Run
 from search.config import RunConfig
 from search.sampler import Observation
@@ -109,9 +110,7 @@ def observations(run: Run, config: RunConfig) -> Iterator[Observation]:
 
 def write(folder: Path, warm: Warm) -> None:
     """Keeps it in a run's folder."""
-    temporary = folder / f".{FILE}"
-    temporary.write_text(json.dumps(asdict(warm)))
-    temporary.replace(folder / FILE)
+    write_text(folder / FILE, json.dumps(asdict(warm)))
 
 
 def read(folder: Path) -> Warm:
