@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import optuna
+import pyarrow as pa
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import create_trial
 
 from results.history import Finish
+from results.store import column_type
 
 ENOUGH = 10  # values that an importance needs
 AMPLE = 10  # and as many a parameter make a later rung the better one to ask
@@ -78,6 +80,8 @@ def dimensions(params: Mapping[str, Any]) -> list[Dimension]:
             continue
         options = plain["choices"] if isinstance(plain, Mapping) else plain
         if isinstance(options, list) and len(options) > 1:
+            if column_type(options) == pa.string():
+                options = [option if option is None else str(option) for option in options]
             found.append(Dimension(name, options=tuple(options)))
     return found
 

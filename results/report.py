@@ -76,7 +76,7 @@ def render(run: Run, extras: Extras) -> str:
         mode=mode,
         direction="lower" if mode == "min" else "higher",
         winner=winner,
-        params={} if winner is None else params_of(winner),
+        params={} if winner is None else run.params(winner),
         scores=scores(run, rows, default),
         confirmation=run.confirmation(),
         verdict=verdict(run.confirmation()),
@@ -148,11 +148,6 @@ def short(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.6g}") if math.isfinite(value) else None
     return value
-
-
-def params_of(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of a trial that count for it."""
-    return {k.removeprefix("param/"): v for k, v in row.items() if k.startswith("param/") and v is not None}
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,12 @@ import yaml
 
 from search.fidelity import checked
 from search.rungs import milestones
-from search.sampler import SAMPLERS
 from spaces import read as spaces
 from spaces.params import nearest
 from spaces.space import Space
 
 ENGINES = ("ray", "local")
+SAMPLERS = ("tpe", "random")
 LOGGERS = {"none": "", "csv": "", "tensorboard": "tensorboard", "mlflow": "mlflow-skinny", "wandb": "wandb"}
 FILE = Path(__file__).parent / "config.yaml"
 WHERE = "search/config.yaml or"

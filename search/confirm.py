@@ -15,12 +15,13 @@ from typing import Any
 
 from results import stats
 from results.store import open_run, write_confirmed
+from results.text import number
 from search.config import RunConfig
 from search.job import DEFAULT, Job, Lane, Report, State, Trial
 from search.queue import DONE, WAIT
 from search.recorder import column_types
 from search.rungs import Done, Wait
-from search.view import Progress, View, number
+from search.view import Progress, View
 from spaces.space import Space
 
 Key = tuple[str, int]  # a configuration's name and a seed

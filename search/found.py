@@ -8,10 +8,9 @@ from typing import Any
 import lightning as L
 
 from results.store import Run
-from search.config import from_plain
+from search.folders import read_config
 from search.job import DEFAULT, first_seed
 from search.run import setup
-from spaces.space import Space
 from trainables import checkpoint
 from trainables.train import Lane, Setup, build
 
@@ -89,26 +88,20 @@ def searched(run: Run, row: Mapping[str, Any]) -> Model:
             f"run {run.name} keeps no checkpoint of trial {row['trial']} ({row['state']} after "
             f"{row['epochs']} epochs): it keeps those of complete trials and of the best one"
         )
-    config = from_plain(run.config, str(run.path / "config.yaml"))
+    config = read_config(run)
     number, epochs = row["trial"], row["epochs"]
     seed = first_seed(config.seed, number, config.weights_seed)
-    lane = Lane(number, params_of(row, config.space), seed, str(path))
+    lane = Lane(number, config.space.params_in(row), seed, str(path))
     return Model(f"trial {number}", lane, Setup(**setup(config)), epochs, row["objective"])
 
 
 def confirmed(run: Run, row: Mapping[str, Any]) -> Model:
     """The model of a row of the confirmation's table."""
-    config = from_plain(run.config, str(run.path / "config.yaml"))
+    config = read_config(run)
     number = DEFAULT if row["trial"] is None else row["trial"]
-    lane = Lane(number, params_of(row, config.space), row["seed"], str(run.path / row["checkpoint"]))
+    lane = Lane(number, config.space.params_in(row), row["seed"], str(run.path / row["checkpoint"]))
     plan = replace(Setup(**setup(config)), batch_seed=row["seed"])
     return Model(f"{row['config']}, seed {row['seed']}", lane, plan, row["epoch"], row["val"])
-
-
-def params_of(row: Mapping[str, Any], space: Space) -> dict[str, Any]:
-    """The parameters in a row of a table; one that does not count beside the others is null and left out."""
-    values = {name: row[f"param/{name}"] for name in space.params if f"param/{name}" in row}
-    return {name: value for name, value in values.items() if value is not None or None in space.params[name]}
 
 
 def kept(run: Run, row: Mapping[str, Any]) -> Path | None:

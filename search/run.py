@@ -13,11 +13,11 @@ from typing import Any
 from results import environment
 from results.store import Run, open_run
 from search import warm
-from search.config import RunConfig, check_logger, from_plain
+from search.config import RunConfig, check_logger
 from search.confirm import confirm_winners, confirmed, jobs, plan_of, with_value
 from search.engines.local import LocalEngine
 from search.fidelity import stages
-from search.folders import find, locked, new_folder, short, write_config
+from search.folders import find, locked, new_folder, read_config, short, write_config
 from search.gauges import Gauges
 from search.noise import Noise, quiet
 from search.queue import Plan, Queue
@@ -103,7 +103,7 @@ def check_test(config: RunConfig) -> None:
 
 def as_it_was(run: Run) -> tuple[RunConfig, list[str]]:
     """A run's configuration, and what is to be noted of its data. Raises ValueError if that has changed."""
-    config = from_plain(run.config, str(run.path / "config.yaml"))
+    config = read_config(run)
     now, notes = prepared(config)
     was, new = (c.space.options.get("content") for c in (config, now))
     if was != new:

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from results.stats import DEFAULT, Confirmation, Confirmed, Estimate
 from results.store import Run
-from search.view import duration, number
+from results.text import duration, number, plain
 
 TOP = 10  # trials on the screen
 LEARNED = 0.01  # of the baseline that a value must be better by to say that anything was learned
@@ -169,11 +169,6 @@ def states(trials: Sequence[dict[str, Any]]) -> str:
     names = [row["state"] for row in trials]
     counts = ", ".join(f"{names.count(name)} {name}" for name in sorted(set(names)))
     return f"{len(trials)} trials" + (f": {counts}" if counts else "")
-
-
-def plain(value: Any) -> str:
-    """A value of any kind, for people."""
-    return number(value) if isinstance(value, float) else str(value)
 
 
 def print_table(rows: Sequence[dict[str, Any]]) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from results.files import write_text
 from results.store import Run
 from search.config import RunConfig
+from search.folders import read_config
 from search.sampler import Observation
 
 TOP = 5  # trials of the earlier run to begin with
@@ -62,17 +63,9 @@ def first_ones(run: Run) -> Iterator[dict[str, Any]]:
     valued = [row for row in run.trials.to_pylist() if row["objective"] is not None]
     ranked = sorted(valued, key=lambda row: (sign * row["objective"], row["trial"]))
     first = [row for number in confirmed for row in valued if row["trial"] == number]
+    space = read_config(run).space
     for row in [*first, *ranked]:
-        yield params_of(run, row)
-
-
-def params_of(run: Run, row: dict[str, Any]) -> dict[str, Any]:
-    """The parameters of a trial; a null of one that counts only sometimes means that it did not."""
-    return {
-        name: row[f"param/{name}"]
-        for name, plain in run.config["params"].items()
-        if row[f"param/{name}"] is not None or not (isinstance(plain, dict) and "when" in plain)
-    }
+        yield space.params_in(row)
 
 
 def difference(run: Run, config: RunConfig) -> str | None:
@@ -92,8 +85,9 @@ def observations(run: Run, config: RunConfig) -> Iterator[Observation]:
     """The trials whose parameters are a configuration of the space, with their values at its rungs."""
     sign, metric = config.space.objective.sign, config.space.objective.metric
     values = {(row["trial"], row["epoch"]): row[metric] for row in run.epochs.to_pylist()}
+    space = read_config(run).space
     for row in run.trials.to_pylist():
-        params = params_of(run, row)
+        params = space.params_in(row)
         if not config.space.holds(params) or row["state"] == "failed":
             continue
         seen: list[float] = []

@@ -66,6 +66,10 @@ class Space:
                 values[name] = choose(name, param, values)
         return values
 
+    def params_in(self, row: Mapping[str, Any]) -> dict[str, Value]:
+        """The configuration in a row of a run's table, where a parameter that does not count is null."""
+        return self.configuration(lambda name, param, values: param.from_column(row[f"param/{name}"]))
+
     def holds(self, values: Mapping[str, Any]) -> bool:
         """Whether these are a configuration of the space: all that count, each within its range."""
         own = self.configuration(lambda name, param, _: values.get(name, param.middle))

@@ -58,7 +58,13 @@ def test_a_run_ends_with_its_report_and_without_one_just_as_well(tmp_path, monke
 
 
 @pytest.mark.parametrize(
-    "trials, more", [(1, []), (2, ["epochs=1"]), (3, ["param.lr=0.001", "param.depth=2"])]
+    "trials, more",
+    [
+        (1, []),
+        (2, ["epochs=1"]),
+        (3, ["param.lr=0.001", "param.depth=2"]),
+        (12, ["param.loss=[mse,16,null]"]),
+    ],
 )
 def test_small_runs_have_reports_too(trials, more, tmp_path, monkeypatch):
     assert make(make_run(tmp_path, monkeypatch, trials, "small", *more)).stat().st_size > 1e6

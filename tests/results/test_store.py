@@ -8,6 +8,8 @@ import yaml
 
 from results import open_run
 from results.store import best_row, column_type, write_epochs, write_trials
+from spaces.params import Choice
+from spaces.space import Objective, Space
 
 CONFIG = {"space": "s", "trials": 3, "objective": {"metric": "val/f", "mode": "min"}}
 
@@ -36,6 +38,15 @@ def test_what_is_written_is_read(folder):
     ]
     assert run.baseline == 2.0
     assert not [path for path in folder.rglob(".*") if path.is_file()]
+
+
+def test_choices_of_several_types_are_text_in_the_table_and_themselves_again(folder):
+    space = Space("s", "", "a:b", "a:b", Objective("val/f", "min"), {"n": Choice((16, "auto", None, True))})
+    rows = [row(i, "complete", 0.5, **{"param/n": n}) for i, n in enumerate(space.params["n"].options)]
+    write_trials(folder, rows, {"n": column_type(space.params["n"].options)})
+    found = open_run(folder).trials.to_pylist()
+    assert [one["param/n"] for one in found] == ["16", "auto", None, "True"]
+    assert repr([space.params_in(one)["n"] for one in found]) == "[16, 'auto', None, True]"
 
 
 @pytest.mark.parametrize(

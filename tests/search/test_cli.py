@@ -208,6 +208,14 @@ def test_help_has_an_example_everywhere(command):
     assert f"Example: python -m search {command}" in result.stdout
 
 
-def test_the_command_line_starts_without_torch_and_ray():
-    code = "import search, search.cli, sys; sys.exit(bool({'torch', 'ray', 'optuna'} & set(sys.modules)))"
+@pytest.mark.parametrize(
+    ("modules", "heavy"),
+    [
+        ("search.cli", {"torch", "ray", "optuna", "pyarrow", "hydra"}),
+        ("search.show, search.folders", {"torch", "ray", "optuna", "hydra"}),  # show and list
+        ("search.run", {"torch", "ray"}),
+    ],
+)
+def test_the_command_line_starts_without_what_it_needs_not(modules, heavy):
+    code = f"import {modules}, sys; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=os.environ).returncode == 0
