@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from results import environment, figures, text
 from results.analysis import Cost, advice, cost, ladder, progress
+from results.baselines import baselines
 from results.figures import Figure
 from results.files import write_text
 from results.history import history
@@ -54,7 +55,7 @@ def render(run: Run, extras: Extras) -> str:
     default = by_number.get(extras.default) if extras.default is not None else None
     default_value = default["objective"] if default else None
     valued = any(row["objective"] is not None for row in rows)
-    marks = {"constant prediction": run.baseline, "default": default_value}
+    marks = {**{baseline.name: baseline.value for baseline in baselines(run)}, "default": default_value}
     sections = {
         "curves": [
             figures.curves(
@@ -78,6 +79,7 @@ def render(run: Run, extras: Extras) -> str:
         winner=winner,
         params={} if winner is None else run.params(winner),
         scores=scores(run, rows, default),
+        baselines=baselines(run),
         confirmation=run.confirmation(),
         verdict=verdict(run.confirmation()),
         cost=spent,
@@ -161,7 +163,7 @@ class Score:
 
 
 def scores(run: Run, rows: Sequence[Mapping[str, Any]], default: Mapping[str, Any] | None) -> list[Score]:
-    """The best, the runner-up, the default and the constant prediction, by the search's own values."""
+    """The best, the runner-up, the default and the baselines, by the search's own values."""
     sign = 1 if run.config["objective"]["mode"] == "min" else -1
     valued = [row for row in rows if row["objective"] is not None]
     ranked = sorted(valued, key=lambda row: (sign * row["objective"], row["trial"]))[:2]
@@ -181,9 +183,10 @@ def scores(run: Run, rows: Sequence[Mapping[str, Any]], default: Mapping[str, An
         value = default["objective"]
         name = f"default: trial {default['trial']}"
         found.append(Score(name, value, default["epochs"], sign * (value - first) or 0.0))
-    if run.baseline is not None:
-        found.append(Score("constant prediction", run.baseline, None, sign * (run.baseline - first)))
-    return found
+    return found + [
+        Score(baseline.name, baseline.value, None, sign * (baseline.value - first))
+        for baseline in baselines(run)
+    ]
 
 
 def verdict(said: Confirmation | None) -> str:

@@ -73,13 +73,6 @@ class Run:
         whole = len(states) >= self.config["trials"] and not any(state in ACTIVE for state in states)
         return "finished" if whole else "interrupted"
 
-    @property
-    def baseline(self) -> float | None:
-        """The objective of the best prediction that looks at no input, where the trainable knows it."""
-        if "val/baseline" not in self.epochs.column_names or not self.epochs.num_rows:
-            return None
-        return self.epochs["val/baseline"][0].as_py()
-
     def best(self) -> dict[str, Any] | None:
         """The row of the best trial; None before the first value."""
         return best_row(self.trials.to_pylist(), self.config["objective"]["mode"])

@@ -58,12 +58,12 @@ def pictures(run: Run, config: RunConfig) -> tuple[list[Picture], str]:
 def again(config: RunConfig, number: int, params: Mapping[str, Any]) -> str:
     """The command that trains a trial of this run again, alone and to the end: the same curve.
 
-    To the digit where it was trained alone; lanes of a pack agree within the tolerance of packs.
+    To the digit where it was trained alone; lanes of a pack agree within the tolerance of packs. A space
+    file goes by the path that it had when the run was begun.
     """
     space = config.space
-    shipped = space.name in read.names()
-    before = read.read(space.name) if shipped else None
-    given: dict[str, Any] = {"space": space.name if shipped else f"{space.name}.yaml"}
+    before = read.read(space.name) if space.file is None else None
+    given: dict[str, Any] = {"space": space.file or space.name}
     for prefix, values, known in (
         ("data.", space.options, before.options if before else None),
         ("", space.settings, before.settings if before else None),

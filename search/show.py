@@ -7,12 +7,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from results.baselines import Baseline, baselines
 from results.stats import DEFAULT, Confirmation, Confirmed, Estimate
 from results.store import Run
 from results.text import duration, number, plain
 
 TOP = 10  # trials on the screen
-LEARNED = 0.01  # of the baseline that a value must be better by to say that anything was learned
 
 
 def summary(run: Run) -> dict[str, Any]:
@@ -23,7 +23,8 @@ def summary(run: Run) -> dict[str, Any]:
         "run": run.name,
         "space": run.config["space"],
         "status": run.status,
-        "objective": {**run.config["objective"], "baseline": run.baseline},
+        "objective": {**run.config["objective"], "baseline": None, "nearest": None}
+        | {baseline.key: baseline.value for baseline in baselines(run)},
         "best": trial(best) if best else None,
         "confirmed": asdict(confirmed) if confirmed else None,
         "trials": trials,
@@ -67,7 +68,7 @@ def print_run(run: Run) -> None:
     else:
         console.print(
             f"best {objective['metric']} ({objective['mode']}): [bold]{number(best['value'])}[/bold] "
-            f"after {best['epochs']} epochs, trial {best['trial']}{against(objective, best['value'])}"
+            f"after {best['epochs']} epochs, trial {best['trial']}{against(baselines(run))}"
         )
         console.print("  " + ", ".join(f"{k}={plain(v)}" for k, v in best["params"].items()), markup=False)
         print_table([line(row) for row in top(run, found)])
@@ -135,14 +136,12 @@ def span(of: Estimate) -> str:
     return "" if of.low is None or of.high is None else f"({number(of.low)} to {number(of.high)})"
 
 
-def against(objective: dict[str, Any], value: float) -> str:
-    """How a value stands to the constant prediction."""
-    baseline = objective["baseline"]
-    if baseline is None:
-        return ""
-    gain = (baseline - value) * (1 if objective["mode"] == "min" else -1)
-    return f"; the constant prediction scores {number(baseline)}" + (
-        "" if gain > LEARNED * abs(baseline) else ": [bold red]nothing was learned[/bold red]"
+def against(known: Sequence[Baseline]) -> str:
+    """How the best stands to predictions that take no training."""
+    return "".join(
+        f"; the {baseline.name} scores {number(baseline.value)}"
+        + (f": [bold red]{baseline.verdict}[/bold red]" if baseline.verdict else "")
+        for baseline in known
     )
 
 

@@ -40,6 +40,7 @@ class Space:
     gallery: str | None = None  # package.module:function that shows the best model in the report
     predictor: str | None = None  # package.module:Class of the Predictor
     seeds: tuple[Mapping[str, Value], ...] = ()  # known good points; the first is the default configuration
+    file: str | None = None  # the path that it was asked for by; None of those that Ladder brings
 
     def default(self) -> dict[str, Value]:
         """The configuration to beat: the first of the seeds; what it leaves open is in the middle."""

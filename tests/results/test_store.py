@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from results import open_run
+from results.baselines import baselines
 from results.store import best_row, column_type, write_epochs, write_trials
 from spaces.params import Choice
 from spaces.space import Objective, Space
@@ -36,7 +37,9 @@ def test_what_is_written_is_read(folder):
     assert run.epochs.to_pylist() == [
         {"trial": 0, "epoch": 1, "seconds": 1.5, "val/baseline": 2.0, "val/f": 0.5}
     ]
-    assert run.baseline == 2.0
+    assert [(known.name, known.value, known.beaten) for known in baselines(run)] == [
+        ("constant prediction", 2.0, True)
+    ]
     assert not [path for path in folder.rglob(".*") if path.is_file()]
 
 
@@ -70,7 +73,7 @@ def test_status(folder, states, status):
 
 def test_a_run_that_has_just_begun(folder):
     run = open_run(folder)
-    assert (run.trials.num_rows, run.epochs.num_rows, run.best(), run.baseline) == (0, 0, None, None)
+    assert (run.trials.num_rows, run.epochs.num_rows, run.best(), baselines(run)) == (0, 0, None, [])
 
 
 def test_no_run(tmp_path):
