@@ -115,6 +115,11 @@ def jobs(plan: ConfirmPlan, structure: Sequence[str], done: Collection[Key]) -> 
     ]
 
 
+def unconfirmed(config: RunConfig, folder: Path, trials: Sequence[Trial]) -> list[Job]:
+    """What is left to train of what a run's configuration asks to be confirmed. Raises ValueError."""
+    return jobs(plan_of(config, trials), config.space.structure, confirmed(folder))
+
+
 class ConfirmQueue:
     """The four verbs for the jobs of a plan. `folder` is the run's."""
 
