@@ -11,10 +11,10 @@ from typing import Any
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from results import environment, figures, text
+from results import environment, figures, landscape, text
 from results.analysis import Cost, advice, cost, ladder, progress
 from results.baselines import baselines
-from results.figures import Figure
+from results.charts import Figure
 from results.files import write_text
 from results.history import history
 from results.parameters import dimensions, explored, importance
@@ -63,9 +63,9 @@ def render(run: Run, extras: Extras) -> str:
             ),
             *figures.best_so_far(steps, marks, mode),
         ],
-        "parallel": [figures.parallel(rows, dims, metric, mode)] if dims else [],
-        "slices": figures.slices(rows, dims, mode),
-        "contours": figures.contours(rows, dims, mode),
+        "parallel": [landscape.parallel(rows, dims, metric, mode)] if dims else [],
+        "slices": landscape.slices(rows, dims, mode),
+        "contours": landscape.contours(rows, dims, mode),
     }
     return page(
         "report.html.jinja",

@@ -234,7 +234,8 @@ def test_compare(tmp_path, monkeypatch):
 
 
 def test_of_equal_trials_all_figures_name_the_same_one():
-    from results.figures import best_trial, contours, parallel, slices
+    from results.charts import best_trial
+    from results.landscape import contours, parallel, slices
     from results.parameters import Dimension
 
     dims = [Dimension("x"), Dimension("y")]
