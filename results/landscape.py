@@ -21,6 +21,7 @@ from results.charts import (
     value_axis,
 )
 from results.parameters import Dimension, surface
+from results.store import best_first
 
 AXES = 8  # of parallel coordinates: more can't be told apart
 CONTOURS = 3  # parameters whose pairs are drawn
@@ -28,10 +29,8 @@ CONTOURS = 3  # parameters whose pairs are drawn
 
 def parallel(rows: Sequence[Row], dims: Sequence[Dimension], metric: str, mode: str) -> Figure:
     """A line a trial through its parameters to its objective; better ones are stronger and in front."""
-    sign = 1 if mode == "min" else -1
-    valued = [row for row in rows if row["objective"] is not None]
+    valued = best_first(rows, mode)[::-1]  # the best last
     chosen = [dim for dim in dims if len(having(valued, [dim])) == len(valued)][:AXES]
-    valued.sort(key=lambda row: (-sign * row["objective"], -row["trial"]))  # the best last
     objectives = [row["objective"] for row in valued]
     low, high = robust_range(objectives, extremes(objectives, mode))
     crowd, data = len(valued), []
@@ -122,14 +121,12 @@ def shade(number: int, count: int) -> int:
 
 def contours(rows: Sequence[Row], dims: Sequence[Dimension], mode: str) -> list[Figure]:
     """The pairs of the first parameters: the mean rank of the trials near each point, and the trials."""
-    sign = 1 if mode == "min" else -1
     best = best_trial(rows, mode)
     numbers = [dim for dim in dims if not dim.options]
     chosen = (numbers if len(numbers) > 1 else list(dims))[:CONTOURS]
     figures = []
     for x, y in ((x, y) for i, x in enumerate(chosen) for y in chosen[i + 1 :]):
-        valued = [row for row in having(rows, [x, y]) if row["objective"] is not None]
-        valued.sort(key=lambda row: (-sign * row["objective"], -row["trial"]))  # the best last
+        valued = best_first(having(rows, [x, y]), mode)[::-1]  # the best last
         # Ranks, from 0 for the worst: one outlier would else take all the colours.
         points = [(row[f"param/{x.name}"], row[f"param/{y.name}"], float(n)) for n, row in enumerate(valued)]
         cells = surface((x, y), points)

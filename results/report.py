@@ -20,7 +20,7 @@ from results.history import history
 from results.parameters import dimensions, explored, importance
 from results.picture import Picture
 from results.stats import Confirmation
-from results.store import Run
+from results.store import Run, best_first
 
 PAGE = Path(__file__).parent / "page"
 
@@ -164,12 +164,11 @@ class Score:
 
 def scores(run: Run, rows: Sequence[Mapping[str, Any]], default: Mapping[str, Any] | None) -> list[Score]:
     """The best, the runner-up, the default and the baselines, by the search's own values."""
-    sign = 1 if run.config["objective"]["mode"] == "min" else -1
-    valued = [row for row in rows if row["objective"] is not None]
-    ranked = sorted(valued, key=lambda row: (sign * row["objective"], row["trial"]))[:2]
-    if not ranked:
+    mode = run.config["objective"]["mode"]
+    sign, top = 1 if mode == "min" else -1, best_first(rows, mode)[:2]
+    if not top:
         return []
-    first = ranked[0]["objective"]
+    first = top[0]["objective"]
     found = [
         Score(
             f"{what}: trial {row['trial']}",
@@ -177,7 +176,7 @@ def scores(run: Run, rows: Sequence[Mapping[str, Any]], default: Mapping[str, An
             row["epochs"],
             sign * (row["objective"] - first) or 0.0,
         )
-        for what, row in zip(("best", "runner-up"), ranked, strict=False)
+        for what, row in zip(("best", "runner-up"), top, strict=False)
     ]
     if default is not None and default["objective"] is not None:
         value = default["objective"]

@@ -112,10 +112,14 @@ def best_row(rows: Iterable[Mapping[str, Any]], mode: str) -> dict[str, Any] | N
     A model that is better after fewer epochs is the better model. That the best of many noisy values
     flatters its trial is another matter, and the same at every rung.
     """
-    valued = [row for row in rows if row["objective"] is not None]
+    return next((dict(row) for row in best_first(rows, mode)), None)
+
+
+def best_first(rows: Iterable[Mapping[str, Any]], mode: str) -> list[Mapping[str, Any]]:
+    """The trials that have a value, the best first; of equal ones the earlier."""
     sign = 1 if mode == "min" else -1
-    best = min(valued, key=lambda row: (sign * row["objective"], row["trial"]), default=None)
-    return None if best is None else dict(best)
+    valued = [row for row in rows if row["objective"] is not None]
+    return sorted(valued, key=lambda row: (sign * row["objective"], row["trial"]))
 
 
 def open_run(path: str | Path) -> Run:

@@ -1,6 +1,6 @@
 """What the command line prints of runs: a summary as JSON, and the same as a screenful."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -9,7 +9,7 @@ from rich.table import Table
 
 from results.baselines import Baseline, baselines
 from results.stats import DEFAULT, Confirmation, Confirmed, Estimate
-from results.store import Run
+from results.store import Run, best_first
 from results.text import duration, number, plain
 
 TOP = 10  # trials on the screen
@@ -31,7 +31,7 @@ def summary(run: Run) -> dict[str, Any]:
     }
 
 
-def trial(row: dict[str, Any]) -> dict[str, Any]:
+def trial(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of the trials table as `show --json` gives it."""
     return {
         "trial": row["trial"],
@@ -71,7 +71,8 @@ def print_run(run: Run) -> None:
             f"after {best['epochs']} epochs, trial {best['trial']}{against(baselines(run))}"
         )
         console.print("  " + ", ".join(f"{k}={plain(v)}" for k, v in best["params"].items()), markup=False)
-        print_table([line(row) for row in top(run, found)])
+        valued = best_first(run.trials.to_pylist(), objective["mode"])
+        print_table([line(trial(row)) for row in valued[:TOP]])
     if said := run.confirmation():
         print_confirmation(said, objective, console)
     for row in [row for row in found["trials"] if row["error"]][:3]:
@@ -143,13 +144,6 @@ def against(known: Sequence[Baseline]) -> str:
         + (f": [bold red]{baseline.verdict}[/bold red]" if baseline.verdict else "")
         for baseline in known
     )
-
-
-def top(run: Run, found: dict[str, Any]) -> list[dict[str, Any]]:
-    """The trials with the best values."""
-    sign = 1 if found["objective"]["mode"] == "min" else -1
-    valued = [row for row in found["trials"] if row["value"] is not None]
-    return sorted(valued, key=lambda row: sign * row["value"])[:TOP]
 
 
 def line(row: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from results.files import write_text
-from results.store import Run
+from results.store import Run, best_first
 from search.config import RunConfig
 from search.folders import read_config
 from search.sampler import Observation
@@ -59,12 +59,10 @@ def first_ones(run: Run) -> Iterator[dict[str, Any]]:
     """The parameters of the confirmed trials, best first, then of all others that have a value."""
     said = run.confirmation()
     confirmed = [config.trial for config in said.configs if config.trial is not None] if said else []
-    sign = 1 if run.config["objective"]["mode"] == "min" else -1
-    valued = [row for row in run.trials.to_pylist() if row["objective"] is not None]
-    ranked = sorted(valued, key=lambda row: (sign * row["objective"], row["trial"]))
+    valued = best_first(run.trials.to_pylist(), run.config["objective"]["mode"])
     first = [row for number in confirmed for row in valued if row["trial"] == number]
     space = read_config(run).space
-    for row in [*first, *ranked]:
+    for row in [*first, *valued]:
         yield space.params_in(row)
 
 
