@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from results.text import duration, number
+from results.text import duration, number, plain
 from search.job import Job, Report, State, Trial
 from search.queue import Plan, Queue
 
@@ -176,7 +176,4 @@ def expected_epochs(plan: Plan) -> int:
 
 def parameters(trial: Trial) -> str:
     """A trial's parameters in one line."""
-    return ", ".join(
-        f"{name}={number(value) if isinstance(value, float) else value}"
-        for name, value in trial.params.items()
-    )
+    return ", ".join(f"{name}={plain(value)}" for name, value in trial.params.items())

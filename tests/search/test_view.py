@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from results.text import duration, number
 from search.engines.local import LocalEngine
 from search.recorder import Recorder
-from search.view import View, duration, expected_epochs, number
+from search.view import View, expected_epochs
 from tests.formula import Formula
 
 
