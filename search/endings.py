@@ -24,8 +24,12 @@ def user_errors(command: Callable[..., None]) -> Callable[..., None]:
         except KeyboardInterrupt:
             print("interrupted before anything was begun.", file=sys.stderr)
             raise typer.Exit(INTERRUPTED) from None
-        except BrokenPipeError:
-            raise typer.Exit(FAILED) from None
+        except BrokenPipeError as error:
+            try:
+                sys.stdout.flush()
+            except BrokenPipeError:  # nobody reads on: head, or a pager that was left
+                raise typer.Exit(FAILED) from None
+            raise RuntimeError("a pipe to another process broke") from error
 
     return wrapped
 
