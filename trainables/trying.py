@@ -66,7 +66,9 @@ def one_step(setup: Setup, lane: Lane, folder: Path) -> Solo:
         lane.number, module, data, start=lane.start, epochs=epochs, batch_seed=setup.seed, files=folder
     )
     fit.settings = {**fit.settings, **ONE_STEP}
-    fit.mixed_precision = isinstance(module, Learner) and module.mixed_precision
+    if isinstance(module, Learner):
+        fit.mixed_precision = module.mixed_precision
+        module.settle_on = min(1, module.settle_on)  # type: ignore[misc]  # one batch tells as much here
     return fit
 
 
