@@ -45,7 +45,7 @@ def card(
         "",
         *table(("data", ""), [(name, shown(entry)) for name, entry in data.items()]),
         "",
-        f"Licence of the data: {licence or 'not known to the search'}.",
+        f"Licence of the data: {licence or 'not known'}.",
         "",
         "## Hyperparameters",
         "",

@@ -50,8 +50,8 @@ def best(run: Run) -> Model:
 def ranked(run: Run) -> list[Model]:
     """All models whose weights are kept, the one to use first.
 
-    Of a confirmed run those of the confirmation, the winner's before all others. Raises ValueError if there
-    are none.
+    Of a confirmed run the best seed of each configuration, the winner's first. Raises ValueError if there are
+    none.
     """
     sign = 1 if run.config["objective"]["mode"] == "min" else -1
     said = run.confirmation()
