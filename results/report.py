@@ -53,7 +53,7 @@ def render(run: Run, extras: Extras) -> str:
     dims, winner = dimensions(config["params"]), run.winner()
     weights = importance(dims, rows, finishes)
     if weights:
-        order = [name for name, _, _ in weights.shares]
+        order = [share[0] for share in (*weights.shares, *weights.conditional)]
         dims.sort(key=lambda dim: order.index(dim.name) if dim.name in order else len(order))
     rungs, spent = ladder(finishes, mode), cost(rows, config["epochs"], finishes)
     steps = progress(finishes, mode)
