@@ -24,6 +24,7 @@ from results.parameters import Dimension, surface
 from results.store import best_row
 
 AXES = 8  # of parallel coordinates: more can't be told apart
+SHORT = 5  # epochs: of so short curves the dots are most of what there is
 CONTOURS = 3  # parameters whose pairs are drawn
 HOVER: Option = {"trigger": "item", "formatter": "@trial"}
 STATES = {  # of trials: name, colour, width of the line, members
@@ -60,7 +61,8 @@ def curves(
         if chosen:
             # One series, broken by gaps: a thousand of them would take seconds to draw.
             data = [point for path in chosen for point in (*path, [None, None, None])]
-            series.append(line(name, data, colour, width, crowd=len(chosen)))
+            dots = {"symbolSize": 6} if max(rungs) <= SHORT else {}
+            series.append(line(name, data, colour, width, crowd=len(chosen)) | dots)
     if best is not None and best in points:
         series.append(line(f"trial {best}, the best", points[best], "$best", 2.6) | {"z": 5})
     names = [entry["name"] for entry in series]

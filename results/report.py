@@ -133,6 +133,7 @@ def jinja() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"number": text.number, "spell": text.spell, "plain": text.plain}
+    environment.filters |= {"mean": text.mean, "interval": text.interval, "rounded": text.rounded}
     return environment
 
 
@@ -204,9 +205,9 @@ def verdict(said: Confirmation | None) -> str:
         return ""
     if said.lead is None or said.runner_up is None:
         return "Nothing was confirmed beside it."
-    lead = f"{text.number(said.lead.mean)}"
-    if said.lead.low is not None and said.lead.high is not None:
-        lead += f" (95 % interval {text.number(said.lead.low)} to {text.number(said.lead.high)})"
+    lead = text.mean(said.lead)
+    if said.lead.low is not None:
+        lead += f" (95 % interval {text.interval(said.lead)})"
     apart = "they are told apart" if said.told_apart else "the two can't be told apart"
     return f"It leads {said.runner_up} by {lead} over {said.seeds} seeds: {apart}."
 

@@ -239,6 +239,11 @@ def test_a_search_of_digits_is_confirmed(tmp_path):
         assert accuracy(weights, images, labels, row) == pytest.approx(row["test"], abs=1e-6)
     files = {str(path.relative_to(run.path)) for path in run.path.glob("checkpoints/confirm/*")}
     assert files == {row["checkpoint"] for row in rows if row["checkpoint"]}
+    lines = search("show", "r", f"storage={tmp_path}").stdout.splitlines()
+    assert len(lines) < 24 and max(map(len, lines[3:])) <= 80  # a screenful
+    stopped = [row["trial"] for row in run.trials.to_pylist() if row["epochs"] < 3]
+    for config in run.confirmation().configs:
+        assert (config.early is not None) == (config.trial in stopped)
     again = search("confirm", "r", f"storage={tmp_path}", "--json")
     assert again.returncode == 0, again.stderr
     assert open_run(run.path).confirmed.equals(run.confirmed)

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from results import open_run
+from results import open_run, text
 from search.cli import app
 from search.config import resolve
 from search.export import export, first_inputs
@@ -205,7 +205,7 @@ def test_a_confirmed_winner_is_what_is_exported(classifier, tmp_path, monkeypatc
     files = export(run, onnx=False)
     card = (files / "MODEL_CARD.md").read_text()
     (winner,) = [config for config in said.configs if config.config == said.winner]
-    assert f"{winner.test.mean:.6g} ({winner.test.low:.6g} to {winner.test.high:.6g})" in card
+    assert f"{text.mean(winner.test)} ({text.interval(winner.test)})" in card
     monkeypatch.chdir(tmp_path)
     lightning(monkeypatch, "fit", "--config", files / "config.yaml")
     assert max(logged_metrics(tmp_path)["val/accuracy"]) == pytest.approx(chosen["val"], rel=1e-6)
