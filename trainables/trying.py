@@ -63,7 +63,14 @@ def one_step(setup: Setup, lane: Lane, folder: Path) -> Solo:
     module, data = build(setup, lane)
     epochs = max(2, setup.epochs)
     fit = Solo(
-        lane.number, module, data, start=lane.start, epochs=epochs, batch_seed=setup.seed, files=folder
+        lane.number,
+        module,
+        data,
+        start=lane.start,
+        epochs=epochs,
+        batch_seed=setup.seed,
+        files=folder,
+        arguments=setup.trainer,
     )
     fit.settings = {**fit.settings, **ONE_STEP}
     if isinstance(module, Learner):
