@@ -115,7 +115,7 @@ def conclusions(said: Confirmation) -> list[str]:
         return ["no configuration has a score on every seed, so there is no winner"]
     won = said.configs[0]
     assert won.test is not None, "a winner has a score"
-    lines = [f"winner: [bold]{won.config}[/bold] with {number(won.test.mean)}"]
+    lines = [f"winner: [bold]{won.config}[/bold] with {text.mean(won.test)}"]
     if said.winner == DEFAULT:
         lines[0] += ": nothing that the search found is better than the default configuration"
     if said.lead is not None:
