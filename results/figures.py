@@ -105,6 +105,7 @@ def best_so_far(steps: Sequence[Step], marks: Mapping[str, float | None], mode: 
         series["markLine"] = {
             "silent": True,
             "symbol": "none",
+            "precision": -1,  # else ECharts draws the line at the value's second decimal
             "lineStyle": {"color": "$muted", "type": [3, 4], "width": 1},
             "data": [
                 {"yAxis": value, "label": {"formatter": mark, "position": "insideEndTop", "color": "$muted"}}
