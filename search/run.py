@@ -136,6 +136,10 @@ def prepared(config: RunConfig) -> tuple[RunConfig, list[str]]:
     space = config.space
     for path in (space.trainable, space.data):
         byname.find(path)
+    if space.trainer:
+        from trainables.arguments import check  # here, for it loads PyTorch
+
+        check(space.trainable, space.trainer)
     if space.prepare is None:
         return config, []
     with warnings.catch_warnings(record=True) as caught:
@@ -249,6 +253,7 @@ def setup(config: RunConfig) -> Mapping[str, Any]:
         "epochs": config.epochs,
         "objective": space.objective.metric,
         "mode": space.objective.mode,
+        "trainer": dict(space.trainer),
     }
 
 

@@ -247,3 +247,13 @@ def test_of_equal_trials_all_figures_name_the_same_one():
     assert parallel(rows, dims, "f", "max").option["series"][0]["data"][-1]["value"][-1] == 1
     for figure in [*slices(rows, dims, "max"), *contours(rows, dims, "max")]:
         assert [dot[2] for dot in figure.option["series"][-1]["data"]] == [1]
+
+
+def test_marks_are_drawn_where_their_values_are():
+    """ECharts draws a mark at its value's second decimal unless it is told not to round."""
+    from results.analysis import Step
+    from results.figures import best_so_far
+
+    for figure in best_so_far([Step(0, 0.9071, 3, 0.5), Step(1, 0.9133, 6, 1.0)], {"default": 0.9071}, "max"):
+        mark = figure.option["series"][0]["markLine"]
+        assert mark["precision"] == -1 and mark["data"][0]["yAxis"] == 0.9071
