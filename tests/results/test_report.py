@@ -15,7 +15,8 @@ from results.report import Extras, render
 from results.store import write_epochs
 from search.config import resolve
 from search.folders import read_config
-from search.reporting import again, at_the_end, hydra, make, pictures
+from search.reporter import begin, finish
+from search.reporting import again, hydra, make, pictures
 from search.run import start
 from search.show import against, print_run
 from tests.results.made import make_run
@@ -92,10 +93,10 @@ def test_the_command_names_the_space_by_the_path_that_was_given(tmp_path, monkey
 
 def test_a_run_ends_with_its_report_and_without_one_just_as_well(tmp_path, monkeypatch):
     run = make_run(tmp_path, monkeypatch, 4)
-    assert at_the_end(run.path).startswith("report: ")
-    monkeypatch.setattr("results.report.render", lambda *a: (_ for _ in ()).throw(KeyError("no such thing")))
-    said = at_the_end(run.path)
-    assert said.startswith("the report can't be made: ") and "no such thing" in said and "\n" not in said
+    assert finish(begin(run.path)) == f"report: {run.path / 'report.html'}"
+    (run.path / "results" / "trials.parquet").write_text("no such thing")
+    said = finish(begin(run.path))
+    assert said.startswith("the report can't be made: ") and "trials.parquet" in said and "\n" not in said
 
 
 @pytest.mark.parametrize(
