@@ -3,7 +3,8 @@
     python -m benchmarks.parametrisation [--seeds 3] [--epochs 9] [--image-size 64]
 
 The known configuration of slice_reg trains on the phantom with `parametrisation=numbers` and `=frame`, for
-the losses `mse` and `distance`: the same sections, batches, epochs and seeds. Printed is the validation distance.
+the losses `mse` and `distance`, with the same sections, batches, epochs and seeds. Printed is the validation
+distance.
 """
 
 import argparse
