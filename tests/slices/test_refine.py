@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import lightning as L
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -134,6 +135,16 @@ def test_predictions_are_refined_if_asked(brain: Volume, tmp_path: Path) -> None
         r"; refined by \d+ µm \(median\) to correlations of 0\.99\d \(median\) and 0\.9\d\d \(least: mouse"
     )
     assert re.search(pattern, said[0])
+
+
+def test_of_several_volumes_the_user_s_own_refines(tmp_path: Path) -> None:
+    block = np.zeros((40, 30, 40), dtype=np.uint8)
+    block[5:35, 5:25, 5:35] = 200
+    np.save(tmp_path / "own.npy", block)
+    own = {"source": "volume", "root": str(tmp_path / "own.npy"), "orientation": "asr", "voxel_um": 25}
+    for sources in ([{"source": "phantom"}, own], [own, {"source": "phantom"}]):
+        data = SliceData(sources=sources, image_size=32, train=16, val=4, test=4)
+        assert SlicePredictor([Told(torch.zeros(1, 9))], data).alike().shape == (40, 40, 30)
 
 
 def test_a_run_without_a_volume_cannot_refine(

@@ -22,7 +22,13 @@ from trainables.slices.wear import one_thread
 
 Array = np.ndarray[Any, Any]
 BATCH = 32
-ALIKE = ("series", "volume", "atlas", "phantom")  # sources, the more like a user's sections the earlier
+ALIKE = (
+    "series",
+    "volume",
+    "atlas",
+    "phantom",
+    "quicknii",
+)  # sources, the more like a user's sections the earlier
 
 
 class SlicePredictor(Predictor):
@@ -85,8 +91,8 @@ class SlicePredictor(Predictor):
 
     def alike(self) -> Volume:
         """Of the volumes that training cut, the one that is most like the sections. Raises ValueError."""
-        found = {source.wanted.source: source.volume() for source in self.data.sources}
-        volume = next((volume for kind in ALIKE if (volume := found.get(kind))), None)
+        sources = sorted(self.data.sources, key=lambda source: ALIKE.index(source.wanted.source))
+        volume = next((volume for source in sources if (volume := source.volume())), None)
         if volume is None:
             raise ValueError(
                 "refine=true compares sections with cuts of a volume, but this run had none; "
