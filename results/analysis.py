@@ -1,11 +1,9 @@
 """What a run cost, what stopping early saved, and how well its rungs foretold the end. Pure calculations."""
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from scipy.stats import spearmanr
 
 from results.history import Finish
@@ -152,20 +150,3 @@ def advice(rungs: Sequence[Rung], eta: int) -> str:
     if seen < 0.6:
         return f"{what}{caveat}: usable, though good trials may be lost. A later grace would be safer."
     return f"{what}: the first rung foretells the end well; grace={first.epochs} and eta={eta} are sound."
-
-
-def robust_range(values: Iterable[float | None], keep: Iterable[float | None] = ()) -> tuple[float, float]:
-    """Ends of an axis that shows the bulk of `values`, and all of `keep`, with a little room.
-
-    Outliers (beyond two spreads of the middle half) do not squeeze the rest together.
-    """
-    finite = np.array([value for value in values if value is not None and math.isfinite(value)])
-    if not len(finite):
-        return 0.0, 1.0
-    low, high = np.percentile(finite, [25, 75])
-    spread = 2 * (high - low)
-    inside = finite[(finite >= low - spread) & (finite <= high + spread)]
-    kept = [value for value in keep if value is not None and math.isfinite(value)]
-    low, high = min([*inside, *kept]), max([*inside, *kept])
-    room = 0.04 * (high - low) or 0.05 * abs(high) or 0.5
-    return float(low - room), float(high + room)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from results.baselines import baselines
 from results.stats import Confirmation, Estimate
 from results.store import Run
 
@@ -74,8 +75,7 @@ def scores(run: Run, config: str, value: float) -> list[str]:
     objective = run.config["objective"]
     metric = f"{objective['metric']} ({objective['mode']})"
     rows = [(f"{metric}, validation split, this model", f"{value:.6g}")]
-    if run.baseline is not None:
-        rows.append((f"{metric}, validation split, the best constant prediction", f"{run.baseline:.6g}"))
+    rows += [(f"{metric}, validation split, the {b.name}", f"{b.value:.6g}") for b in baselines(run)]
     said = run.confirmation()
     if said is None or said.winner is None:
         note = (

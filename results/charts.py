@@ -5,11 +5,15 @@ A text that begins with `$` names a colour of the page's theme, one that begins 
 from 0 to 1 on its own scale (`Dimension.place`), the same in every figure.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from results.analysis import robust_range
+import numpy as np
+
 from results.parameters import Dimension
+from results.store import best_row
 
 Row = Mapping[str, Any]
 Option = dict[str, Any]
@@ -18,6 +22,18 @@ GRID |= {"outerBoundsMode": "same", "outerBoundsContain": "all"}  # labels lie w
 MUTED: Option = {"color": "$muted", "fontSize": 11}
 HALO: Option = {"textBorderColor": "$paper", "textBorderWidth": 3}  # so that lines can cross a label
 SPREAD = 4.0  # largest to smallest value from which on an axis is logarithmic
+HOVER: Option = {"trigger": "item", "formatter": "@trial"}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure; `option` is what ECharts draws. `wide` ones have the page's width, others share a row."""
+
+    key: str
+    title: str
+    option: Option
+    height: int = 300
+    wide: bool = True
 
 
 def line(name: str, data: Sequence[Any], colour: str, width: float, crowd: int = 1) -> Option:
@@ -94,6 +110,23 @@ def value_axis(values: Sequence[float], keep: Sequence[float], mode: str) -> Opt
     return {"type": "log", "logBase": 2 if ratio < 60 else 10, **ends}
 
 
+def robust_range(values: Iterable[float | None], keep: Iterable[float | None] = ()) -> tuple[float, float]:
+    """Ends of an axis that shows the bulk of `values`, and all of `keep`, with a little room.
+
+    Outliers (beyond two spreads of the middle half) do not squeeze the rest together.
+    """
+    finite = np.array([value for value in values if value is not None and math.isfinite(value)])
+    if not len(finite):
+        return 0.0, 1.0
+    low, high = np.percentile(finite, [25, 75])
+    spread = 2 * (high - low)
+    inside = finite[(finite >= low - spread) & (finite <= high + spread)]
+    kept = [value for value in keep if value is not None and math.isfinite(value)]
+    low, high = min([*inside, *kept]), max([*inside, *kept])
+    room = 0.04 * (high - low) or 0.05 * abs(high) or 0.5
+    return float(low - room), float(high + room)
+
+
 def place_axis(dim: Dimension) -> Option:
     """The axis of a parameter; choices have room to both sides."""
     room = 0.5 / max(1, len(dim.options) - 1) if dim.options else 0.03
@@ -116,3 +149,19 @@ def jittered(dim: Dimension, row: Row) -> float:
     if dim.options:
         place += ((row["trial"] * 0.618034) % 1 - 0.5) * 0.5 / max(1, len(dim.options) - 1)
     return round(place, 4)
+
+
+def best_trial(rows: Sequence[Row], mode: str) -> int | None:
+    """The number of the trial whose last value is best."""
+    best = best_row(rows, mode)
+    return None if best is None else best["trial"]
+
+
+def extremes(values: Sequence[float], mode: str) -> list[float]:
+    """The best value, which no axis may cut off."""
+    return [(min if mode == "min" else max)(values)] if values else []
+
+
+def significant(value: float) -> float:
+    """A value with as many digits as a figure can show, to keep the page small."""
+    return float(f"{value:.5g}")

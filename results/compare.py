@@ -7,8 +7,9 @@ from typing import Any
 
 from results import figures
 from results.analysis import Cost, Step, cost, progress
+from results.files import write_text
 from results.history import history
-from results.report import page, params_of, trial_table, write_page
+from results.report import page, trial_table
 from results.stats import Estimate
 from results.store import Run
 
@@ -112,7 +113,7 @@ def flattened(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def winners(found: Sequence[Column]) -> list[tuple[str, list[Any]]]:
     """The parameters of each run's winner, a line a parameter; None where it has none."""
-    params = [params_of(winner) if (winner := column.run.winner()) else {} for column in found]
+    params = [column.run.params(winner) if (winner := column.run.winner()) else {} for column in found]
     return [
         (name, [one.get(name) for one in params]) for name in dict.fromkeys(n for one in params for n in one)
     ]
@@ -140,7 +141,7 @@ def write(found: Sequence[Column], path: Path) -> Path:
         winners=winners(found),
         differences=differences(found),
     )
-    return write_page(path, html)
+    return write_text(path, html)
 
 
 def leader(found: Sequence[Column]) -> tuple[Column, float] | None:

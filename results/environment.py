@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from results.files import write_text
+
 FILE = "environment.json"
 PACKAGES = ("ladder-search", "torch", "lightning", "ray", "optuna", "timm", "numpy")
 
@@ -16,9 +18,7 @@ PACKAGES = ("ladder-search", "torch", "lightning", "ray", "optuna", "timm", "num
 def record(run: Path) -> None:
     """Adds what is true now to the run's `environment.json`."""
     found = [*read(run), describe()]
-    temporary = run / f".{FILE}.{os.getpid()}"
-    temporary.write_text(json.dumps(found, indent=2))
-    temporary.replace(run / FILE)
+    write_text(run / FILE, json.dumps(found, indent=2))
 
 
 def read(run: Path) -> list[dict[str, Any]]:

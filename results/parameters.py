@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import optuna
+import pyarrow as pa
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import create_trial
 
 from results.history import Finish
+from results.store import best_first, column_type
 
 ENOUGH = 10  # values that an importance needs
 AMPLE = 10  # and as many a parameter make a later rung the better one to ask
@@ -78,6 +80,8 @@ def dimensions(params: Mapping[str, Any]) -> list[Dimension]:
             continue
         options = plain["choices"] if isinstance(plain, Mapping) else plain
         if isinstance(options, list) and len(options) > 1:
+            if column_type(options) == pa.string():
+                options = [option if option is None else str(option) for option in options]
             found.append(Dimension(name, options=tuple(options)))
     return found
 
@@ -153,13 +157,11 @@ class Explored:
 
 def explored(dims: Sequence[Dimension], rows: Sequence[Row], best: Row | None, mode: str) -> list[Explored]:
     """Each parameter's explored range. An end that is 0 is taken for a natural one and not warned of."""
-    sign = 1 if mode == "min" else -1
-    valued = [row for row in rows if row["objective"] is not None]
-    ranked = sorted(valued, key=lambda row: sign * row["objective"])
+    first = best_first(rows, mode)[:TOP]
     found = []
     for dim in dims:
         key = f"param/{dim.name}"
-        top = tuple(dim.place(row[key]) for row in ranked[:TOP] if row[key] is not None)
+        top = tuple(dim.place(row[key]) for row in first if row[key] is not None)
         value = best[key] if best else None
         place = None if value is None else dim.place(value)
         widen = None if place is None else wider(dim, place)

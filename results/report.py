@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -12,14 +11,16 @@ from typing import Any
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from results import environment, figures, text
+from results import environment, figures, landscape, text
 from results.analysis import Cost, advice, cost, ladder, progress
-from results.figures import Figure
+from results.baselines import baselines
+from results.charts import Figure
+from results.files import write_text
 from results.history import history
 from results.parameters import dimensions, explored, importance
 from results.picture import Picture
 from results.stats import Confirmation
-from results.store import Run
+from results.store import Run, best_first
 
 PAGE = Path(__file__).parent / "page"
 
@@ -36,14 +37,7 @@ class Extras:
 
 def write(run: Run, extras: Extras) -> Path:
     """Writes `report.html` into the run's folder, whole or not at all, and returns its path."""
-    return write_page(run.path / "report.html", render(run, extras))
-
-
-def write_page(path: Path, html: str) -> Path:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(html, encoding="utf-8")
-    temporary.replace(path)
-    return path
+    return write_text(run.path / "report.html", render(run, extras))
 
 
 def render(run: Run, extras: Extras) -> str:
@@ -61,7 +55,7 @@ def render(run: Run, extras: Extras) -> str:
     default = by_number.get(extras.default) if extras.default is not None else None
     default_value = default["objective"] if default else None
     valued = any(row["objective"] is not None for row in rows)
-    marks = {"constant prediction": run.baseline, "default": default_value}
+    marks = {**{baseline.name: baseline.value for baseline in baselines(run)}, "default": default_value}
     sections = {
         "curves": [
             figures.curves(
@@ -69,9 +63,9 @@ def render(run: Run, extras: Extras) -> str:
             ),
             *figures.best_so_far(steps, marks, mode),
         ],
-        "parallel": [figures.parallel(rows, dims, metric, mode)] if dims else [],
-        "slices": figures.slices(rows, dims, mode),
-        "contours": figures.contours(rows, dims, mode),
+        "parallel": [landscape.parallel(rows, dims, metric, mode)] if dims else [],
+        "slices": landscape.slices(rows, dims, mode),
+        "contours": landscape.contours(rows, dims, mode),
     }
     return page(
         "report.html.jinja",
@@ -83,8 +77,9 @@ def render(run: Run, extras: Extras) -> str:
         mode=mode,
         direction="lower" if mode == "min" else "higher",
         winner=winner,
-        params={} if winner is None else params_of(winner),
+        params={} if winner is None else run.params(winner),
         scores=scores(run, rows, default),
+        baselines=baselines(run),
         confirmation=run.confirmation(),
         verdict=verdict(run.confirmation()),
         cost=spent,
@@ -157,11 +152,6 @@ def short(value: Any) -> Any:
     return value
 
 
-def params_of(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of a trial that count for it."""
-    return {k.removeprefix("param/"): v for k, v in row.items() if k.startswith("param/") and v is not None}
-
-
 @dataclass(frozen=True)
 class Score:
     """A line of the first table: what the search says of one configuration."""
@@ -173,13 +163,12 @@ class Score:
 
 
 def scores(run: Run, rows: Sequence[Mapping[str, Any]], default: Mapping[str, Any] | None) -> list[Score]:
-    """The best, the runner-up, the default and the constant prediction, by the search's own values."""
-    sign = 1 if run.config["objective"]["mode"] == "min" else -1
-    valued = [row for row in rows if row["objective"] is not None]
-    ranked = sorted(valued, key=lambda row: (sign * row["objective"], row["trial"]))[:2]
-    if not ranked:
+    """The best, the runner-up, the default and the baselines, by the search's own values."""
+    mode = run.config["objective"]["mode"]
+    sign, top = 1 if mode == "min" else -1, best_first(rows, mode)[:2]
+    if not top:
         return []
-    first = ranked[0]["objective"]
+    first = top[0]["objective"]
     found = [
         Score(
             f"{what}: trial {row['trial']}",
@@ -187,15 +176,16 @@ def scores(run: Run, rows: Sequence[Mapping[str, Any]], default: Mapping[str, An
             row["epochs"],
             sign * (row["objective"] - first) or 0.0,
         )
-        for what, row in zip(("best", "runner-up"), ranked, strict=False)
+        for what, row in zip(("best", "runner-up"), top, strict=False)
     ]
     if default is not None and default["objective"] is not None:
         value = default["objective"]
         name = f"default: trial {default['trial']}"
         found.append(Score(name, value, default["epochs"], sign * (value - first) or 0.0))
-    if run.baseline is not None:
-        found.append(Score("constant prediction", run.baseline, None, sign * (run.baseline - first)))
-    return found
+    return found + [
+        Score(baseline.name, baseline.value, None, sign * (baseline.value - first))
+        for baseline in baselines(run)
+    ]
 
 
 def verdict(said: Confirmation | None) -> str:

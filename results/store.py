@@ -8,7 +8,7 @@ one.
 
 import fcntl
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,16 +73,18 @@ class Run:
         whole = len(states) >= self.config["trials"] and not any(state in ACTIVE for state in states)
         return "finished" if whole else "interrupted"
 
-    @property
-    def baseline(self) -> float | None:
-        """The objective of the best prediction that looks at no input, where the trainable knows it."""
-        if "val/baseline" not in self.epochs.column_names or not self.epochs.num_rows:
-            return None
-        return self.epochs["val/baseline"][0].as_py()
-
     def best(self) -> dict[str, Any] | None:
         """The row of the best trial; None before the first value."""
         return best_row(self.trials.to_pylist(), self.config["objective"]["mode"])
+
+    def params(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters in a row of a table. Null in one that counts only sometimes: it did not count."""
+        values = {name: (row[f"param/{name}"], plain) for name, plain in self.config["params"].items()}
+        return {
+            name: value
+            for name, (value, plain) in values.items()
+            if value is not None or not (isinstance(plain, dict) and "when" in plain)
+        }
 
     def confirmation(self) -> Confirmation | None:
         """What the confirmation says; None before there is one."""
@@ -110,10 +112,14 @@ def best_row(rows: Iterable[Mapping[str, Any]], mode: str) -> dict[str, Any] | N
     A model that is better after fewer epochs is the better model. That the best of many noisy values
     flatters its trial is another matter, and the same at every rung.
     """
-    valued = [row for row in rows if row["objective"] is not None]
+    return next((dict(row) for row in best_first(rows, mode)), None)
+
+
+def best_first(rows: Iterable[Mapping[str, Any]], mode: str) -> list[Mapping[str, Any]]:
+    """The trials that have a value, the best first; of equal ones the earlier."""
     sign = 1 if mode == "min" else -1
-    best = min(valued, key=lambda row: (sign * row["objective"], row["trial"]), default=None)
-    return None if best is None else dict(best)
+    valued = [row for row in rows if row["objective"] is not None]
+    return sorted(valued, key=lambda row: (sign * row["objective"], row["trial"]))
 
 
 def open_run(path: str | Path) -> Run:
@@ -134,8 +140,7 @@ def open_run(path: str | Path) -> Run:
 
 def write_trials(run: Path, rows: Iterable[Mapping[str, Any]], params: Mapping[str, pa.DataType]) -> None:
     """Writes `results/trials.parquet`: the fields above, and a typed column `param/<name>` each."""
-    schema = pa.schema([*TRIAL_FIELDS, *((f"param/{name}", kind) for name, kind in params.items())])
-    write(pa.Table.from_pylist(list(rows), schema), run / "results" / "trials.parquet")
+    write(with_params(rows, TRIAL_FIELDS, params), run / "results" / "trials.parquet")
 
 
 def write_epochs(run: Path, rows: list[dict[str, Any]]) -> None:
@@ -147,12 +152,23 @@ def write_epochs(run: Path, rows: list[dict[str, Any]]) -> None:
 
 def write_confirmed(run: Path, rows: Iterable[Mapping[str, Any]], params: Mapping[str, pa.DataType]) -> None:
     """Writes `results/confirm.parquet`: the fields above, and a typed column `param/<name>` each."""
-    schema = pa.schema([*CONFIRM_FIELDS, *((f"param/{name}", kind) for name, kind in params.items())])
-    write(pa.Table.from_pylist(list(rows), schema), run / "results" / CONFIRM_FILE)
+    write(with_params(rows, CONFIRM_FIELDS, params), run / "results" / CONFIRM_FILE)
+
+
+def with_params(
+    rows: Iterable[Mapping[str, Any]],
+    fields: Sequence[tuple[str, pa.DataType]],
+    params: Mapping[str, pa.DataType],
+) -> pa.Table:
+    """A table of the fields and a column `param/<name>` each; in a column of text, all values as text."""
+    schema = pa.schema([*fields, *((f"param/{name}", kind) for name, kind in params.items())])
+    texts = [f"param/{name}" for name, kind in params.items() if kind == pa.string()]
+    found = [{**row, **{key: str(row[key]) for key in texts if row.get(key) is not None}} for row in rows]
+    return pa.Table.from_pylist(found, schema)
 
 
 def column_type(values: Iterable[object]) -> pa.DataType:
-    """The type of a parameter's column, from the values that it may take."""
+    """The type of a parameter's column, from the values that it may take; text for those of several types."""
     kinds = {type(value) for value in values if value is not None}
     if kinds <= {bool}:
         return pa.bool_()

@@ -1,13 +1,13 @@
 """The command line. A user's ValueError becomes one line and exit code 2; see `python -m search --help`."""
 
 import json
-import sys
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+
+from search.arguments import AsJson, Name, Options, Overrides, Storage, options_of, storage_of
+from search.endings import FAILED, WRONG_INPUT, ended, user_errors
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -17,39 +17,6 @@ app = typer.Typer(
     help="Search hyperparameters of PyTorch Lightning models.\n\n"
     "Begin with: `python -m search run space=slice_reg`",
 )
-
-Overrides = Annotated[
-    list[str] | None, typer.Argument(help="key=value ..., in Hydra's grammar", show_default=False)
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Name = Annotated[str, typer.Argument(help="a run's name in storage, or the path of its folder")]
-Storage = Annotated[
-    list[str] | None, typer.Argument(help="storage=FOLDER (default: runs)", show_default=False)
-]
-Options = Annotated[
-    list[str] | None, typer.Argument(help="key=value ..., storage=FOLDER among them", show_default=False)
-]
-
-FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
-
-
-def user_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """A ValueError is the user's: one line on stderr, exit code 2."""
-
-    @wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-        except ValueError as error:
-            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-            raise typer.Exit(WRONG_INPUT) from error
-        except KeyboardInterrupt:
-            print("interrupted before anything was begun.", file=sys.stderr)
-            raise typer.Exit(INTERRUPTED) from None
-        except BrokenPipeError:
-            raise typer.Exit(FAILED) from None
-
-    return wrapped
 
 
 @app.command()
@@ -304,44 +271,3 @@ def spaces(as_json: AsJson = False) -> None:
         for space in map(read, names())
     ]
     print(json.dumps(rows, indent=2)) if as_json else print_table(rows)
-
-
-def storage_of(arguments: list[str] | None) -> str:
-    """The folder in `storage=FOLDER`. Raises ValueError for any other argument."""
-    return str(options_of(arguments, storage="runs")["storage"])
-
-
-def options_of(arguments: list[str] | None, **defaults: Any) -> dict[str, Any]:
-    """The defaults with what the arguments give in their place. Raises ValueError for any other key."""
-    from search.config import parse_overrides
-
-    given = parse_overrides(arguments or [])
-    if set(given) - set(defaults):
-        known = ", ".join("storage=FOLDER" if key == "storage" else f"{key}=..." for key in defaults)
-        raise ValueError(f"{arguments} is not understood here; only {known}")
-    return {**defaults, **given}
-
-
-def ended(outcome: Any, as_json: bool, again: str | None = None) -> None:
-    """Says how a run ended, and ends the command with the code for it. `again` is how to go on."""
-    from results.store import open_run
-    from search.folders import short
-    from search.reporting import at_the_end
-    from search.show import print_run, summary
-
-    if outcome.interrupted or outcome.unwritable:
-        why = "interrupted" if outcome.interrupted else f"error: {outcome.unwritable}"
-        print(f"{why}; what was finished is kept.", file=sys.stderr)
-        if outcome.folder.exists():
-            verb = "confirm" if open_run(outcome.folder).status == "finished" else "resume"
-            again = again or f"{verb} {short(outcome.folder)}"
-            print(f"go on with: python -m search {again}", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED if outcome.interrupted else FAILED)
-    found = open_run(outcome.folder)
-    if as_json:
-        print(json.dumps(summary(found), indent=2))
-    else:
-        print_run(found)
-        print(at_the_end(outcome.folder))
-    if found.status == "failed":
-        raise typer.Exit(FAILED)

@@ -15,12 +15,12 @@ import yaml
 
 from search.fidelity import checked
 from search.rungs import milestones
-from search.sampler import SAMPLERS
 from spaces import read as spaces
 from spaces.params import nearest
 from spaces.space import Space
 
 ENGINES = ("ray", "local")
+SAMPLERS = ("tpe", "random")
 LOGGERS = {"none": "", "csv": "", "tensorboard": "tensorboard", "mlflow": "mlflow-skinny", "wandb": "wandb"}
 FILE = Path(__file__).parent / "config.yaml"
 WHERE = "search/config.yaml or"
@@ -59,8 +59,8 @@ class RunConfig:
     def plain(self) -> dict[str, Any]:
         """As it stands in a run's config.yaml; `from_plain` reads it back."""
         space = self.space
-        flat = {key: value for key, value in asdict(replace(self, space=None)).items() if key != "space"}  # type: ignore[arg-type]
-        return {"space": space.name, **flat} | {
+        flat = {key: getattr(self, key) for key in self.__dataclass_fields__ if key != "space"}
+        return {"space": space.name, "space_file": space.file, **flat} | {
             "about": space.about,
             "trainable": space.trainable,
             "data": space.data,
@@ -78,9 +78,10 @@ class RunConfig:
 
 def from_plain(plain: Mapping[str, Any], file: str) -> RunConfig:
     """A RunConfig from the content of a run's config.yaml. Raises ValueError."""
-    space_keys = {key: plain[key] for key in spaces.FIELDS if plain.get(key) is not None}
-    space = spaces.parse(space_keys, plain["space"], file, {})
     # A run from before there was a key has its default.
+    theirs = None if plain["space"] in spaces.names() else f"{plain['space']}.yaml"
+    space_keys = {key: plain[key] for key in spaces.FIELDS if plain.get(key) is not None}
+    space = replace(spaces.parse(space_keys, plain["space"], file, {}), file=plain.get("space_file", theirs))
     known = {key.replace(".", "_"): value for key, value in yaml.safe_load(FILE.read_text()).items()}
     known |= plain
     keys = {key: known[key] for key in RunConfig.__dataclass_fields__ if key != "space"}

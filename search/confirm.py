@@ -15,12 +15,13 @@ from typing import Any
 
 from results import stats
 from results.store import open_run, write_confirmed
+from results.text import number
 from search.config import RunConfig
 from search.job import DEFAULT, Job, Lane, Report, State, Trial
 from search.queue import DONE, WAIT
 from search.recorder import column_types
 from search.rungs import Done, Wait
-from search.view import Progress, View, number
+from search.view import Progress, View
 from spaces.space import Space
 
 Key = tuple[str, int]  # a configuration's name and a seed
@@ -112,6 +113,11 @@ def jobs(plan: ConfirmPlan, structure: Sequence[str], done: Collection[Key]) -> 
         Job(number, lanes, first=0, last=plan.epochs, fresh=lanes[0].seed)
         for number, lanes in enumerate(parts, 1)
     ]
+
+
+def unconfirmed(config: RunConfig, folder: Path, trials: Sequence[Trial]) -> list[Job]:
+    """What is left to train of what a run's configuration asks to be confirmed. Raises ValueError."""
+    return jobs(plan_of(config, trials), config.space.structure, confirmed(folder))
 
 
 class ConfirmQueue:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import yaml
 
+from results.files import write_text
 from results.store import Run, open_run
-from search.config import RunConfig
+from search.config import RunConfig, from_plain
 from spaces.params import nearest
 
 
@@ -38,9 +39,12 @@ def new_folder(config: RunConfig) -> Path:
 
 
 def write_config(folder: Path, config: RunConfig) -> None:
-    temporary = folder / ".config.yaml"
-    temporary.write_text(yaml.safe_dump(config.plain(), sort_keys=False))
-    temporary.replace(folder / "config.yaml")
+    write_text(folder / "config.yaml", yaml.safe_dump(config.plain(), sort_keys=False))
+
+
+def read_config(run: Run) -> RunConfig:
+    """The configuration that a run has kept. Raises ValueError if it makes no sense."""
+    return from_plain(run.config, str(run.path / "config.yaml"))
 
 
 def find(name: str, storage: str) -> Run:

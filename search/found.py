@@ -7,11 +7,11 @@ from typing import Any
 
 import lightning as L
 
-from results.store import Run
-from search.config import from_plain
+from results.store import Run, best_first
+from search.config import RunConfig
+from search.folders import read_config
 from search.job import DEFAULT, first_seed
 from search.run import setup
-from spaces.space import Space
 from trainables import checkpoint
 from trainables.train import Lane, Setup, build
 
@@ -25,18 +25,6 @@ class Model:
     setup: Setup
     epoch: int  # the one that the weights are of
     value: float  # the objective there, on the validation split
-
-
-def trained(run: Run, trial: int) -> tuple[L.LightningModule, L.LightningDataModule]:
-    """The trial's learner, in eval mode with the weights of its kept checkpoint, and its data; on the CPU.
-
-    Raises ValueError if the run has no such trial, or keeps no checkpoint of it.
-    """
-    rows = run.trials.to_pylist()
-    for row in rows:
-        if row["trial"] == trial:
-            return loaded(searched(run, row))
-    raise ValueError(f"run {run.name} has no trial {trial}; it has {len(rows)} trials")
 
 
 def best(run: Run) -> Model:
@@ -53,19 +41,19 @@ def ranked(run: Run) -> list[Model]:
     Of a confirmed run those of the confirmation, the winner's before all others. Raises ValueError if there
     are none.
     """
-    sign = 1 if run.config["objective"]["mode"] == "min" else -1
-    said = run.confirmation()
+    config, said = read_config(run), run.confirmation()
     if run.confirmed is not None and said is not None and said.winner is not None:
         rows = [row for row in run.confirmed.to_pylist() if row["checkpoint"]]
-        rows.sort(key=lambda row: (row["config"] != said.winner, sign * row["val"]))
-        return [confirmed(run, row) for row in rows]
-    rows = [row for row in run.trials.to_pylist() if row["objective"] is not None and kept(run, row)]
-    if not rows:
+        rows.sort(key=lambda row: (row["config"] != said.winner, config.space.objective.sign * row["val"]))
+        return [confirmed(run, config, row) for row in rows]
+    valued = best_first(run.trials.to_pylist(), config.space.objective.mode)
+    found = [searched(config, row, path) for row in valued if (path := kept(run, row))]
+    if not found:
         raise ValueError(
-            f"run {run.name} keeps no model: no trial has a value (python -m search show {run.name})"
+            f"run {run.name} keeps no model: no trial with a value has a checkpoint "
+            f"(python -m search show {run.name})"
         )
-    rows.sort(key=lambda row: (sign * row["objective"], row["trial"]))
-    return [searched(run, row) for row in rows]
+    return found
 
 
 def loaded(model: Model) -> tuple[L.LightningModule, L.LightningDataModule]:
@@ -81,34 +69,20 @@ def weights(model: Model) -> checkpoint.State:
     return checkpoint.weights(Path(model.lane.start), model.lane.number)
 
 
-def searched(run: Run, row: Mapping[str, Any]) -> Model:
-    """The model of a row of the trials table. Raises ValueError if it is not kept."""
-    path = kept(run, row)
-    if path is None:
-        raise ValueError(
-            f"run {run.name} keeps no checkpoint of trial {row['trial']} ({row['state']} after "
-            f"{row['epochs']} epochs): it keeps those of complete trials and of the best one"
-        )
-    config = from_plain(run.config, str(run.path / "config.yaml"))
+def searched(config: RunConfig, row: Mapping[str, Any], path: Path) -> Model:
+    """The model of a row of the trials table, whose checkpoint lies at `path`."""
     number, epochs = row["trial"], row["epochs"]
     seed = first_seed(config.seed, number, config.weights_seed)
-    lane = Lane(number, params_of(row, config.space), seed, str(path))
+    lane = Lane(number, config.space.params_in(row), seed, str(path))
     return Model(f"trial {number}", lane, Setup(**setup(config)), epochs, row["objective"])
 
 
-def confirmed(run: Run, row: Mapping[str, Any]) -> Model:
+def confirmed(run: Run, config: RunConfig, row: Mapping[str, Any]) -> Model:
     """The model of a row of the confirmation's table."""
-    config = from_plain(run.config, str(run.path / "config.yaml"))
     number = DEFAULT if row["trial"] is None else row["trial"]
-    lane = Lane(number, params_of(row, config.space), row["seed"], str(run.path / row["checkpoint"]))
+    lane = Lane(number, config.space.params_in(row), row["seed"], str(run.path / row["checkpoint"]))
     plan = replace(Setup(**setup(config)), batch_seed=row["seed"])
     return Model(f"{row['config']}, seed {row['seed']}", lane, plan, row["epoch"], row["val"])
-
-
-def params_of(row: Mapping[str, Any], space: Space) -> dict[str, Any]:
-    """The parameters in a row of a table; one that does not count beside the others is null and left out."""
-    values = {name: row[f"param/{name}"] for name in space.params if f"param/{name}" in row}
-    return {name: value for name, value in values.items() if value is not None or None in space.params[name]}
 
 
 def kept(run: Run, row: Mapping[str, Any]) -> Path | None:

@@ -107,3 +107,4 @@ class Report:
     node: str = ""
     best: Mapping[int, int] = field(default_factory=dict)  # in a job that confirms, each lane's best epoch
     test: Mapping[int, float] = field(default_factory=dict)  # and, at the end, its score on the test split
+    note: str | None = None  # what a person should know of how the job was trained

@@ -1,120 +1,32 @@
 """Trials told to a logger that the user knows: `logger=csv`, `tensorboard`, `mlflow` or `wandb`.
 
 Each trial has a Lightning logger of its own, which the searching process writes to as epochs are reported.
-What a logger has is derived from the run: a resumed search first tells it what it lacks.
 """
 
-import logging
 import os
-import shutil
 import uuid
-from abc import ABC, abstractmethod
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 
+from results.files import write_text
 from search.config import RunConfig
 from search.engines.local import describe
-from search.job import Job, Report, State, Trial
+from search.job import State, Trial
+from search.logs import Logs
 from search.queue import Queue
 
-logger = logging.getLogger(__name__)
 ENDED = (State.COMPLETE, State.STOPPED, State.DIVERGED, State.FAILED)
 GONE_WRONG = (State.DIVERGED, State.FAILED)
-
-
-class Logs(ABC):
-    """Watches a queue. A final subclass says how a trial's logger is opened, and told its state."""
-
-    def __init__(self, config: RunConfig, folder: Path, say: Callable[[str], None]) -> None:
-        self.config, self.folder, self.say = config, folder / "logs", say
-        self.metric = config.space.objective.metric
-        self.loggers: dict[int, Logger] = {}
-        self.logged: dict[int, int] = defaultdict(int)  # epochs, by trial
-        self.told: dict[int, State] = {}
-        self.broken = False
-
-    @abstractmethod
-    def open(self, trial: Trial, first: Mapping[str, float]) -> Logger:
-        """A trial's logger, with its parameters logged; `first` is what the first epoch brought."""
-
-    @abstractmethod
-    def tell(self, trial: Trial) -> None:
-        """The trial has come into its state."""
-
-    @abstractmethod
-    def end(self, queue: Queue) -> None:
-        """The search is over, or broken off."""
-
-    def begin(self, queue: Queue) -> None:
-        """Logs what the queue's study has and the logger lacks."""
-        rows = defaultdict(list)
-        for row in queue.study.epochs():
-            rows[row["trial"]].append(row)
-        for number, trial in queue.trials.items():
-            for row in rows[number]:
-                metrics = {key: value for key, value in row.items() if key not in ("trial", "epoch")}
-                self._log(trial, row["epoch"], metrics)
-            self._tell(trial)
-
-    def epoch(self, queue: Queue, report: Report) -> None:
-        """An epoch of a job is done."""
-        seconds = {"seconds": report.seconds / len(report.metrics)}
-        for number, metrics in report.metrics.items():
-            self._safely(self._log, queue.trials[number], report.epoch, {**metrics, **seconds})
-            self._safely(self._tell, queue.trials[number])
-
-    def job(self, queue: Queue, job: Job) -> None:
-        """A job has ended."""
-        for lane in job.lanes:
-            self._safely(self._tell, queue.trials[lane.number])
-
-    def close(self, queue: Queue) -> None:
-        """The search is over, or broken off."""
-        for trial in queue.trials.values():
-            self._safely(self._tell, trial)
-        self._safely(self.end, queue)
-
-    def _log(self, trial: Trial, epoch: int, metrics: Mapping[str, float]) -> None:
-        # Epochs come again when a pack broke off, or when a process was killed before their rung.
-        opened = self._logger(trial, metrics)
-        if epoch > self.logged[trial.number]:
-            opened.log_metrics(dict(metrics), step=epoch)
-            self.logged[trial.number] = epoch
-
-    def _tell(self, trial: Trial) -> None:
-        if self.told.get(trial.number) is not trial.state:
-            if trial.number not in self.told:
-                self._logger(trial, {})  # a trial that failed in its first epoch is there too
-            self.told[trial.number] = trial.state
-            self.tell(trial)
-
-    def _logger(self, trial: Trial, first: Mapping[str, float]) -> Logger:
-        if trial.number not in self.loggers:
-            self.loggers[trial.number] = self.open(trial, first)
-        return self.loggers[trial.number]
-
-    def _safely(self, work: Callable[..., None], *arguments: Any) -> None:
-        """Works, if nothing has failed before: a logger that fails does not end a search."""
-        if not self.broken:
-            try:
-                work(*arguments)
-            except Exception as error:
-                self.broken = True
-                logger.exception("logger=%s has failed", self.config.logger)
-                self.say(f"note: logger={self.config.logger} has failed and is off: {describe(error)}")
 
 
 @final
 class CsvLogs(Logs):
     """`logs/csv/trial-00007/metrics.csv`, and `hparams.yaml` beside it."""
 
-    def __init__(self, config: RunConfig, folder: Path, say: Callable[[str], None]) -> None:
-        super().__init__(config, folder, say)
-        shutil.rmtree(self.folder / "csv", ignore_errors=True)  # written again from the study
+    anew = True
 
     def open(self, trial: Trial, first: Mapping[str, float]) -> Logger:
         opened = CSVLogger(self.folder, "csv", f"trial-{trial.number:05}", flush_logs_every_n_steps=1)
@@ -130,11 +42,12 @@ class CsvLogs(Logs):
 
 @final
 class TensorBoardLogs(Logs):
-    """`logs/tensorboard/trial-00007`, for `tensorboard --logdir`; its HPARAMS page compares trials."""
+    """`logs/tensorboard/trial-00007`, for `tensorboard --logdir`; its HPARAMS page compares trials.
 
-    def __init__(self, config: RunConfig, folder: Path, say: Callable[[str], None]) -> None:
-        super().__init__(config, folder, say)
-        shutil.rmtree(self.folder / "tensorboard", ignore_errors=True)  # written again from the study
+    A writer is a thread and an open file, so it is closed when a job ends; a trial that goes on gets another.
+    """
+
+    anew = True
 
     def open(self, trial: Trial, first: Mapping[str, float]) -> Logger:
         name = f"trial-{trial.number:05}"
@@ -144,13 +57,17 @@ class TensorBoardLogs(Logs):
         return opened
 
     def tell(self, trial: Trial) -> None:
-        if trial.state is not State.RUNNING and (opened := self.loggers.pop(trial.number, None)):
-            # A writer is a thread and an open file; a trial that goes on gets another.
-            opened.finalize("success")
+        if trial.state is not State.RUNNING and trial.number in self.loggers:
+            self._close(trial.number)
 
     def end(self, queue: Queue) -> None:
-        for logger in self.loggers.values():  # of jobs that were broken off
-            logger.finalize("success")
+        for number in list(self.loggers):  # of jobs that were broken off
+            self._close(number)
+
+    def _close(self, number: int) -> None:
+        opened = self.loggers.pop(number)
+        opened.save()  # first, for it opens the writer of a trial that has logged nothing
+        opened.finalize("success")
 
 
 @final
@@ -171,7 +88,7 @@ class MlflowLogs(Logs):
         self.client = self.parent.experiment
         self.runs: dict[int, str] = {}
         if parent is None:
-            write(kept, str(self.parent.run_id))
+            write_text(kept, str(self.parent.run_id))
             plain = config.plain()
             self.parent.log_hyperparams(
                 {key: plain[key] for key in ("trials", "epochs", "grace", "eta", "seed")}
@@ -244,10 +161,10 @@ class WandbLogs(Logs):
         self.group = folder.name
         self.mode = os.environ.get("WANDB_MODE") or ("online" if wandb.login(prompt=False) else "offline")
         if self.mode != "online":
-            shutil.rmtree(self.folder / "wandb", ignore_errors=True)  # written again from the study
+            self.clear()
         kept = self.folder / "wandb.id"
         if not kept.exists():
-            write(kept, uuid.uuid4().hex[:8])
+            write_text(kept, uuid.uuid4().hex[:8])
         self.id = kept.read_text()
 
     def open(self, trial: Trial, first: Mapping[str, float]) -> Logger:
@@ -293,9 +210,3 @@ def begin(config: RunConfig, folder: Path, queue: Queue, say: Callable[[str], No
     except Exception as error:
         raise ValueError(f"logger={config.logger} can't be begun: {describe(error)}") from error
     return logs
-
-
-def write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}")
-    temporary.write_text(text)
-    temporary.replace(path)

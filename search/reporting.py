@@ -10,8 +10,8 @@ from typing import Any
 from results import report
 from results.picture import Picture
 from results.store import Run, open_run
-from search.config import RunConfig, from_plain
-from search.folders import short
+from search.config import RunConfig
+from search.folders import read_config, short
 from search.job import first_seed
 from search.noise import quiet
 from spaces import read
@@ -22,14 +22,14 @@ logger = logging.getLogger(__name__)
 
 def make(run: Run) -> Path:
     """Writes the run's report and returns its path. Raises ValueError if the run's folder makes no sense."""
-    config = from_plain(run.config, str(run.path / "config.yaml"))
-    rows = run.trials.to_pylist()
+    config = read_config(run)
+    params = {row["trial"]: config.space.params_in(row) for row in run.trials.to_pylist()}
     default = config.space.default()
-    same = [row["trial"] for row in rows if params_of(row) == default]
+    same = [trial for trial in params if params[trial] == default]
     with quiet() as noise:  # what a gallery's libraries print is none of the user's business
         noise.keep(run.path / "run.log")
         shown, missing = pictures(run, config)
-    commands = {row["trial"]: again(config, row["trial"], params_of(row)) for row in rows}
+    commands = {trial: again(config, trial, params[trial]) for trial in params}
     return report.write(run, report.Extras(commands, same[0] if same else None, shown, missing))
 
 
@@ -55,20 +55,15 @@ def pictures(run: Run, config: RunConfig) -> tuple[list[Picture], str]:
         return [], f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
-def params_of(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters that count in a row of the trials table."""
-    return {k.removeprefix("param/"): v for k, v in row.items() if k.startswith("param/") and v is not None}
-
-
 def again(config: RunConfig, number: int, params: Mapping[str, Any]) -> str:
     """The command that trains a trial of this run again, alone and to the end: the same curve.
 
-    To the digit where it was trained alone; lanes of a pack agree within the tolerance of packs.
+    To the digit where it was trained alone; lanes of a pack agree within the tolerance of packs. A space
+    file goes by the path that it had when the run was begun.
     """
     space = config.space
-    shipped = space.name in read.names()
-    before = read.read(space.name) if shipped else None
-    given: dict[str, Any] = {"space": space.name if shipped else f"{space.name}.yaml"}
+    before = read.read(space.name) if space.file is None else None
+    given: dict[str, Any] = {"space": space.file or space.name}
     for prefix, values, known in (
         ("data.", space.options, before.options if before else None),
         ("", space.settings, before.settings if before else None),

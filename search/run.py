@@ -13,12 +13,13 @@ from typing import Any
 from results import environment
 from results.store import Run, open_run
 from search import warm
-from search.config import RunConfig, check_logger, from_plain
-from search.confirm import confirm_winners, confirmed, jobs, plan_of, with_value
+from search.config import RunConfig, check_logger
+from search.confirm import confirm_winners, unconfirmed, with_value
 from search.engines.local import LocalEngine
 from search.fidelity import stages
-from search.folders import find, locked, new_folder, short, write_config
+from search.folders import find, locked, new_folder, read_config, short, write_config
 from search.gauges import Gauges
+from search.job import Trial
 from search.noise import Noise, quiet
 from search.queue import Plan, Queue
 from search.recorder import Recorder, Watcher
@@ -55,11 +56,15 @@ def start(config: RunConfig) -> Outcome:
 
 
 def resume(folder: Path) -> Outcome:
-    """Goes on with a run that was broken off. Raises ValueError if there is nothing to go on with."""
-    run = open_run(folder)
-    if run.status == "running":
-        raise ValueError(f"{folder} is being searched by another process; wait for it or stop it")
+    """Goes on with a run that was broken off, in its search or in the confirmation that was to follow.
+
+    Raises ValueError if there is nothing to go on with.
+    """
+    run = idle(folder)
     if run.status == "finished":
+        config = read_config(run)
+        if config.confirm_top and unconfirmed(config, folder, trials_of(config, folder)):
+            return confirm(folder)
         raise ValueError(f"{folder} is finished; look at it with: python -m search show {folder}")
     config, notes = as_it_was(run)
     with quiet() as noise:
@@ -72,18 +77,15 @@ def confirm(folder: Path, top: int | None = None, seeds: int | None = None) -> O
     Without them, `top` and `seeds` are the run's own, or 3 and 5. What is confirmed already is not trained
     again. Raises ValueError if there is nothing to confirm.
     """
-    run = open_run(folder)
-    if run.status == "running":
-        raise ValueError(f"{folder} is being searched by another process; wait for it or stop it")
+    run = idle(folder)
     config, notes = as_it_was(run)
     check_test(config)
     if run.status == "interrupted":
         notes.append("the search is not finished; these are the best so far")
     top = top or config.confirm_top or CONFIRM_TOP
     config = replace(config, confirm_top=top, confirm_seeds=seeds or config.confirm_seeds)
-    with locked(folder):
-        trials = Study(folder / "study.log", config.space, config.rungs).trials()
-    if not jobs(plan_of(config, trials), config.space.structure, confirmed(folder)):
+    trials = trials_of(config, folder)
+    if not unconfirmed(config, folder, trials):
         return Outcome(folder)
 
     def work(engine: Any, config: RunConfig, folder: Path, view: View) -> None:
@@ -91,6 +93,20 @@ def confirm(folder: Path, top: int | None = None, seeds: int | None = None) -> O
 
     with quiet() as noise:
         return at_work(work, config, folder, noise, notes, new=False)
+
+
+def idle(folder: Path) -> Run:
+    """The run in the folder. Raises ValueError if it is being searched now."""
+    run = open_run(folder)
+    if run.status == "running":
+        raise ValueError(f"{folder} is being searched by another process; wait for it or stop it")
+    return run
+
+
+def trials_of(config: RunConfig, folder: Path) -> list[Trial]:
+    """The trials in the journal of a run that is not being searched. Raises ValueError if it is."""
+    with locked(folder):
+        return Study(folder / "study.log", config.space, config.rungs).trials()
 
 
 def check_test(config: RunConfig) -> None:
@@ -103,7 +119,7 @@ def check_test(config: RunConfig) -> None:
 
 def as_it_was(run: Run) -> tuple[RunConfig, list[str]]:
     """A run's configuration, and what is to be noted of its data. Raises ValueError if that has changed."""
-    config = from_plain(run.config, str(run.path / "config.yaml"))
+    config = read_config(run)
     now, notes = prepared(config)
     was, new = (c.space.options.get("content") for c in (config, now))
     if was != new:

@@ -17,13 +17,13 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from search.config import SAMPLERS
 from spaces.params import Choice, Param, Range
 from spaces.space import Space
 
 ENOUGH = 10  # finished values before a rung can be modelled; TPE's own n_startup_trials
 MOST = 250  # values a model is fitted to, so that a proposal costs the same late in a search as early
 AT_ONCE = 32  # proposals from one model
-SAMPLERS = ("tpe", "random")
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,18 @@
 """What the command line prints of runs: a summary as JSON, and the same as a screenful."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from results.baselines import Baseline, baselines
 from results.stats import DEFAULT, Confirmation, Confirmed, Estimate
-from results.store import Run
-from search.view import duration, number
+from results.store import Run, best_first
+from results.text import duration, number, plain
 
 TOP = 10  # trials on the screen
-LEARNED = 0.01  # of the baseline that a value must be better by to say that anything was learned
 
 
 def summary(run: Run) -> dict[str, Any]:
@@ -23,14 +23,15 @@ def summary(run: Run) -> dict[str, Any]:
         "run": run.name,
         "space": run.config["space"],
         "status": run.status,
-        "objective": {**run.config["objective"], "baseline": run.baseline},
+        "objective": {**run.config["objective"], "baseline": None, "nearest": None}
+        | {baseline.key: baseline.value for baseline in baselines(run)},
         "best": trial(best) if best else None,
         "confirmed": asdict(confirmed) if confirmed else None,
         "trials": trials,
     }
 
 
-def trial(row: dict[str, Any]) -> dict[str, Any]:
+def trial(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of the trials table as `show --json` gives it."""
     return {
         "trial": row["trial"],
@@ -67,10 +68,11 @@ def print_run(run: Run) -> None:
     else:
         console.print(
             f"best {objective['metric']} ({objective['mode']}): [bold]{number(best['value'])}[/bold] "
-            f"after {best['epochs']} epochs, trial {best['trial']}{against(objective, best['value'])}"
+            f"after {best['epochs']} epochs, trial {best['trial']}{against(baselines(run))}"
         )
         console.print("  " + ", ".join(f"{k}={plain(v)}" for k, v in best["params"].items()), markup=False)
-        print_table([line(row) for row in top(run, found)])
+        valued = best_first(run.trials.to_pylist(), objective["mode"])
+        print_table([line(trial(row)) for row in valued[:TOP]])
     if said := run.confirmation():
         print_confirmation(said, objective, console)
     for row in [row for row in found["trials"] if row["error"]][:3]:
@@ -135,22 +137,13 @@ def span(of: Estimate) -> str:
     return "" if of.low is None or of.high is None else f"({number(of.low)} to {number(of.high)})"
 
 
-def against(objective: dict[str, Any], value: float) -> str:
-    """How a value stands to the constant prediction."""
-    baseline = objective["baseline"]
-    if baseline is None:
-        return ""
-    gain = (baseline - value) * (1 if objective["mode"] == "min" else -1)
-    return f"; the constant prediction scores {number(baseline)}" + (
-        "" if gain > LEARNED * abs(baseline) else ": [bold red]nothing was learned[/bold red]"
+def against(known: Sequence[Baseline]) -> str:
+    """How the best stands to predictions that take no training."""
+    return "".join(
+        f"; the {baseline.name} scores {number(baseline.value)}"
+        + (f": [bold red]{baseline.verdict}[/bold red]" if baseline.verdict else "")
+        for baseline in known
     )
-
-
-def top(run: Run, found: dict[str, Any]) -> list[dict[str, Any]]:
-    """The trials with the best values."""
-    sign = 1 if found["objective"]["mode"] == "min" else -1
-    valued = [row for row in found["trials"] if row["value"] is not None]
-    return sorted(valued, key=lambda row: sign * row["value"])[:TOP]
 
 
 def line(row: dict[str, Any]) -> dict[str, Any]:
@@ -169,11 +162,6 @@ def states(trials: Sequence[dict[str, Any]]) -> str:
     names = [row["state"] for row in trials]
     counts = ", ".join(f"{names.count(name)} {name}" for name in sorted(set(names)))
     return f"{len(trials)} trials" + (f": {counts}" if counts else "")
-
-
-def plain(value: Any) -> str:
-    """A value of any kind, for people."""
-    return number(value) if isinstance(value, float) else str(value)
 
 
 def print_table(rows: Sequence[dict[str, Any]]) -> None:

@@ -5,6 +5,7 @@ rung values are its intermediate values; how it came by each stands in a user at
 written first: a rung counts as finished once its value is there.
 """
 
+import fcntl
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal._file import BaseJournalFileLock
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
@@ -29,6 +31,24 @@ OPTUNA_STATES = {
 }
 
 
+class FileLock(BaseJournalFileLock):
+    """The operating system's lock on the journal, which no process can leave behind.
+
+    Optuna's own is a file beside it: a Ctrl-C while that was made or removed came out as another error, and
+    one that was left behind held the next process up for 30 seconds.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.file = open(path, "ab")  # noqa: SIM115 (open as long as the study)
+
+    def acquire(self) -> bool:
+        fcntl.flock(self.file, fcntl.LOCK_EX)
+        return True
+
+    def release(self) -> None:
+        fcntl.flock(self.file, fcntl.LOCK_UN)
+
+
 class Study:
     """Creates trials and writes down what became of them; `trials()` reads all of it back."""
 
@@ -37,7 +57,7 @@ class Study:
         self.space, self.rungs = space, tuple(rungs)
         self.distributions = {name: distribution(param) for name, param in space.params.items()}
         mend(path)
-        self.storage = JournalStorage(JournalFileBackend(str(path)))
+        self.storage = JournalStorage(JournalFileBackend(str(path), FileLock(path)))
         direction = StudyDirection.MINIMIZE if space.objective.mode == "min" else StudyDirection.MAXIMIZE
         name = path.parent.name
         known = {study.study_name: study._study_id for study in self.storage.get_all_studies()}
@@ -128,12 +148,10 @@ class Study:
 
 
 def mend(path: Path) -> None:
-    """Takes out of a journal what a killed process left: half a last line, and the lock that it held.
+    """Takes out of a journal what a killed process left: half a last line.
 
     Only for who holds the run's own lock (search/run.py): then nobody else is writing.
     """
-    for lock in path.parent.glob(f"{path.name}.lock*"):
-        lock.unlink()
     if path.exists():
         content = path.read_bytes()
         whole = content.rfind(b"\n") + 1

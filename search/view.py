@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from results.text import duration, number
+from results.text import duration, number, plain
 from search.job import Job, Report, State, Trial
 from search.queue import Plan, Queue
 
@@ -46,6 +46,7 @@ class View:
         self.said_epoch = False
         self.largest = 1  # lanes of a pack so far
         self.done_before: int | None = None
+        self.noted: set[str] = set()
         self.running: dict[int, int] = {}  # epochs done in jobs that have not ended, by job
 
     def __enter__(self) -> "View":
@@ -82,6 +83,9 @@ class View:
             self.say(
                 f"{self.clock()} first result: trial {first}, epoch {report.epoch}, {metric} {number(value)}"
             )
+        if report.note and report.note not in self.noted:
+            self.noted.add(report.note)
+            self.say(f"{self.clock()} note: {report.note}")
         if len(job.lanes) > self.largest:
             self.largest = len(job.lanes)
             pace = report.seconds / len(report.metrics)
@@ -172,7 +176,4 @@ def expected_epochs(plan: Plan) -> int:
 
 def parameters(trial: Trial) -> str:
     """A trial's parameters in one line."""
-    return ", ".join(
-        f"{name}={number(value) if isinstance(value, float) else value}"
-        for name, value in trial.params.items()
-    )
+    return ", ".join(f"{name}={plain(value)}" for name, value in trial.params.items())

@@ -13,8 +13,10 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from results.store import Run
+from results.files import write_text
+from results.store import Run, best_first
 from search.config import RunConfig
+from search.folders import read_config
 from search.sampler import Observation
 
 TOP = 5  # trials of the earlier run to begin with
@@ -57,21 +59,11 @@ def first_ones(run: Run) -> Iterator[dict[str, Any]]:
     """The parameters of the confirmed trials, best first, then of all others that have a value."""
     said = run.confirmation()
     confirmed = [config.trial for config in said.configs if config.trial is not None] if said else []
-    sign = 1 if run.config["objective"]["mode"] == "min" else -1
-    valued = [row for row in run.trials.to_pylist() if row["objective"] is not None]
-    ranked = sorted(valued, key=lambda row: (sign * row["objective"], row["trial"]))
+    valued = best_first(run.trials.to_pylist(), run.config["objective"]["mode"])
     first = [row for number in confirmed for row in valued if row["trial"] == number]
-    for row in [*first, *ranked]:
-        yield params_of(run, row)
-
-
-def params_of(run: Run, row: dict[str, Any]) -> dict[str, Any]:
-    """The parameters of a trial; a null of one that counts only sometimes means that it did not."""
-    return {
-        name: row[f"param/{name}"]
-        for name, plain in run.config["params"].items()
-        if row[f"param/{name}"] is not None or not (isinstance(plain, dict) and "when" in plain)
-    }
+    space = read_config(run).space
+    for row in [*first, *valued]:
+        yield space.params_in(row)
 
 
 def difference(run: Run, config: RunConfig) -> str | None:
@@ -91,8 +83,9 @@ def observations(run: Run, config: RunConfig) -> Iterator[Observation]:
     """The trials whose parameters are a configuration of the space, with their values at its rungs."""
     sign, metric = config.space.objective.sign, config.space.objective.metric
     values = {(row["trial"], row["epoch"]): row[metric] for row in run.epochs.to_pylist()}
+    space = read_config(run).space
     for row in run.trials.to_pylist():
-        params = params_of(run, row)
+        params = space.params_in(row)
         if not config.space.holds(params) or row["state"] == "failed":
             continue
         seen: list[float] = []
@@ -109,9 +102,7 @@ def observations(run: Run, config: RunConfig) -> Iterator[Observation]:
 
 def write(folder: Path, warm: Warm) -> None:
     """Keeps it in a run's folder."""
-    temporary = folder / f".{FILE}"
-    temporary.write_text(json.dumps(asdict(warm)))
-    temporary.replace(folder / FILE)
+    write_text(folder / FILE, json.dumps(asdict(warm)))
 
 
 def read(folder: Path) -> Warm:

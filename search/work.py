@@ -60,6 +60,7 @@ class TrainJob:
                 node=node,
                 best=epoch.best,
                 test=test,
+                note=epoch.note,
             )
 
         last = None

@@ -60,6 +60,11 @@ class Choice:
     def __contains__(self, value: object) -> bool:
         return value in self.options
 
+    def from_column(self, value: Any) -> Value:
+        """The option that stands in a run's table; those of several types stand there as text."""
+        by_text = {str(option): option for option in self.options}
+        return self.options[self.options.index(value)] if value in self.options else by_text[value]
+
     def plain(self) -> Any:
         """As it would stand in a YAML file."""
         values = list(self.options) if len(self.options) > 1 else self.options[0]
@@ -105,6 +110,10 @@ class Range:
 
     def __contains__(self, value: object) -> bool:
         return isinstance(value, int | float) and self.low <= value <= self.high
+
+    def from_column(self, value: Any) -> Value:
+        """What stands in a run's table."""
+        return value
 
     def plain(self) -> Any:
         """As it would stand in a YAML file."""

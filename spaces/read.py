@@ -5,6 +5,7 @@ The fields are described in CONTRIBUTING.md ("Add a space"); `spaces/slice_reg.y
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ def names() -> list[str]:
 def read(name_or_path: str) -> Space:
     """The space of that name, or in that YAML file. Raises ValueError: file, line and what is wrong."""
     path = Path(name_or_path)
-    if path.suffix not in {".yaml", ".yml"}:
+    shipped = path.suffix not in {".yaml", ".yml"}
+    if shipped:
         path = FOLDER / f"{name_or_path}.yaml"
         if name_or_path not in names():
             hint = nearest(name_or_path, names())
@@ -52,7 +54,7 @@ def read(name_or_path: str) -> Space:
                         f"{path}:{lines['params', name, 'when']}: params.{name}.when: {other} is never "
                         f"{value!r}; it is {space.params[other].plain()}"
                     )
-    return space
+    return space if shipped else replace(space, file=name_or_path)
 
 
 FIELDS = {

@@ -40,6 +40,7 @@ class Space:
     gallery: str | None = None  # package.module:function that shows the best model in the report
     predictor: str | None = None  # package.module:Class of the Predictor
     seeds: tuple[Mapping[str, Value], ...] = ()  # known good points; the first is the default configuration
+    file: str | None = None  # the path that it was asked for by; None of those that Ladder brings
 
     def default(self) -> dict[str, Value]:
         """The configuration to beat: the first of the seeds; what it leaves open is in the middle."""
@@ -65,6 +66,10 @@ class Space:
             if counts(param, values):
                 values[name] = choose(name, param, values)
         return values
+
+    def params_in(self, row: Mapping[str, Any]) -> dict[str, Value]:
+        """The configuration in a row of a run's table, where a parameter that does not count is null."""
+        return self.configuration(lambda name, param, values: param.from_column(row[f"param/{name}"]))
 
     def holds(self, values: Mapping[str, Any]) -> bool:
         """Whether these are a configuration of the space: all that count, each within its range."""

@@ -12,11 +12,11 @@ import yaml
 from rich.console import Console
 
 from results.store import open_run
-from search.config import from_plain, resolve
+from search.config import SAMPLERS, from_plain, resolve
 from search.confirm import ConfirmPlan, ConfirmQueue, candidates, fresh_seeds
 from search.job import State, StorageError
 from search.run import prepared, setup
-from search.sampler import SAMPLERS, Observation, propose
+from search.sampler import Observation, propose
 from search.view import View
 from spaces.read import read
 from spaces.space import Space

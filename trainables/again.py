@@ -4,7 +4,7 @@ import lightning as L
 import torch
 
 from trainables.batches import seeded
-from trainables.lanes import with_lane_dropout
+from trainables.lanewise import with_lane_dropout
 from trainables.learner import Learner
 from trainables.solo import seed_all
 

@@ -33,7 +33,8 @@ Metrics = Mapping[int, Mapping[str, float]]
 class Epoch:
     """What an epoch brought: `metrics[number]` of each lane; `diverged` are the lanes that ended by it.
 
-    `best[number]` is each lane's best epoch so far, where that is what is kept.
+    `best[number]` is each lane's best epoch so far, where that is what is kept; `note` says why lanes of
+    one job were not trained side by side.
     """
 
     epoch: int  # epochs finished, counted from 1
@@ -41,6 +42,7 @@ class Epoch:
     metrics: Metrics
     diverged: frozenset[int] = field(default_factory=frozenset)
     best: Mapping[int, int] = field(default_factory=dict)
+    note: str | None = None
 
 
 class Fit(ABC):

@@ -1,6 +1,6 @@
 """A pack: several learners trained as one LightningModule, with one AdamW over all of them.
 
-Lanes of equal shapes and equal loss form a group, which sees each batch once. A group's parameters lie in
+Lanes of equal shapes form a group, which sees each batch once. A group's parameters lie in
 one stack, of which the learners' own are views: whatever trains the stack trains the learners. A group is
 trained *together*, by one batched forward and gradient (`torch.func.vmap`), or *one by one*, lane after
 lane; which is faster depends on the model and the device, so a probe on the first batch decides.
@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import lightning as L
@@ -20,38 +21,16 @@ from torch.func import functional_call, grad_and_value, vmap
 from trainables import checkpoint
 from trainables.batches import Batches, seeded
 from trainables.drive import Fit, Metrics
+from trainables.lanewise import MeanLoss, with_lane_dropout
 from trainables.learner import Learner, Means
 
 logger = logging.getLogger(__name__)
+PLAIN = (str, int, float, Path, type(None))
 PROBES = 3  # the quickest of so many counts
 
 
-class LaneDropout(nn.Module):
-    """Dropout whose probability is a tensor, so that the lanes of a group can differ in it."""
-
-    p: Tensor
-
-    def __init__(self, p: float) -> None:
-        super().__init__()
-        self.register_buffer("p", torch.tensor(p), persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x * (torch.rand_like(x) >= self.p) / (1 - self.p) if self.training else x
-
-
-class MeanLoss(nn.Module):
-    """A learner's training loss as a module's forward, which is what `functional_call` calls."""
-
-    def __init__(self, learner: Learner) -> None:
-        super().__init__()
-        self.learner = learner
-
-    def forward(self, batch: Any) -> Tensor:
-        return self.learner.losses(batch).mean()
-
-
 class Group:
-    """Learners of equal shapes and loss, by trial number, that see the same batches."""
+    """Learners of equal shapes, by trial number, that see the same batches."""
 
     def __init__(self, learners: Mapping[int, Learner], data: L.LightningDataModule) -> None:
         self.learners, self.data = dict(learners), data
@@ -173,27 +152,17 @@ def stacked(learners: list[Learner], kind: str) -> dict[str, Tensor]:
 
 
 def grouped(lanes: Mapping[int, tuple[Learner, L.LightningDataModule]]) -> list[Group]:
-    """The lanes in groups of equal modules, shapes, loss, batches, and plain values of any kind."""
+    """The lanes in groups of equal modules, shapes, batches, plain values and functions."""
     groups: dict[tuple[object, ...], dict[int, Learner]] = {}
     for number, (learner, data) in lanes.items():
-        key = (repr(learner), getattr(learner, "loss", None), plain_values(learner), plain_values(data))
+        key = (repr(learner), of_kinds(learner, *PLAIN, FunctionType), of_kinds(data, *PLAIN))
         groups.setdefault(key, {})[number] = learner
     return [Group(learners, lanes[next(iter(learners))][1]) for learners in groups.values()]
 
 
-def plain_values(of: object) -> tuple[tuple[str, str], ...]:
-    """The numbers and texts that an object was made with. Where they differ, its lanes can't be one."""
-    plain = str | int | float | Path | None
-    return tuple(sorted((name, repr(value)) for name, value in vars(of).items() if isinstance(value, plain)))
-
-
-def with_lane_dropout(module: nn.Module) -> None:
-    """Puts LaneDropout in the place of each Dropout."""
-    for name, child in module.named_children():
-        if type(child) is nn.Dropout:
-            setattr(module, name, LaneDropout(child.p))
-        else:
-            with_lane_dropout(child)
+def of_kinds(of: object, *kinds: type) -> tuple[tuple[str, str], ...]:
+    """The attributes of these kinds that an object was made with."""
+    return tuple(sorted((name, repr(value)) for name, value in vars(of).items() if isinstance(value, kinds)))
 
 
 class Pack(L.LightningModule):

@@ -3,12 +3,13 @@
 One number per sample, not per batch: the pack of lanes weighs samples and lanes itself.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 from torch.nn import functional
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+Function = Callable[[Tensor, Tensor], Tensor]
 
 
 def mse(prediction: Tensor, target: Tensor) -> Tensor:
@@ -31,11 +32,24 @@ def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     return -(target * functional.log_softmax(logits, dim=1)).sum(1)
 
 
-LOSSES: dict[str, Loss] = {"mse": mse, "l1": l1, "linf": linf, "cross_entropy": cross_entropy}
+LOSSES: dict[str, Function] = {"mse": mse, "l1": l1, "linf": linf, "cross_entropy": cross_entropy}
 
 
-def loss_named(name: str, allowed: tuple[str, ...] = tuple(LOSSES)) -> Loss:
-    """The loss called `name`. Raises ValueError if it is not one of `allowed`."""
-    if name not in allowed:
-        raise ValueError(f"loss is {name!r}, but must be one of {', '.join(allowed)} (param.loss=...)")
-    return LOSSES[name]
+class Loss(nn.Module):
+    """The function of `functions` that is called `name`: (B, ...), (B, ...) -> (B,).
+
+    A module with its choice as a tensor, so that the lanes of a pack can differ in it. Raises ValueError if
+    there is no function of that name.
+    """
+
+    kind: Tensor
+
+    def __init__(self, name: str, functions: Mapping[str, Function]) -> None:
+        super().__init__()
+        if name not in functions:
+            raise ValueError(f"loss is {name!r}, but must be one of {', '.join(functions)} (param.loss=...)")
+        self.name, self.functions = name, functions
+        self.register_buffer("kind", torch.tensor(list(functions).index(name)), persistent=False)
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        return self.functions[self.name](prediction, target)

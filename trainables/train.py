@@ -3,7 +3,6 @@
 All arguments are plain values, so that any process on any machine can be handed a job.
 """
 
-import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +18,6 @@ from trainables.lanes import Pack, PackFit
 from trainables.learner import Learner
 from trainables.memory import free_memory, keep_memory
 from trainables.solo import Solo, seed_all, seeded_setup
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,7 @@ def train(
     """
     keep_memory()
     free_memory()
-    size, best = side_by_side(setup, lanes), setup.mode if keep_best else None
+    (size, note), best = side_by_side(setup, lanes), setup.mode if keep_best else None
     parts = [lanes[start : start + size] for start in range(0, len(lanes), size)]
     if len(parts) == 1:
         fit = make_fit(setup, lanes, Path(out).parent)
@@ -71,11 +68,11 @@ def train(
         for part, file in zip(parts, files, strict=True)
     ]
     checkpoint.merge([file for file in files if file.exists()], Path(out))
-    yield from together(done)
+    yield from together(done, note)
 
 
-def together(parts: list[list[Epoch]]) -> Iterator[Epoch]:
-    """The epochs of lanes that were trained one part after the other, as if side by side."""
+def together(parts: list[list[Epoch]], note: str | None) -> Iterator[Epoch]:
+    """The epochs of lanes that were trained one part after the other, with a note of why."""
     for rows in zip(*(pad(part, max(map(len, parts))) for part in parts), strict=True):
         epochs = [row for row in rows if row is not None]
         yield Epoch(
@@ -84,6 +81,7 @@ def together(parts: list[list[Epoch]]) -> Iterator[Epoch]:
             metrics={number: values for epoch in epochs for number, values in epoch.metrics.items()},
             diverged=frozenset().union(*(epoch.diverged for epoch in epochs)),
             best={number: best for epoch in epochs for number, best in epoch.best.items()},
+            note=note,
         )
 
 
@@ -91,20 +89,22 @@ def pad(part: list[Epoch], length: int) -> list[Epoch | None]:
     return [*part, *[None] * (length - len(part))]
 
 
-def side_by_side(setup: Setup, lanes: list[Lane]) -> int:
-    """How many of the lanes are trained at once: all that fit in memory; one if the module is no Learner."""
+def side_by_side(setup: Setup, lanes: list[Lane]) -> tuple[int, str | None]:
+    """How many of the lanes are trained at once, and why not all of them.
+
+    It is all that fit in memory, and one if the module is no Learner.
+    """
     if len(lanes) == 1:
-        return 1
+        return 1, None
     learner, _ = build(setup, lanes[0])
     if not isinstance(learner, Learner):
-        logger.info("%s is no Learner, so its lanes are trained one by one", setup.trainable)
-        return 1
+        return 1, f"{setup.trainable} is no Learner, so the trials of a pack are trained one by one"
     state = sum(tensor.nbytes for tensor in learner.state_dict().values())
     # Parameters, gradients and two moments, and as much again for what a step and a checkpoint need.
     fits = max(1, pack_memory() // (8 * state))
     if fits < len(lanes):
-        logger.warning("%d lanes do not fit in memory; %d are trained at once", len(lanes), fits)
-    return min(fits, len(lanes))
+        return fits, "not all trials of a pack fit in memory at once, so it is trained in parts (lanes=...)"
+    return len(lanes), None
 
 
 def pack_memory() -> int:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from results import open_run
 from search.cli import app
 from search.config import resolve
-from search.found import ranked, trained
+from search.found import best, loaded, ranked
 from search.run import start
 from trainables.learner import Learner
 from trainables.mnist.autoencoder import Autoencoder
@@ -57,7 +57,7 @@ def predict(run, *arguments) -> str:
 def test_a_run_predicts_an_idx_file(run, some, tmp_path):
     images, labels = some
     said = predict(run, images, "--out", tmp_path / "out", "--truth", labels)
-    module, data = trained(run, run.best()["trial"])
+    module, data = loaded(best(run))
     pixels, known = data.split("test").__getitems__(range(20))
     expected = module(pixels).softmax(1).detach().numpy()
     table = pq.read_table(tmp_path / "out" / "predictions.parquet")
@@ -77,7 +77,7 @@ def test_an_ensemble_is_the_mean_of_its_members(run, some, tmp_path):
         run, some[0], "top=2", "--out", tmp_path / "out"
     )
     pixels, _ = MnistData().split("test").__getitems__(range(20))
-    each = [trained(run, number)[0](pixels).softmax(1).detach().numpy() for number in (0, 1)]
+    each = [loaded(model)[0](pixels).softmax(1).detach().numpy() for model in ranked(run)]
     table = pq.read_table(tmp_path / "out" / "predictions.parquet")
     found = np.stack([table[f"p/{number}"].to_numpy() for number in range(10)], 1)
     np.testing.assert_allclose(found, (each[0] + each[1]) / 2, atol=1e-6)

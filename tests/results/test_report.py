@@ -3,15 +3,21 @@
 import re
 import shlex
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from results import open_run
+from results.baselines import baselines
 from results.compare import columns, differences, winners, write
 from results.picture import Picture
+from results.report import Extras, render
+from results.store import write_epochs
 from search.config import resolve
-from search.reporting import at_the_end, hydra, make, pictures
+from search.folders import read_config
+from search.reporting import again, at_the_end, hydra, make, pictures
 from search.run import start
+from search.show import against, print_run
 from tests.results.made import make_run
 
 MOST = 6e6  # bytes of a report of a thousand trials
@@ -49,6 +55,41 @@ def test_a_report_asks_for_nothing(html):
     assert "default-src 'none'" in markup
 
 
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_show_and_report_say_in_bold_what_the_best_does_not_beat(mode, tmp_path, monkeypatch, capsys):
+    run = make_run(tmp_path, monkeypatch, 1, "a", "epochs=1")
+    (row,) = run.epochs.to_pylist()
+    sign = 1 if mode == "min" else -1
+    config = {**run.config, "objective": {"metric": "val/loss", "mode": mode}}
+
+    def said(baseline, nearest):
+        noted = {"val/baseline": baseline, "val/nearest": nearest}
+        write_epochs(run.path, [row | {k: row["val/loss"] + sign * v for k, v in noted.items()}])
+        found = replace(open_run(run.path), config=config)
+        print_run(found)
+        shown, verdicts = capsys.readouterr().out, ("nothing was learned", "training has not beaten it")
+        bold = [f": [bold red]{verdict}[/bold red]" in against(baselines(found)) for verdict in verdicts]
+        assert [f": {verdict}" in shown for verdict in verdicts] == bold
+        return bold, [
+            "<b>Nothing was learned.</b> The constant prediction scores" in (page := render(found, Extras())),
+            "<b>Training has not beaten it.</b> The most similar training sample scores" in page,
+        ]
+
+    for constant, nearest in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
+        assert said(constant, nearest) == ([constant < 0, nearest < 0],) * 2
+
+
+def test_the_command_names_the_space_by_the_path_that_was_given(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    run = make_run(Path("mine"), monkeypatch, 1)
+    config = read_config(run)
+    params = config.space.params_in(run.best())
+    words = shlex.split(again(config, 0, params))
+    assert words[:5] == ["python", "-m", "search", "run", "space=mine/learning.yaml"]
+    assert resolve(words[4:]).space.default() == params
+
+
 def test_a_run_ends_with_its_report_and_without_one_just_as_well(tmp_path, monkeypatch):
     run = make_run(tmp_path, monkeypatch, 4)
     assert at_the_end(run.path).startswith("report: ")
@@ -58,7 +99,13 @@ def test_a_run_ends_with_its_report_and_without_one_just_as_well(tmp_path, monke
 
 
 @pytest.mark.parametrize(
-    "trials, more", [(1, []), (2, ["epochs=1"]), (3, ["param.lr=0.001", "param.depth=2"])]
+    "trials, more",
+    [
+        (1, []),
+        (2, ["epochs=1"]),
+        (3, ["param.lr=0.001", "param.depth=2"]),
+        (12, ["param.loss=[mse,16,null]"]),
+    ],
 )
 def test_small_runs_have_reports_too(trials, more, tmp_path, monkeypatch):
     assert make(make_run(tmp_path, monkeypatch, trials, "small", *more)).stat().st_size > 1e6
@@ -187,7 +234,8 @@ def test_compare(tmp_path, monkeypatch):
 
 
 def test_of_equal_trials_all_figures_name_the_same_one():
-    from results.figures import best_trial, contours, parallel, slices
+    from results.charts import best_trial
+    from results.landscape import contours, parallel, slices
     from results.parameters import Dimension
 
     dims = [Dimension("x"), Dimension("y")]

@@ -7,7 +7,10 @@ import pytest
 import yaml
 
 from results import open_run
+from results.baselines import baselines
 from results.store import best_row, column_type, write_epochs, write_trials
+from spaces.params import Choice
+from spaces.space import Objective, Space
 
 CONFIG = {"space": "s", "trials": 3, "objective": {"metric": "val/f", "mode": "min"}}
 
@@ -34,8 +37,19 @@ def test_what_is_written_is_read(folder):
     assert run.epochs.to_pylist() == [
         {"trial": 0, "epoch": 1, "seconds": 1.5, "val/baseline": 2.0, "val/f": 0.5}
     ]
-    assert run.baseline == 2.0
+    assert [(known.name, known.value, known.beaten) for known in baselines(run)] == [
+        ("constant prediction", 2.0, True)
+    ]
     assert not [path for path in folder.rglob(".*") if path.is_file()]
+
+
+def test_choices_of_several_types_are_text_in_the_table_and_themselves_again(folder):
+    space = Space("s", "", "a:b", "a:b", Objective("val/f", "min"), {"n": Choice((16, "auto", None, True))})
+    rows = [row(i, "complete", 0.5, **{"param/n": n}) for i, n in enumerate(space.params["n"].options)]
+    write_trials(folder, rows, {"n": column_type(space.params["n"].options)})
+    found = open_run(folder).trials.to_pylist()
+    assert [one["param/n"] for one in found] == ["16", "auto", None, "True"]
+    assert repr([space.params_in(one)["n"] for one in found]) == "[16, 'auto', None, True]"
 
 
 @pytest.mark.parametrize(
@@ -59,7 +73,7 @@ def test_status(folder, states, status):
 
 def test_a_run_that_has_just_begun(folder):
     run = open_run(folder)
-    assert (run.trials.num_rows, run.epochs.num_rows, run.best(), run.baseline) == (0, 0, None, None)
+    assert (run.trials.num_rows, run.epochs.num_rows, run.best(), baselines(run)) == (0, 0, None, [])
 
 
 def test_no_run(tmp_path):

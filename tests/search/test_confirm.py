@@ -16,8 +16,9 @@ from search.cli import app
 from search.config import resolve
 from search.confirm import ConfirmPlan, ConfirmQueue, candidates, fresh_seeds, jobs
 from search.engines.local import LocalEngine
-from search.folders import locked
+from search.folders import locked, read_config
 from search.job import DEFAULT, State, Trial, first_seed
+from search.recorder import column_types
 from search.run import Outcome, confirm, start
 from search.show import conclusions
 from search.view import View
@@ -301,6 +302,27 @@ def test_the_search_of_a_foreign_module_is_confirmed(tmp_path):
     assert again.exit_code == 1
     assert "there is no winner" in again.stdout
     assert open_run(run.path).winner() == run.best()
+
+
+def test_a_confirmation_that_was_to_follow_the_search_is_resumed(tmp_path):
+    (tmp_path / "s.yaml").write_text(SCRIPTED)
+    size = ["trials=4", "epochs=4", "engine=local", "confirm.top=1", "confirm.seeds=2", "lanes=1"]
+    folder = start(resolve([f"space={tmp_path}/s.yaml", "name=r", f"storage={tmp_path}", *size])).folder
+    whole = open_run(folder).confirmed.to_pylist()
+    finished = invoke("resume", folder)
+    assert (finished.exit_code, "is finished" in finished.stderr) == (2, True)
+
+    write_confirmed(folder, whole[:1], column_types(read_config(open_run(folder)).space))
+    resumed = invoke("resume", folder)
+    assert resumed.exit_code == 0, resumed.stderr
+    again = open_run(folder).confirmed.to_pylist()
+    assert [(row["config"], row["seed"], row["test"]) for row in again] == [
+        (row["config"], row["seed"], row["test"]) for row in whole
+    ]
+
+    (folder / "results" / "confirm.parquet").unlink()  # broken off before its first training ended
+    assert invoke("resume", folder).exit_code == 0
+    assert len(open_run(folder).confirmed) == len(whole)
 
 
 def test_the_conclusions_say_how_sure_they_are():

@@ -14,7 +14,7 @@ from results import open_run
 from search.cli import app
 from search.config import resolve
 from search.export import export, first_inputs
-from search.found import best, loaded, ranked, trained
+from search.found import best, loaded, ranked
 from search.run import confirm, start
 from tests.search.test_cli import SMALL, TINY_SPACE
 from trainables import byname
@@ -99,7 +99,7 @@ def test_the_files_need_no_run(classifier, tmp_path, monkeypatch):
         "model.ckpt",
         "model.safetensors",
     }
-    expected, data = trained(run, run.best()["trial"])
+    expected, data = loaded(best(run))
     images, labels = next(iter(data.val_dataloader()))
     from_ckpt = Classifier.load_from_checkpoint(files / "model.ckpt", weights_only=True).eval()
     plain = torch.load(files / "model.ckpt", weights_only=True)["hyper_parameters"]

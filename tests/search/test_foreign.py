@@ -51,6 +51,14 @@ def folder(tmp_path):
     return tmp_path
 
 
+def edit(folder, old, new):
+    """Changes the autoencoder's space file."""
+    space = folder / "autoencoder.yaml"
+    text = space.read_text()
+    assert old in text
+    space.write_text(text.replace(old, new))
+
+
 def search(folder, *arguments):
     command = [sys.executable, "-m", "search", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240)
@@ -86,8 +94,7 @@ def check(run):
 
 
 def test_a_module_that_is_not_there_is_one_line(folder):
-    space = folder / "autoencoder.yaml"
-    space.write_text(space.read_text().replace("theirs.autoencoder:Lit", "theirs.autoencodr:Lit"))
+    edit(folder, "theirs.autoencoder:Lit", "theirs.autoencodr:Lit")
     ran = search(folder, "run", "space=autoencoder.yaml", "engine=local")
     assert ran.returncode == 2
     assert ran.stderr.startswith("error: there is no module 'theirs.autoencodr'")
@@ -97,8 +104,7 @@ def test_a_module_that_is_not_there_is_one_line(folder):
 
 
 def test_a_parameter_that_nobody_takes_is_named(here):
-    space = here / "autoencoder.yaml"
-    space.write_text(space.read_text().replace("hidden:", "hiden:"))
+    edit(here, "hidden:", "hiden:")
     run = open_run(start(resolve(["space=autoencoder.yaml", "engine=local", "trials=1", "epochs=1"])).folder)
     (error,) = run.trials["error"].to_pylist()
     assert "the parameter 'hiden' is an argument of neither theirs.autoencoder:LitAutoEncoder" in error

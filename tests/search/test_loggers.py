@@ -2,6 +2,7 @@
 
 import csv
 import sqlite3
+import threading
 from dataclasses import replace
 
 import pytest
@@ -43,7 +44,7 @@ def search(make_queue, tmp_path, formula_space, monkeypatch):
     def go(kind, train, trials=9):
         config = replace(resolve([]), logger=kind, space=formula_space)
         queue = make_queue(trials=trials, epochs=3, lanes=2)
-        logs = loggers.begin(config, folder, queue, said.append)
+        go.logs = logs = loggers.begin(config, folder, queue, said.append)
         recorder = Recorder(queue, folder, Silent(), [logs])
         LocalEngine(train).run(recorder)
         recorder.end()
@@ -74,6 +75,9 @@ def broken_off_and_resumed(search, kind):
     """The queue of a search that was killed after an epoch was logged whose rung never finished."""
     with pytest.raises(KeyboardInterrupt):
         search(kind, Killed(ODD, jobs=3))
+    if kind == "tensorboard":
+        for opened in search.logs.loggers.values():  # their threads would have died with the process
+            opened.finalize("killed")
     queue = search(kind, ODD)
     assert not search.said
     assert {trial.state for trial in queue.trials.values()} >= {State.COMPLETE, State.STOPPED}
@@ -102,6 +106,7 @@ def test_tensorboard(search):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     queue = broken_off_and_resumed(search, "tensorboard")
+    assert not [thread for thread in threading.enumerate() if type(thread).__name__ == "_AsyncWriterThread"]
     found = []
     for number in queue.trials:
         events = EventAccumulator(str(search.folder / "logs" / "tensorboard" / f"trial-{number:05}"))

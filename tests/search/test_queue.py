@@ -1,5 +1,6 @@
 """The queue: what each verb does to the trials, and that a resumed queue is the queue."""
 
+import fcntl
 from dataclasses import replace
 
 import pytest
@@ -123,6 +124,23 @@ def test_a_journal_torn_by_a_kill_is_mended(make_queue, tmp_path):
     assert again.trials == queue.trials
     LocalEngine(Formula()).run(again)
     assert make_queue(trials=10).trials == again.trials
+
+
+@pytest.mark.parametrize("interrupted", [fcntl.LOCK_EX, fcntl.LOCK_UN])
+def test_an_interrupt_amid_the_journal_is_an_interrupt(make_queue, monkeypatch, interrupted):
+    queue, flock = make_queue(trials=9), fcntl.flock
+
+    def interrupt(file, operation):
+        flock(file, operation)
+        if operation == interrupted:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(fcntl, "flock", interrupt)
+        queue.next_job()
+    again = make_queue(trials=9)
+    LocalEngine(Formula()).run(again)
+    assert make_queue(trials=9).trials == again.trials
 
 
 def test_the_study_gives_back_what_the_queue_knew(make_queue):

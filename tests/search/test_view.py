@@ -1,13 +1,15 @@
 """What a person sees: the live view in a terminal, plain lines elsewhere."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
+from results.text import duration, number
 from search.engines.local import LocalEngine
 from search.recorder import Recorder
-from search.view import View, duration, expected_epochs, number
+from search.view import View, expected_epochs
 from tests.formula import Formula
 
 
@@ -20,7 +22,8 @@ def test_a_search_is_shown(make_queue, tmp_path, monkeypatch, terminal, capfd):
 
     def train(job):
         print("noise of a library")
-        yield from Formula(diverges=0.95)(job)
+        for report in Formula(diverges=0.95)(job):
+            yield replace(report, note="in parts")
 
     queue = make_queue(trials=20, epochs=9)
     with View(console, "demo: a search", workers=3) as view:
@@ -30,6 +33,7 @@ def test_a_search_is_shown(make_queue, tmp_path, monkeypatch, terminal, capfd):
     assert "first result: trial 0, epoch 1, val/f" in shown
     assert f"after {best.epochs} epochs (trial {best.number})" in shown
     assert "diverged in epoch 1" in shown
+    assert shown.count("note: in parts") == 1
     assert "noise of a library" not in shown
     assert "noise of a library" in capfd.readouterr().out
     if terminal:

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from trainables.batches import Batches
-from trainables.lanes import Group, LaneDropout, Pack, grouped
+from trainables.lanes import Group, Pack, grouped
+from trainables.lanewise import LaneDropout, LaneLoss
+from trainables.losses import LOSSES, Loss
 from trainables.train import Lane, Setup, build, train
 
 DIGITS = Setup(
@@ -34,7 +36,7 @@ def test_equal_lanes_share_a_group():
         {}, {"dropout": 0.4}, {"widths": "8"}, {"loss": "mse"}, {"batch_size": 32}, {"label_smoothing": 0.1}
     )
     pack = Pack({lane.number: build(DIGITS, lane) for lane in mixed})
-    assert [sorted(group.learners) for group in grouped(pack.lanes)] == [[0, 1, 5], [2], [3], [4]]
+    assert [sorted(group.learners) for group in grouped(pack.lanes)] == [[0, 1, 3, 5], [2], [4]]
 
 
 def test_the_stack_is_the_learners():
@@ -51,7 +53,7 @@ def test_the_stack_is_the_learners():
 def test_a_lane_that_diverges_leaves_the_others_alone(together, tmp_path, monkeypatch):
     monkeypatch.setattr("trainables.lanes.Group.probe", lambda group, batch: together)
     mad = {"lr": 1e30, "eps": 1e-30, "loss": "mse", "schedule": "constant"}
-    calm = [{"loss": "mse"}, {"loss": "mse", "lr": 1e-3}]
+    calm = [{"loss": "linf"}, {"loss": "cross_entropy", "lr": 1e-3}]
     three = lanes(calm[0], mad, calm[1])
     epochs = list(train(DIGITS, three, 0, 3, str(tmp_path / "three.safetensors")))
     assert epochs[0].diverged == {1}
@@ -86,6 +88,8 @@ def test_what_does_not_fit_is_trained_in_parts(tmp_path, monkeypatch):
     monkeypatch.setattr("trainables.train.pack_memory", lambda: 8 * state * 2)
     in_parts = list(train(DIGITS, five, 0, 2, str(tmp_path / "parts.safetensors")))
     for one, other in zip(at_once, in_parts, strict=True):
+        assert one.note is None
+        assert "fit in memory" in other.note
         assert set(one.metrics) == set(other.metrics) == {0, 1, 2, 3, 4}
         for number in one.metrics:
             assert one.metrics[number]["val/loss"] == pytest.approx(
@@ -102,6 +106,7 @@ def test_somebodys_own_module_is_trained_lane_by_lane(tmp_path):
     epochs = list(train(plan, three, 0, 2, str(tmp_path / "c.safetensors")))
     assert [epoch.epoch for epoch in epochs] == [1, 2]
     assert all(set(epoch.metrics) == {0, 1, 2} for epoch in epochs)
+    assert all("no Learner" in epoch.note for epoch in epochs)
     alone = list(train(plan, [three[1]], 0, 2, str(tmp_path / "d.safetensors")))
     assert alone[-1].metrics[1]["val_loss"] == epochs[-1].metrics[1]["val_loss"]
 
@@ -114,6 +119,16 @@ def test_dropout_of_a_lane_keeps_the_mean():
     assert y.mean().item() == pytest.approx(1.0, abs=0.02)
     assert (y == 0).float().mean().item() == pytest.approx(0.25, abs=0.01)
     assert torch.equal(dropout.eval()(x), x)
+
+
+def test_a_lane_feels_nothing_of_the_losses_that_are_not_its_own():
+    functions = {"root": lambda found, wanted: found.sqrt().sum(1), "mse": LOSSES["mse"]}
+    found = torch.zeros(4, 3, requires_grad=True)  # where a root's slope is infinite
+    wanted = torch.ones(4, 3)
+    losses = LaneLoss(Loss("mse", functions))(found, wanted)
+    assert torch.equal(losses, LOSSES["mse"](found, wanted))
+    losses.sum().backward()
+    assert torch.allclose(found.grad, torch.full((4, 3), -2 / 3))
 
 
 SECTIONS = Setup(

@@ -10,7 +10,7 @@ from spaces.read import names
 from tests.contracts import TrainableContract
 from trainables import byname, checkpoint
 from trainables.batches import Batches
-from trainables.losses import LOSSES, cross_entropy, l1, linf, loss_named, mse
+from trainables.losses import LOSSES, Loss, cross_entropy, l1, linf, mse
 from trainables.optim import SCHEDULES, Optim
 
 
@@ -30,7 +30,7 @@ def test_losses_are_their_formulas():
     theirs = torch.nn.functional.cross_entropy(logits, classes, reduction="none")
     assert torch.allclose(ours, theirs)
     with pytest.raises(ValueError, match="loss is 'huber'"):
-        loss_named("huber")
+        Loss("huber", LOSSES)
     assert set(LOSSES) == {"mse", "l1", "linf", "cross_entropy"}
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor
 
 from trainables.learner import Learner
-from trainables.losses import loss_named
+from trainables.losses import Loss, l1, linf, mse
 from trainables.mnist.data import Batch
 from trainables.mnist.nets import Shape, decoder, encoder, parse_widths
 from trainables.mnist.prepare import check
@@ -33,7 +33,7 @@ class Autoencoder(Learner):
     ) -> None:
         super().__init__(baseline=baseline_rmse, **settings)
         check({"net": net, "latent": latent})
-        self.loss = loss_named(loss, ("mse", "l1", "linf"))
+        self.loss = Loss(loss, {"mse": mse, "l1": l1, "linf": linf})
         self.encoder = encoder(net, image_shape, parse_widths(widths), latent, norm, dropout)
         self.decoder = decoder(net, latent, parse_widths(widths), image_shape, norm, dropout)
 
@@ -50,7 +50,8 @@ class Autoencoder(Learner):
         return self.decoder(latents).sigmoid()
 
     def losses(self, batch: Batch) -> Tensor:
-        return self.loss(self(batch[0]), batch[0])
+        found: Tensor = self.loss(self(batch[0]), batch[0])
+        return found
 
     def metrics(self, batch: Batch) -> dict[str, Tensor]:
         images = batch[0]

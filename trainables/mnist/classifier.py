@@ -6,10 +6,23 @@ import torch
 from torch import Tensor
 
 from trainables.learner import Learner
-from trainables.losses import cross_entropy, loss_named
+from trainables.losses import Function, Loss, cross_entropy, l1, linf, mse
 from trainables.mnist.data import Batch
 from trainables.mnist.nets import Shape, encoder, parse_widths
 from trainables.mnist.prepare import check
+
+
+def of_probabilities(loss: Function) -> Function:
+    """A loss of probabilities as one of logits (B, C)."""
+    return lambda logits, target: loss(logits.softmax(1), target)
+
+
+CLASS_LOSSES: dict[str, Function] = {
+    "cross_entropy": cross_entropy,
+    "mse": of_probabilities(mse),
+    "l1": of_probabilities(l1),
+    "linf": of_probabilities(linf),
+}
 
 
 class Classifier(Learner):
@@ -42,7 +55,7 @@ class Classifier(Learner):
             raise ValueError(
                 f"label_smoothing is {label_smoothing}, but must be in [0, 1) (param.label_smoothing=...)"
             )
-        self.loss, self.n_classes = loss_named(loss), n_classes
+        self.loss, self.n_classes = Loss(loss, CLASS_LOSSES), n_classes
         self.net = encoder(net, image_shape, parse_widths(widths), n_classes, norm, dropout)
         # A tensor, so that the lanes of a pack can differ in it.
         self.register_buffer("label_smoothing", torch.tensor(label_smoothing), persistent=False)
@@ -55,7 +68,8 @@ class Classifier(Learner):
         """The loss of each sample, (B,)."""
         one_hot = (labels[:, None] == torch.arange(self.n_classes, device=labels.device)).float()
         target = one_hot * (1 - self.label_smoothing) + self.label_smoothing / self.n_classes
-        return self.loss(logits if self.loss is cross_entropy else logits.softmax(1), target)
+        found: Tensor = self.loss(logits, target)
+        return found
 
     def losses(self, batch: Batch) -> Tensor:
         images, labels = batch

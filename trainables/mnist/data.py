@@ -143,14 +143,19 @@ class MnistData(L.LightningDataModule):
         """The images of `train`, `val` or `test`, on the device if they fit."""
         return load(self.source, self.folder, self.seed, name, device)
 
+    def batch(self, images: ImageSet, indices: Tensor, generator: torch.Generator, train: bool) -> Batch:
+        """The images at `indices`; what a subclass draws for them it draws from `generator`."""
+        return images.__getitems__(indices)
+
     def _batches(self, name: str, train: bool = False) -> Batches:
         images = self.split(name, self.trainer.strategy.root_device if self.trainer else CPU)
         return Batches(
-            lambda indices, generator: images.__getitems__(indices),
+            lambda indices, generator: self.batch(images, indices, generator, train),
             len(images),
             self.batch_size if train else EVAL_BATCH,
-            seed=self.batch_seed,
-            epoch=lambda: self.trainer.current_epoch if self.trainer else 0,
+            # What is drawn for validation is the same in every epoch, whatever orders the batches.
+            seed=self.batch_seed if train else self.seed,
+            epoch=lambda: self.trainer.current_epoch if self.trainer and train else 0,
             shuffle=train,
             drop_last=train,  # batch norm can't take a last batch of one image
         )

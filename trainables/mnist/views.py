@@ -2,69 +2,36 @@
 
 from typing import Any
 
-import lightning as L
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainables.batches import Batches
-from trainables.mnist.data import EVAL_BATCH, MnistData
+from trainables.mnist.data import CPU, ImageSet, MnistData
 
 Views = tuple[Tensor, Tensor]  # each image and its two views float32 (B, 3, 1, H, W), labels int64 (B,)
 TURN, SCALE, SHIFT, NOISE = 0.5, 0.3, 0.25, 0.2  # radians, share, share of half the image, of white
 
 
-class TwoViews(L.LightningDataModule):
+class TwoViews(MnistData):
     """MnistData whose batches are `Views`. They depend on seed, epoch and batch, never on the trial.
 
     Those of validation are the same in every epoch, and drawn at full strength whatever `strength` is, so
     that what is measured on them can be compared.
     """
 
-    def __init__(
-        self,
-        source: str = "digits",
-        root: str | None = None,
-        seed: int = 0,
-        batch_size: int = 128,
-        batch_seed: int | None = None,
-        strength: float = 0.5,
-    ) -> None:
-        super().__init__()
-        self.images = MnistData(source, root, seed, batch_size, batch_seed)
-        self.batch_size, self.strength = batch_size, strength
+    def __init__(self, strength: float = 0.5, **options: Any) -> None:
+        super().__init__(**options)
+        self.strength = strength
 
-    def facts(self) -> dict[str, Any]:
-        """Those of the images; see MnistData.facts."""
-        return self.images.facts()
+    def split(self, name: str, device: torch.device = CPU) -> ImageSet:
+        """The images of `train`, `val` or `test`; on the CPU, where views are drawn."""
+        return super().split(name)
 
-    def _batches(self, name: str, train: bool = False) -> Batches:
-        images = self.images.split(name)
+    def batch(self, images: ImageSet, indices: Tensor, generator: torch.Generator, train: bool) -> Views:
+        clean, labels = super().batch(images, indices, generator, train)
         strength = self.strength if train else 1.0
-
-        def fetch(indices: Tensor, generator: torch.Generator) -> Views:
-            clean, labels = images.__getitems__(indices)
-            views = [clean, view(clean, strength, generator), view(clean, strength, generator)]
-            return torch.stack(views, 1), labels
-
-        return Batches(
-            fetch,
-            len(images),
-            self.batch_size if train else EVAL_BATCH,
-            seed=self.images.batch_seed if train else self.images.seed,
-            epoch=lambda: self.trainer.current_epoch if self.trainer and train else 0,
-            shuffle=train,
-            drop_last=train,
-        )
-
-    def train_dataloader(self) -> Batches:
-        return self._batches("train", train=True)
-
-    def val_dataloader(self) -> Batches:
-        return self._batches("val")
-
-    def test_dataloader(self) -> Batches:
-        return self._batches("test")
+        views = [clean, view(clean, strength, generator), view(clean, strength, generator)]
+        return torch.stack(views, 1), labels
 
 
 def view(images: Tensor, strength: float, generator: torch.Generator) -> Tensor:

@@ -13,6 +13,7 @@ from trainables.slices.augment import augmented
 from trainables.slices.nearest import nearest_section
 from trainables.slices.sources import Batch, Kept, Source, make_sources
 from trainables.slices.targets import spread, target_named
+from trainables.slices.wanted import KEYS, LOWEST
 from trainables.slices.wear import worn
 
 
@@ -56,19 +57,9 @@ class SliceData(lightning.LightningDataModule):
         sources: Any = None,
         parametrisation: str = "numbers",
     ) -> None:
+        given = dict(locals())  # by the names of the arguments
         super().__init__()
-        options = {
-            **{
-                "source": source,
-                "root": root,
-                "name": name,
-                "orientation": orientation,
-                "voxel_um": voxel_um,
-            },
-            **{"family": family, "angle": angle, "damage": damage, "dark": dark, "hemi": hemi},
-            **{"turned": turned, "fresh": fresh, "sources": sources},
-            **{"image_size": image_size, "train": train, "val": val, "test": test},
-        }
+        options = {key: given[key] for key in ("sources", *KEYS, *LOWEST) if key in given}
         self.sources = make_sources(options, seed)
         self.parametrisation = parametrisation
         self.asked = repr(options)  # text, by which lanes.py tells data apart

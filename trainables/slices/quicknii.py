@@ -20,6 +20,8 @@ from xml.etree import ElementTree
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
+from results.files import write_text
+
 AXES = ("ox", "oy", "oz", "ux", "uy", "uz", "vx", "vy", "vz")
 Anchoring = tuple[float, float, float, float, float, float, float, float, float]
 _Slice = tuple[dict[str, Any], Iterable[Any], str]  # fields, anchoring, what to call it without a filename
@@ -96,10 +98,7 @@ def read(path: str | os.PathLike[str], refused: list[str] | None = None) -> Seri
 def write(series: Series, path: str | os.PathLike[str]) -> None:
     """Writes the format that the file's ending names; a file of that name is replaced as a whole."""
     path = Path(path)
-    text = _format(path, _WRITERS)(series)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8", newline="")
-    temporary.replace(path)
+    write_text(path, _format(path, _WRITERS)(series))
 
 
 def _format(path: Path, formats: dict[str, Any]) -> Any:

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from trainables.learner import Learner
-from trainables.losses import loss_named
+from trainables.losses import Loss, l1, linf, mse
 from trainables.slices.geometry import alignment_distance
 from trainables.slices.targets import target_named
 
@@ -60,7 +60,7 @@ class SliceRegressor(Learner):
                 f"activation is {activation!r}, but must be one of {', '.join(ACTIVATIONS)} "
                 "(param.activation=...)"
             )
-        self.loss = None if loss == "distance" else loss_named(loss, ("mse", "l1", "linf", "distance"))
+        self.loss = Loss(loss, {"mse": mse, "l1": l1, "linf": linf, "distance": self.distance})
         self.target, self.voxel_um = target_named(parametrisation), voxel_um
         self.register_buffer("target_mean", target_mean.float().clone())
         self.register_buffer("target_std", target_std.float().clone())
@@ -94,9 +94,14 @@ class SliceRegressor(Learner):
 
     def score(self, standardised: Tensor, planes: Tensor) -> Tensor:
         """The loss (B,) of standardised numbers (B, count) where the truth is `planes` (B, 9)."""
-        if self.loss is None:
-            return alignment_distance(self.plane(standardised), planes, self.voxel_um) / 1000
-        return self.loss(standardised, (self.target.encode(planes) - self.target_mean) / self.target_std)
+        found: Tensor = self.loss(
+            standardised, (self.target.encode(planes) - self.target_mean) / self.target_std
+        )
+        return found
+
+    def distance(self, found: Tensor, wanted: Tensor) -> Tensor:
+        """The alignment distance (B,) in mm between planes as standardised numbers (B, count)."""
+        return alignment_distance(self.plane(found), self.plane(wanted), self.voxel_um) / 1000
 
     def metrics(self, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         images, planes = batch

@@ -1,0 +1,59 @@
+"""How a command ends: what it says at last, and its exit code."""
+
+import json
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import typer
+
+FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
+
+
+def user_errors(command: Callable[..., None]) -> Callable[..., None]:
+    """A ValueError is the user's: one line on stderr, exit code 2."""
+
+    @wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except ValueError as error:
+            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+            raise typer.Exit(WRONG_INPUT) from error
+        except KeyboardInterrupt:
+            print("interrupted before anything was begun.", file=sys.stderr)
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError as error:
+            try:
+                sys.stdout.flush()
+            except BrokenPipeError:  # nobody reads on: head, or a pager that was left
+                raise typer.Exit(FAILED) from None
+            raise RuntimeError("a pipe to another process broke") from error
+
+    return wrapped
+
+
+def ended(outcome: Any, as_json: bool, again: str | None = None) -> None:
+    """Says how a run ended, and ends the command with the code for it. `again` is how to go on."""
+    from results.store import open_run
+    from search.folders import short
+    from search.reporting import at_the_end
+    from search.show import print_run, summary
+
+    if outcome.interrupted or outcome.unwritable:
+        why = "interrupted" if outcome.interrupted else f"error: {outcome.unwritable}"
+        print(f"{why}; what was finished is kept.", file=sys.stderr)
+        if outcome.folder.exists():
+            verb = "confirm" if open_run(outcome.folder).status == "finished" else "resume"
+            again = again or f"{verb} {short(outcome.folder)}"
+            print(f"go on with: python -m search {again}", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED if outcome.interrupted else FAILED)
+    found = open_run(outcome.folder)
+    if as_json:
+        print(json.dumps(summary(found), indent=2))
+    else:
+        print_run(found)
+        print(at_the_end(outcome.folder))
+    if found.status == "failed":
+        raise typer.Exit(FAILED)
