@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from results import text
 from results.baselines import baselines
 from results.stats import Confirmation, Estimate
 from results.store import Run
@@ -46,7 +47,7 @@ def card(
         "",
         *table(("data", ""), [(name, shown(entry)) for name, entry in data.items()]),
         "",
-        f"Licence of the data: {licence or 'not known to the search'}.",
+        f"Licence of the data: {licence or 'not known'}.",
         "",
         "## Hyperparameters",
         "",
@@ -84,9 +85,7 @@ def scores(run: Run, config: str, value: float) -> list[str]:
         )
         return [*table(("score", ""), rows), "", note]
     rows += [
-        (f"{metric}, test split, {entry.config}", interval(entry.test))
-        for entry in said.configs
-        if entry.test
+        (f"{metric}, test split, {entry.config}", score(entry.test)) for entry in said.configs if entry.test
     ]
     return [*table(("score", ""), rows), "", apart(said, config)]
 
@@ -100,11 +99,9 @@ def apart(said: Confirmation, config: str) -> str:
     return f"{seeds} {said.winner} is {told} the runner-up, {said.runner_up}; this model is one of {config}."
 
 
-def interval(score: Estimate) -> str:
+def score(of: Estimate) -> str:
     """`0.97 (0.96 to 0.98)`."""
-    if score.low is None or score.high is None:
-        return f"{score.mean:.6g}"
-    return f"{score.mean:.6g} ({score.low:.6g} to {score.high:.6g})"
+    return text.mean(of) + (f" ({text.interval(of)})" if of.low is not None else "")
 
 
 def table(head: tuple[str, str], rows: list[tuple[str, str]]) -> list[str]:

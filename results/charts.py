@@ -21,6 +21,7 @@ GRID: Option = {"left": 8, "right": 16, "top": 16, "bottom": 8}
 GRID |= {"outerBoundsMode": "same", "outerBoundsContain": "all"}  # labels lie within
 MUTED: Option = {"color": "$muted", "fontSize": 11}
 HALO: Option = {"textBorderColor": "$paper", "textBorderWidth": 3}  # so that lines can cross a label
+CROWDED = 24  # letters of all choices together, from which on their labels are slanted
 SPREAD = 4.0  # largest to smallest value from which on an axis is logarithmic
 HOVER: Option = {"trigger": "item", "formatter": "@trial"}
 
@@ -130,7 +131,10 @@ def robust_range(values: Iterable[float | None], keep: Iterable[float | None] = 
 def place_axis(dim: Dimension) -> Option:
     """The axis of a parameter; choices have room to both sides."""
     room = 0.5 / max(1, len(dim.options) - 1) if dim.options else 0.03
-    return axis_style({"type": "value", "min": -room, "max": 1 + room}) | tick_labels(dim)
+    axis = axis_style({"type": "value", "min": -room, "max": 1 + room}) | tick_labels(dim)
+    if sum(len(str(option)) for option in dim.options) > CROWDED:
+        axis["axisLabel"] |= {"rotate": 30, "hideOverlap": False}
+    return axis
 
 
 def tick_labels(dim: Dimension) -> Option:

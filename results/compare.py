@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from results import figures
+from results import figures, text
 from results.analysis import Cost, Step, cost, progress
 from results.files import write_text
 from results.history import history
@@ -89,8 +89,7 @@ def confirmed(run: Run) -> Estimate | None:
 
 def spelled(score: Estimate) -> str:
     """A score with its interval."""
-    interval = f" ({score.low:.4g} to {score.high:.4g})" if score.low is not None else ""
-    return f"{score.mean:.4g}{interval}"
+    return text.mean(score) + (f" ({text.interval(score)})" if score.low is not None else "")
 
 
 def differences(found: Sequence[Column]) -> list[tuple[str, list[Any]]]:

@@ -20,6 +20,7 @@ from results.charts import (
     value_axis,
 )
 
+SHORT = 5  # epochs: of so short curves the dots are most of what there is
 STATES = {  # of trials: name, colour, width of the line, members
     "stopped": ("$faint", 1.0, ("stopped", "paused", "running", "failed")),
     "complete": ("$accent", 1.6, ("complete",)),
@@ -43,7 +44,8 @@ def curves(
         if chosen:
             # One series, broken by gaps: a thousand of them would take seconds to draw.
             data = [point for path in chosen for point in (*path, [None, None, None])]
-            series.append(line(name, data, colour, width, crowd=len(chosen)))
+            dots = {"symbolSize": 6} if max(rungs) <= SHORT else {}
+            series.append(line(name, data, colour, width, crowd=len(chosen)) | dots)
     if best is not None and best in points:
         series.append(line(f"trial {best}, the best", points[best], "$best", 2.6) | {"z": 5})
     names = [entry["name"] for entry in series]
@@ -83,6 +85,7 @@ def best_so_far(steps: Sequence[Step], marks: Mapping[str, float | None], mode: 
         series["markLine"] = {
             "silent": True,
             "symbol": "none",
+            "precision": -1,  # else ECharts draws the line at the value's second decimal
             "lineStyle": {"color": "$muted", "type": [3, 4], "width": 1},
             "data": [
                 {"yAxis": value, "label": {"formatter": mark, "position": "insideEndTop", "color": "$muted"}}

@@ -93,6 +93,8 @@ class Importance:
     epochs: int  # the rung whose values were asked
     count: int
     shares: tuple[tuple[str, float, float], ...]  # name, mean and standard deviation over resamples
+    # Of parameters that count for some trials only: the share in the order of these, and how many they are.
+    conditional: tuple[tuple[str, float, float, int], ...] = ()
 
 
 def importance(
@@ -101,26 +103,50 @@ def importance(
     """fANOVA (Hutter et al., ICML 2014) over the ranks at one rung; None with too few values.
 
     Values of different rungs are no sample of one function. The rung is the highest that many trials have
-    finished: later values say more, but the few that are promoted far are too alike.
+    finished: later values say more, but the few that are promoted far are too alike. A parameter that counts
+    for some trials only is measured over these, for a forest needs a value of each parameter in each trial.
     """
     at: dict[int, dict[int, float]] = {}
     for finish in finishes:
         at.setdefault(finish.epochs, {})[finish.trial] = finish.value
     ample = [epochs for epochs in at if len(at[epochs]) >= AMPLE * len(dims)]
     rung = max(ample) if ample else max(at, key=lambda epochs: (len(at[epochs]), epochs), default=0)
+    values = at.get(rung, {})
     params = {row["trial"]: row for row in rows}
-    names = [d for d in dims if all(params[t][f"param/{d.name}"] is not None for t in at.get(rung, {}))]
-    if len(at.get(rung, {})) < ENOUGH or len(names) < 2 or len(set(at[rung].values())) < 2:
+    counts = {d.name: frozenset(t for t in values if params[t][f"param/{d.name}"] is not None) for d in dims}
+
+    def measured(trials: frozenset[int]) -> list[tuple[str, float, float]]:
+        names = [d for d in dims if counts[d.name] >= trials]
+        return fanova(names, [params[trial] for trial in sorted(trials)], [values[t] for t in sorted(trials)])
+
+    whole = measured(frozenset(values))
+    if not whole:
         return None
-    trials = sorted(at[rung])
+    some = [
+        (*share, len(trials))
+        for trials in dict.fromkeys(counts.values())
+        if len(trials) < len(values)
+        for share in measured(trials)
+        if counts[share[0]] == trials
+    ]
+    by_share = [tuple(sorted(found, key=lambda share: -share[1])) for found in (whole, some)]
+    return Importance(rung, len(values), *by_share)  # type: ignore[arg-type]
+
+
+def fanova(
+    dims: Sequence[Dimension], rows: Sequence[Row], values: Sequence[float]
+) -> list[tuple[str, float, float]]:
+    """Name, mean share and its standard deviation over resamples of each; none with too few values."""
+    if len(rows) < ENOUGH or len(dims) < 2 or len(set(values)) < 2:
+        return []
     # Ranks, so that one value of a million does not count for all the others.
-    order = np.argsort(np.argsort([at[rung][trial] for trial in trials], kind="stable")).astype(float)
-    kinds = {d.name: distribution(d) for d in names}
-    points = [{d.name: params[trial][f"param/{d.name}"] for d in names} for trial in trials]
-    found: dict[str, list[float]] = {d.name: [] for d in names}
+    order = np.argsort(np.argsort(values, kind="stable")).astype(float)
+    kinds = {d.name: distribution(d) for d in dims}
+    points = [{d.name: row[f"param/{d.name}"] for d in dims} for row in rows]
+    found: dict[str, list[float]] = {d.name: [] for d in dims}
     generator = np.random.default_rng(0)
     for repeat in range(REPEATS):
-        chosen = generator.choice(len(trials), min(len(trials), MOST))
+        chosen = generator.choice(len(rows), min(len(rows), MOST))
         study = optuna.create_study()
         study.add_trials(
             create_trial(params=points[i], distributions=kinds, value=float(order[i])) for i in chosen
@@ -131,8 +157,7 @@ def importance(
             shares = get_param_importances(study, evaluator=evaluator)
         for name, share in shares.items():
             found[name].append(float(share))
-    means = [(name, float(np.mean(shares)), float(np.std(shares))) for name, shares in found.items()]
-    return Importance(rung, len(trials), tuple(sorted(means, key=lambda share: -share[1])))
+    return [(name, float(np.mean(shares)), float(np.std(shares))) for name, shares in found.items()]
 
 
 def distribution(dim: Dimension) -> BaseDistribution:

@@ -47,7 +47,7 @@ def render(run: Run, extras: Extras) -> str:
     dims, winner = dimensions(config["params"]), run.winner()
     weights = importance(dims, rows, finishes)
     if weights:
-        order = [name for name, _, _ in weights.shares]
+        order = [share[0] for share in (*weights.shares, *weights.conditional)]
         dims.sort(key=lambda dim: order.index(dim.name) if dim.name in order else len(order))
     rungs, spent = ladder(finishes, mode), cost(rows, config["epochs"], finishes)
     steps = progress(finishes, mode)
@@ -128,6 +128,7 @@ def jinja() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"number": text.number, "spell": text.spell, "plain": text.plain}
+    environment.filters |= {"mean": text.mean, "interval": text.interval, "rounded": text.rounded}
     return environment
 
 
@@ -194,9 +195,9 @@ def verdict(said: Confirmation | None) -> str:
         return ""
     if said.lead is None or said.runner_up is None:
         return "Nothing was confirmed beside it."
-    lead = f"{text.number(said.lead.mean)}"
-    if said.lead.low is not None and said.lead.high is not None:
-        lead += f" (95 % interval {text.number(said.lead.low)} to {text.number(said.lead.high)})"
+    lead = text.mean(said.lead)
+    if said.lead.low is not None:
+        lead += f" (95 % interval {text.interval(said.lead)})"
     apart = "they are told apart" if said.told_apart else "the two can't be told apart"
     return f"It leads {said.runner_up} by {lead} over {said.seeds} seeds: {apart}."
 

@@ -8,6 +8,7 @@ give with the same test split; how another test split would differ they can't kn
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -46,6 +47,7 @@ class Confirmed:
     gap: float | None  # by how much the test is worse than that; negative if it is better
     probability_best: float | None  # that no other configuration of these has a better mean
     errors: tuple[str, ...] = ()  # what went wrong, a line a seed
+    early: int | None = None  # the epoch of `searched`, where the search did not train it to the end
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,11 @@ class Confirmation:
     told_apart: bool  # whether the interval of the lead over the runner-up leaves out zero
 
 
-def confirmation(table: pa.Table, mode: str, searched: Mapping[int, float]) -> Confirmation:
-    """What a table of confirmed configurations says; `searched` are the search's own values by trial.
+def confirmation(
+    table: pa.Table, mode: str, searched: Mapping[int, float], early: Mapping[int, int] = MappingProxyType({})
+) -> Confirmation:
+    """What a table of confirmed configurations says; `searched` are the search's own values by trial, and
+    `early` the epochs of those that it did not train to the end.
 
     `mode` is min or max. A configuration that diverged or failed on a seed can't win: the mean of its other
     seeds would flatter it.
@@ -94,6 +99,7 @@ def confirmation(table: pa.Table, mode: str, searched: Mapping[int, float]) -> C
                 searched=said,
                 gap=sign * (score.mean - said) if score and said is not None else None,
                 probability_best=chances.get(config),
+                early=None if trial is None else early.get(trial),
                 errors=tuple(f"seed {row['seed']}: {row['error']}" for row in own if row["error"]),
             )
         )

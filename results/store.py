@@ -90,8 +90,10 @@ class Run:
         """What the confirmation says; None before there is one."""
         if self.confirmed is None:
             return None
-        searched = {row["trial"]: row["objective"] for row in self.trials.to_pylist()}
-        return confirmation(self.confirmed, self.config["objective"]["mode"], searched)
+        rows = self.trials.to_pylist()
+        searched = {row["trial"]: row["objective"] for row in rows}
+        early = {row["trial"]: row["epochs"] for row in rows if row["epochs"] < self.config["epochs"]}
+        return confirmation(self.confirmed, self.config["objective"]["mode"], searched, early)
 
     def winner(self) -> dict[str, Any] | None:
         """The row of the trial that won the confirmation; of the best trial where nothing has.

@@ -1,11 +1,38 @@
 """How numbers and times are written for people."""
 
+import math
 from typing import Any
+
+from results.stats import Estimate
 
 
 def number(value: float) -> str:
     """Four digits are as many as a noisy metric has."""
     return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def rounded(value: float, give: float | None) -> str:
+    """A value that may as well be `give` more or less: with the first two digits of that, and no more."""
+    if not give or not math.isfinite(give):
+        return number(value)
+    return f"{value:,.{max(0, 1 - math.floor(math.log10(give)))}f}"
+
+
+def half(of: Estimate) -> float | None:
+    """Half the interval, which is symmetric; None where there is none."""
+    return None if of.high is None else of.high - of.mean
+
+
+def mean(of: Estimate) -> str:
+    """The mean of an estimate, with the digits that its interval leaves it."""
+    return rounded(of.mean, half(of))
+
+
+def interval(of: Estimate) -> str:
+    """`0.9594 to 0.9650`; nothing where there is none."""
+    if of.low is None or of.high is None:
+        return ""
+    return f"{rounded(of.low, half(of))} to {rounded(of.high, half(of))}"
 
 
 def duration(seconds: float) -> str:

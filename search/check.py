@@ -1,6 +1,7 @@
 """Looks a space over before a long search: what `run` would find out after hours, in under a minute.
 
-Every end of every parameter is tried for one training and one validation step, the others at the default.
+Every end of every parameter is tried for one training and one validation step: first in a few configurations
+that have them all, then, while there is time, each alone with the others at the default.
 """
 
 import shutil
@@ -16,13 +17,13 @@ import torch
 
 from search.config import RunConfig
 from search.run import prepared, setup
-from spaces.params import Choice, Param, Value
+from spaces.params import Choice, Param, Value, start
 from spaces.space import Space
 from trainables import byname
 from trainables.train import Lane, Setup
 from trainables.trying import Tried, resume, try_out, why_not_packed
 
-BUDGET = 45.0  # seconds until the last corner is begun
+BUDGET = 45.0  # seconds until the last end is tried alone
 OK, NOTE, WRONG = "ok", "note", "wrong"
 LOSSES = ("loss", "criterion", "objective")
 
@@ -73,33 +74,63 @@ def check(config: RunConfig) -> Iterator[Finding]:
 def corners_tried(
     plan: Setup, space: Space, first: Tried, folder: Path, until: float
 ) -> Generator[Finding, None, dict[str, Tried]]:
-    """Tries the corners within the time there is; returns all that was tried."""
+    """Tries all of `covering`, and of `alone` what there is time for; returns all that was tried."""
     began, tried, left = time.monotonic(), {"default": first}, 0
-    for label, params in corners(space):
+    together = dict(covering(space))
+    for label, params in together.items():
+        tried[label] = try_out(plan, Lane(0, params, seed=0), folder)
+    for label, params in alone(space):
         if time.monotonic() > until:
             left += 1
             continue
         tried[label] = try_out(plan, Lane(0, params, seed=0), folder)
     for label, one in tried.items():
+        known = ", ".join(f"{name}={value}" for name, value in together.get(label, {}).items())
+        known = f" ({known})" if known else ""
         if one.error:
-            yield Finding(label, WRONG, one.error)
+            yield Finding(label, WRONG, one.error + known)
         if one.shapes:
-            yield Finding(label, WRONG, f"output and target do not fit: {one.shapes}")
+            yield Finding(label, WRONG, f"output and target do not fit: {one.shapes}{known}")
     wild = [label for label, one in tried.items() if not one.finite]
     if wild:
         yield Finding("diverging", NOTE, f"not finite after one step: {', '.join(wild)}")
     seconds = f"{time.monotonic() - began:.0f} s"
-    more = f"; no time for {left} more" if left else ""
+    more = f"; no time to try {left} of them alone" if left else ""
     bad = sum(one.error is not None or one.shapes is not None for one in tried.values())
-    verdict = WRONG if bad else NOTE if left else OK
-    yield Finding("corners", verdict, f"{len(tried)} tried, {bad} bad, {seconds}{more}")
+    detail = f"{len(tried)} tried, {bad} bad, every end among them, {seconds}{more}"
+    yield Finding("corners", WRONG if bad else OK, detail)
     return tried
 
 
-def corners(space: Space) -> Iterator[tuple[str, dict[str, Value]]]:
-    """All parameters at their smallest, all at their largest; and each at its ends, the others default."""
-    yield "all smallest", space.configuration(lambda name, param, values: param.ends[0])
-    yield "all largest", space.configuration(lambda name, param, values: param.ends[1])
+def covering(space: Space) -> Iterator[tuple[str, dict[str, Value]]]:
+    """A few configurations that have every end of every parameter: all at their smallest, all at their
+    largest, and mixed ones for what choices have besides."""
+    left = {(name, repr(value)): value for name, param in space.params.items() for value in ends(param)}
+
+    def seen(params: dict[str, Value]) -> dict[str, Value]:
+        for name, value in params.items():
+            left.pop((name, repr(value)), None)
+        return params
+
+    yield "all smallest", seen(space.configuration(lambda name, param, values: param.ends[0]))
+    yield "all largest", seen(space.configuration(lambda name, param, values: param.ends[1]))
+    number = 0
+    while left:
+        number += 1
+        (first, _), value = next(iter(left.items()))
+        wanted = {**needed(space, first), first: value}
+
+        def choose(name: str, param: Param, values: Mapping[str, Value], wanted: Any = wanted) -> Value:
+            if name in wanted:
+                return wanted[name]
+            return next((v for (other, _), v in left.items() if other == name), start(param, values))
+
+        yield f"mixed {number}", seen(space.configuration(choose))
+        left.pop((first, repr(value)), None)  # one that counts beside nothing else can't be had
+
+
+def alone(space: Space) -> Iterator[tuple[str, dict[str, Value]]]:
+    """Each parameter at its ends, the others at the default."""
     default = space.default()
     for name, param in space.params.items():
         for value in ends(param):

@@ -32,7 +32,7 @@ def run(overrides: Overrides = None) -> None:
     from search.config import resolve
     from search.run import start
 
-    ended(start(resolve(overrides or [])), as_json=False)
+    ended(start(resolve(overrides or []), report=True), as_json=False)
 
 
 @app.command()
@@ -45,7 +45,7 @@ def resume(name: Name, storage: Storage = None, as_json: AsJson = False) -> None
     from search.folders import find
     from search.run import resume as go_on
 
-    ended(go_on(find(name, storage_of(storage)).path), as_json)
+    ended(go_on(find(name, storage_of(storage)).path, report=True), as_json)
 
 
 @app.command()
@@ -83,7 +83,11 @@ def confirm(name: Name, options: Options = None, as_json: AsJson = False) -> Non
     given = options_of(options, storage="runs", top=None, seeds=None)
     sizes = {key: whole_number(key, given[key], low=1) for key in ("top", "seeds") if given[key] is not None}
     folder = find(name, str(given["storage"])).path
-    ended(confirm_run(folder, **sizes), as_json, again=" ".join(["confirm", name, *(options or [])]))
+    ended(
+        confirm_run(folder, **sizes, report=True),
+        as_json,
+        again=" ".join(["confirm", name, *(options or [])]),
+    )
     said = open_run(folder).confirmation()
     if said is None or said.winner is None:
         raise typer.Exit(FAILED)

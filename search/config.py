@@ -70,6 +70,7 @@ class RunConfig:
             "objective": asdict(space.objective),
             "options": dict(space.options),
             "settings": dict(space.settings),
+            "trainer": dict(space.trainer),
             "structure": list(space.structure),
             "params": {name: param.plain() for name, param in space.params.items()},
             "seeds": [space.point(seed) for seed in space.seeds],

@@ -2,7 +2,7 @@
 
 The jobs are fixed from the start and stand behind the queue's four verbs, so any engine runs them. Each
 result goes into the run's `results/confirm.parquet` as it comes: a confirmation that is made again trains
-only what is not there yet, and what failed.
+only what is not there yet, and what failed. Of each configuration the weights of one seed are kept.
 """
 
 import time
@@ -158,6 +158,7 @@ class ConfirmQueue:
             val = reports[best - 1].metrics[lane.number][self.space.objective.metric]
             scores = {"epoch": best, "val": val, "test": last.test[lane.number]}
             self._put(lane, State.COMPLETE, seconds, **scores, checkpoint=checkpoint)
+        self._keep_best()
         del self.running[job.number]
 
     def fail(self, job: Job, error: str) -> None:
@@ -194,6 +195,22 @@ class ConfirmQueue:
         )
         seed = self.plan.seeds.index(lane.seed) + 1
         self.view.say(f"{self.view.clock()} {config}, seed {seed} of {len(self.plan.seeds)}: {came_to}")
+
+    def _keep_best(self) -> None:
+        """Deletes all weights but those of the seed on which a configuration has its best validation."""
+        order = sorted(
+            (key for key, row in self.rows.items() if row.get("checkpoint")),
+            key=lambda key: self.space.objective.sign * self.rows[key]["val"],
+        )
+        best = {config: (config, seed) for config, seed in reversed(order)}
+        dropped = [self.rows[key] for key in order if key not in best.values()]
+        used = {self.rows[key]["checkpoint"] for key in best.values()}
+        files = {row["checkpoint"] for row in dropped} - used
+        for row in dropped:
+            row["checkpoint"] = None
+        write_confirmed(self.folder, self.rows.values(), self.columns)
+        for file in files:
+            (self.folder / file).unlink(missing_ok=True)
 
 
 def rows(folder: Path) -> dict[Key, dict[str, Any]]:

@@ -38,7 +38,7 @@ def ended(outcome: Any, as_json: bool, again: str | None = None) -> None:
     """Says how a run ended, and ends the command with the code for it. `again` is how to go on."""
     from results.store import open_run
     from search.folders import short
-    from search.reporting import at_the_end
+    from search.reporter import begin, finish
     from search.show import print_run, summary
 
     if outcome.interrupted or outcome.unwritable:
@@ -54,6 +54,7 @@ def ended(outcome: Any, as_json: bool, again: str | None = None) -> None:
         print(json.dumps(summary(found), indent=2))
     else:
         print_run(found)
-        print(at_the_end(outcome.folder))
+    said = finish(outcome.report or begin(outcome.folder))
+    print(said, file=sys.stderr if as_json else sys.stdout)
     if found.status == "failed":
         raise typer.Exit(FAILED)

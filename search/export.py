@@ -115,6 +115,7 @@ def lightning_config(
             "accelerator": "auto",
             "devices": 1,
             "max_epochs": plan.epochs,
+            **plan.trainer,
             "num_sanity_val_steps": 0,
             "use_distributed_sampler": False,
             "logger": instance("lightning.pytorch.loggers.CSVLogger", {"save_dir": "."}),

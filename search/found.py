@@ -38,8 +38,8 @@ def best(run: Run) -> Model:
 def ranked(run: Run) -> list[Model]:
     """All models whose weights are kept, the one to use first.
 
-    Of a confirmed run those of the confirmation, the winner's before all others. Raises ValueError if there
-    are none.
+    Of a confirmed run the best seed of each configuration, the winner's first. Raises ValueError if there are
+    none.
     """
     config, said = read_config(run), run.confirmation()
     if run.confirmed is not None and said is not None and said.winner is not None:

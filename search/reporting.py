@@ -9,9 +9,9 @@ from typing import Any
 
 from results import report
 from results.picture import Picture
-from results.store import Run, open_run
+from results.store import Run
 from search.config import RunConfig
-from search.folders import read_config, short
+from search.folders import read_config
 from search.job import first_seed
 from search.noise import quiet
 from spaces import read
@@ -31,15 +31,6 @@ def make(run: Run) -> Path:
         shown, missing = pictures(run, config)
     commands = {trial: again(config, trial, params[trial]) for trial in params}
     return report.write(run, report.Extras(commands, same[0] if same else None, shown, missing))
-
-
-def at_the_end(folder: Path) -> str:
-    """Makes the report of a run that has ended; returns the line to say. Never raises: the run is done."""
-    try:
-        return f"report: {short(make(open_run(folder)))}"
-    except Exception as error:
-        logger.exception("the report can't be made")
-        return f"the report can't be made: {' '.join(str(error).split()) or type(error).__name__}"
 
 
 def pictures(run: Run, config: RunConfig) -> tuple[list[Picture], str]:

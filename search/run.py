@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import subprocess
 import types
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 
 from results import environment
 from results.store import Run, open_run
-from search import warm
+from search import reporter, warm
 from search.config import RunConfig, check_logger
 from search.confirm import confirm_winners, unconfirmed, with_value
 from search.engines.local import LocalEngine
@@ -41,10 +42,14 @@ class Outcome:
     folder: Path
     interrupted: bool = False
     unwritable: str | None = None  # why the folder can't be written, if that ended it
+    report: "subprocess.Popen[str] | None" = None  # which is being made
 
 
-def start(config: RunConfig) -> Outcome:
-    """Makes a new run and searches. Raises ValueError, with nothing written, if it can't be begun."""
+def start(config: RunConfig, *, report: bool = False) -> Outcome:
+    """Makes a new run and searches. Raises ValueError, with nothing written, if it can't be begun.
+
+    With `report` its report is begun while the engine closes; so with the two below.
+    """
     config, notes = prepared(config)
     if config.confirm_top:
         check_test(config)
@@ -52,10 +57,10 @@ def start(config: RunConfig) -> Outcome:
     if config.warm_start:
         notes += warm_notes(warm_start(find(config.warm_start, config.storage), config))
     with quiet() as noise:
-        return at_work(run_dry, config, folder, noise, notes, new=True)
+        return at_work(run_dry, config, folder, noise, notes, new=True, report=report)
 
 
-def resume(folder: Path) -> Outcome:
+def resume(folder: Path, *, report: bool = False) -> Outcome:
     """Goes on with a run that was broken off, in its search or in the confirmation that was to follow.
 
     Raises ValueError if there is nothing to go on with.
@@ -68,10 +73,12 @@ def resume(folder: Path) -> Outcome:
         raise ValueError(f"{folder} is finished; look at it with: python -m search show {folder}")
     config, notes = as_it_was(run)
     with quiet() as noise:
-        return at_work(run_dry, config, folder, noise, notes, new=False)
+        return at_work(run_dry, config, folder, noise, notes, new=False, report=report)
 
 
-def confirm(folder: Path, top: int | None = None, seeds: int | None = None) -> Outcome:
+def confirm(
+    folder: Path, top: int | None = None, seeds: int | None = None, *, report: bool = False
+) -> Outcome:
     """Trains a run's `top` trials and its default anew on fresh seeds, and scores them on the test split.
 
     Without them, `top` and `seeds` are the run's own, or 3 and 5. What is confirmed already is not trained
@@ -92,7 +99,7 @@ def confirm(folder: Path, top: int | None = None, seeds: int | None = None) -> O
         confirm_winners(engine, config, folder, view, trials)
 
     with quiet() as noise:
-        return at_work(work, config, folder, noise, notes, new=False)
+        return at_work(work, config, folder, noise, notes, new=False, report=report)
 
 
 def idle(folder: Path) -> Run:
@@ -136,6 +143,10 @@ def prepared(config: RunConfig) -> tuple[RunConfig, list[str]]:
     space = config.space
     for path in (space.trainable, space.data):
         byname.find(path)
+    if space.trainer:
+        from trainables.arguments import check  # here, for it loads PyTorch
+
+        check(space.trainable, space.trainer)
     if space.prepare is None:
         return config, []
     with warnings.catch_warnings(record=True) as caught:
@@ -146,7 +157,14 @@ def prepared(config: RunConfig) -> tuple[RunConfig, list[str]]:
 
 
 def at_work(
-    work: Work, config: RunConfig, folder: Path, noise: Noise, notes: Sequence[str], *, new: bool
+    work: Work,
+    config: RunConfig,
+    folder: Path,
+    noise: Noise,
+    notes: Sequence[str],
+    *,
+    new: bool,
+    report: bool,
 ) -> Outcome:
     """Does the work on the engine that the configuration names, in the folder, in view."""
     engine = make_engine(config, train_job(config, folder))
@@ -163,6 +181,7 @@ def at_work(
             for note in notes:
                 view.say(f"note: {note}")
             work(engine, config, folder, view)
+        return Outcome(folder, report=reporter.begin(folder) if report else None)
     except KeyboardInterrupt:
         return Outcome(folder, interrupted=True)
     except OSError as error:
@@ -170,7 +189,6 @@ def at_work(
         return Outcome(folder, unwritable=str(error))
     finally:
         engine.close()
-    return Outcome(folder)
 
 
 def run_dry(engine: Any, config: RunConfig, folder: Path, view: View) -> None:
@@ -249,6 +267,7 @@ def setup(config: RunConfig) -> Mapping[str, Any]:
         "epochs": config.epochs,
         "objective": space.objective.metric,
         "mode": space.objective.mode,
+        "trainer": dict(space.trainer),
     }
 
 

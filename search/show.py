@@ -7,12 +7,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from results import text
 from results.baselines import Baseline, baselines
 from results.stats import DEFAULT, Confirmation, Confirmed, Estimate
 from results.store import Run, best_first
 from results.text import duration, number, plain
 
-TOP = 10  # trials on the screen
+TOP, BESIDE = 10, 5  # trials on the screen, alone and beside a confirmation
+FIXED = 5  # columns before the parameters
 
 
 def summary(run: Run) -> dict[str, Any]:
@@ -72,7 +74,8 @@ def print_run(run: Run) -> None:
         )
         console.print("  " + ", ".join(f"{k}={plain(v)}" for k, v in best["params"].items()), markup=False)
         valued = best_first(run.trials.to_pylist(), objective["mode"])
-        print_table([line(trial(row)) for row in valued[:TOP]])
+        shown = [line(trial(row)) for row in valued[: BESIDE if found["confirmed"] else TOP]]
+        print_table(narrowed(shown, console.width))
     if said := run.confirmation():
         print_confirmation(said, objective, console)
     for row in [row for row in found["trials"] if row["error"]][:3]:
@@ -89,8 +92,8 @@ def print_confirmation(said: Confirmation, objective: dict[str, Any], console: C
     for config in said.configs:
         for error in config.errors:
             console.print(f"{config.config} {error}", markup=False)
-    for text in conclusions(said):
-        console.print(text)
+    for conclusion in conclusions(said):
+        console.print(conclusion)
 
 
 def confirmed_line(config: Confirmed) -> dict[str, Any]:
@@ -99,11 +102,11 @@ def confirmed_line(config: Confirmed) -> dict[str, Any]:
     known = config.trial if config.config == DEFAULT else None
     return {
         "config": config.config if known is None else f"{DEFAULT} (trial {known})",
-        "test": test.mean if test else "none",
-        "± 95 %": test.high - test.mean if test and test.high is not None else "",
-        "sd": test.sd if test and test.sd is not None else "",
-        "validation": val.mean if val else "none",
-        "search": "" if config.searched is None else config.searched,
+        "test": text.mean(test) if test else "none",
+        "± 95 %": text.rounded(give, give) if test and (give := text.half(test)) else "",
+        "sd": text.rounded(test.sd, test.sd) if test and test.sd is not None else "",
+        "val": text.mean(val) if val else "none",
+        "search": "" if config.searched is None else number(config.searched) + after(config),
         "best with": "" if config.probability_best is None else f"{config.probability_best:.0%}",
     }
 
@@ -114,27 +117,32 @@ def conclusions(said: Confirmation) -> list[str]:
         return ["no configuration has a score on every seed, so there is no winner"]
     won = said.configs[0]
     assert won.test is not None, "a winner has a score"
-    lines = [f"winner: [bold]{won.config}[/bold] with {number(won.test.mean)}"]
+    lines = [f"winner: [bold]{won.config}[/bold] with {text.mean(won.test)}"]
     if said.winner == DEFAULT:
         lines[0] += ": nothing that the search found is better than the default configuration"
     if said.lead is not None:
         verdict = "" if said.told_apart else "; [bold]the two can't be told apart[/bold]"
         if said.lead.n == 1:
             verdict = "; with one seed nothing can be said of how sure that is"
-        lines.append(f"better than {said.runner_up} by {number(said.lead.mean)} {span(said.lead)}{verdict}")
+        lines.append(f"better than {said.runner_up} by {text.mean(said.lead)} {span(said.lead)}{verdict}")
     if said.lead_over_default is not None and said.runner_up != DEFAULT:
         lead = said.lead_over_default
         verdict = "; the two can't be told apart" if lead.n > 1 and lead.holds_zero else ""
-        lines.append(f"better than the default by {number(lead.mean)} {span(lead)}{verdict}")
+        lines.append(f"better than the default by {text.mean(lead)} {span(lead)}{verdict}")
     if won.gap is not None and won.searched is not None:
-        gap = f"{number(abs(won.gap))} {'worse' if won.gap > 0 else 'better'}"
-        lines.append(f"the search said {number(won.searched)}; the test split is {gap} than that")
+        gap = f"{text.rounded(abs(won.gap), won.test.sd)} {'worse' if won.gap > 0 else 'better'}"
+        lines.append(f"the search said {number(won.searched)}{after(won)}; the test split is {gap} than that")
     return [line.rstrip() for line in lines]
 
 
 def span(of: Estimate) -> str:
     """An interval for people; nothing where there is none."""
-    return "" if of.low is None or of.high is None else f"({number(of.low)} to {number(of.high)})"
+    return "" if of.low is None else f"({text.interval(of)})"
+
+
+def after(config: Confirmed) -> str:
+    """Of which epoch a value of the search is, where it is not the last."""
+    return f" (epoch {config.early})" if config.early else ""
 
 
 def against(known: Sequence[Baseline]) -> str:
@@ -147,14 +155,24 @@ def against(known: Sequence[Baseline]) -> str:
 
 
 def line(row: dict[str, Any]) -> dict[str, Any]:
+    """A trial as a row of the table."""
     return {
         "trial": row["trial"],
         "state": row["state"],
         "epochs": row["epochs"],
         "value": row["value"],
         "time": duration(row["seconds"]),
-        **{name: row["params"][name] for name in list(row["params"])[:4]},
+        **row["params"],
     }
+
+
+def narrowed(rows: list[dict[str, Any]], width: int) -> list[dict[str, Any]]:
+    """The rows without the last parameters, as far as these have no room."""
+    sizes = {key: 2 + max(len(key), *(len(plain(row[key])) for row in rows)) for key in rows[0]}
+    keys = list(sizes)
+    while len(keys) > FIXED and sum(sizes[key] for key in keys) - 2 > width:
+        keys.pop()
+    return [{key: row[key] for key in keys} for row in rows]
 
 
 def states(trials: Sequence[dict[str, Any]]) -> str:

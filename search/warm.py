@@ -74,6 +74,7 @@ def difference(run: Run, config: RunConfig) -> str | None:
         "data": (run.config["data"], space.data),
         "data's options": (run.config["options"], dict(space.options)),
         "settings": (run.config["settings"], dict(space.settings)),
+        "arguments of the trainer": (run.config.get("trainer", {}), dict(space.trainer)),
         "epochs": (run.config["epochs"], config.epochs),
     }
     return next((name for name, (was, now) in pairs.items() if was != now), None)

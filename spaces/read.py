@@ -66,6 +66,7 @@ FIELDS = {
     "structure",
     "options",
     "settings",
+    "trainer",
     "prepare",
     "budgets",
     "seeds",
@@ -94,7 +95,7 @@ def parse(plain: Mapping[str, Any], name: str, file: str, lines: Mapping[tuple[s
     for key in ("trainable", "data", "prepare", "predictor", "gallery"):
         if key in plain and not re.fullmatch(r"[\w.]+:\w+", str(plain[key])):
             raise ValueError(f"{at(key)} is {plain[key]!r}, but must look like package.module:Name")
-    for key in ("params", "options", "settings", "budgets", "objective"):
+    for key in ("params", "options", "settings", "trainer", "budgets", "objective"):
         if not isinstance(plain.get(key, {}), dict):
             raise ValueError(f"{at(key)} is {plain[key]!r}, but must hold fields of its own")
     objective = plain["objective"]
@@ -123,6 +124,7 @@ def parse(plain: Mapping[str, Any], name: str, file: str, lines: Mapping[tuple[s
         structure=tuple(structure),
         options=plain.get("options", {}),
         settings=plain.get("settings", {}),
+        trainer=plain.get("trainer", {}),
         prepare=plain.get("prepare"),
         budgets=plain.get("budgets", {}),
         predictor=plain.get("predictor"),

@@ -4,6 +4,8 @@ Its commands are Lightning's: fit, validate, test, predict. A configuration come
 export`, or from anyone's hand.
 """
 
+import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -81,4 +83,7 @@ def named(class_path: str) -> Any:
 
 
 if __name__ == "__main__":
+    # Of what Lightning and jsonargparse ask of each other: nothing that a user could mend.
+    warnings.filterwarnings("ignore", module="lightning.*")
+    os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
     CLI(auto_configure_optimizers=False, load_from_checkpoint_support=False)

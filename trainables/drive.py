@@ -148,13 +148,12 @@ def make_trainer(mixed_precision: bool, **settings: Any) -> L.Trainer:
     return L.Trainer(
         accelerator="auto",
         devices=1,
-        precision=precision(mixed_precision),
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
-        **settings,
+        **{"precision": precision(mixed_precision), **settings},
     )
 
 

@@ -10,6 +10,8 @@ from trainables.drive import make_trainer
 from trainables.learner import Learner
 from trainables.train import Lane, Setup, build
 
+MATTER = ("precision", "inference_mode")  # of the Trainer's arguments, to a validation of the test split
+
 
 def score(setup: Setup, lanes: list[Lane], path: str) -> dict[int, float]:
     """The objective on the test split of each of the lanes with its weights in checkpoint `path`.
@@ -23,7 +25,7 @@ def score(setup: Setup, lanes: list[Lane], path: str) -> dict[int, float]:
         module.load_state_dict(checkpoint.weights(Path(path), lane.number))
         # In a thread of its own, for Lightning answers a Ctrl-C in the main thread by ending the process.
         with ThreadPoolExecutor(1) as thread:
-            found[lane.number] = thread.submit(validate, module, testing(data), setup.objective).result()
+            found[lane.number] = thread.submit(validate, module, testing(data), setup).result()
     return found
 
 
@@ -40,8 +42,10 @@ def has_test(data: type[L.LightningDataModule]) -> bool:
     return data.test_dataloader is not L.LightningDataModule.test_dataloader
 
 
-def validate(module: L.LightningModule, data: L.LightningDataModule, objective: str) -> float:
-    trainer = make_trainer(isinstance(module, Learner) and module.mixed_precision)
+def validate(module: L.LightningModule, data: L.LightningDataModule, setup: Setup) -> float:
+    objective = setup.objective
+    as_trained = {name: setup.trainer[name] for name in MATTER if name in setup.trainer}
+    trainer = make_trainer(isinstance(module, Learner) and module.mixed_precision, **as_trained)
     trainer.validate(module, datamodule=data, verbose=False)
     if objective not in trainer.callback_metrics:
         raise ValueError(

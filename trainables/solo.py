@@ -9,6 +9,7 @@ import json
 import random
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import lightning as L
@@ -42,12 +43,15 @@ class Solo(Fit):
         epochs: int,
         batch_seed: int,
         files: Path,
+        arguments: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
-        """`epochs` are those of the whole training, `files` is where its callbacks may write."""
+        """`epochs` are those of the whole training, `files` is where its callbacks may write; `arguments` are
+        further ones of the Trainer."""
         self.number, self.module, self.data, self.start = number, module, data, start
         self.numbers = (number,)
         self.batch_seed, self.begun = batch_seed, False
-        self.settings = {"max_epochs": epochs, "default_root_dir": files, "plugins": [LaneFile(number)]}
+        own = {"max_epochs": epochs, "default_root_dir": files, "plugins": [LaneFile(number)]}
+        self.settings = {**arguments, **own}
         if start:
             self.ended = read(Path(start), number)["ended"]
 

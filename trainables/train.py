@@ -4,7 +4,7 @@ All arguments are plain values, so that any process on any machine can be handed
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ class Setup:
     epochs: int  # the last rung: what schedules are laid out over
     objective: str  # the metric that must be finite
     mode: str = "min"  # whether less (min) or more (max) of it is better
+    trainer: Mapping[str, Any] = field(default_factory=dict)  # see arguments.py
     batch_seed: int | None = None  # of the order of batches and of augmentation
 
 
@@ -129,6 +130,7 @@ def make_fit(setup: Setup, lanes: list[Lane], files: Path) -> Fit:
                 epochs=setup.epochs,
                 batch_seed=setup.seed if setup.batch_seed is None else setup.batch_seed,
                 files=files / f"trial-{lane.number:05}",
+                arguments=setup.trainer,
             )
         built[lane.number] = (module, data)
     return PackFit(Pack(built), {lane.number: lane.start for lane in lanes}, lanes[0].seed)

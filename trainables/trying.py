@@ -63,10 +63,19 @@ def one_step(setup: Setup, lane: Lane, folder: Path) -> Solo:
     module, data = build(setup, lane)
     epochs = max(2, setup.epochs)
     fit = Solo(
-        lane.number, module, data, start=lane.start, epochs=epochs, batch_seed=setup.seed, files=folder
+        lane.number,
+        module,
+        data,
+        start=lane.start,
+        epochs=epochs,
+        batch_seed=setup.seed,
+        files=folder,
+        arguments=setup.trainer,
     )
     fit.settings = {**fit.settings, **ONE_STEP}
-    fit.mixed_precision = isinstance(module, Learner) and module.mixed_precision
+    if isinstance(module, Learner):
+        fit.mixed_precision = module.mixed_precision
+        module.settle_on = min(1, module.settle_on)  # type: ignore[misc]  # one batch tells as much here
     return fit
 
 

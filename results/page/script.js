@@ -88,10 +88,10 @@ function draw(place) {
 
 // Parallel axes lie one below the other where the page is narrow.
 function upright(option, place) {
-  option.parallel = { left: 16, right: 24, top: 34, bottom: 30, layout: "vertical" };
+  option.parallel = { left: 40, right: 40, top: 34, bottom: 30, layout: "vertical" };
   for (const axis of option.parallelAxis) {
     Object.assign(axis, { nameLocation: "start", nameGap: 0 });
-    Object.assign(axis.nameTextStyle, { align: "left", verticalAlign: "bottom", padding: [0, 0, 8, 0] });
+    Object.assign(axis.nameTextStyle, { align: axis.inverse ? "right" : "left", verticalAlign: "bottom", padding: [0, 0, 8, 0] });
     axis.axisLabel.fontSize = 10;
   }
   place.style.height = `${option.parallelAxis.length * 62 + 50}px`;

@@ -14,7 +14,6 @@ os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")  # they cost mo
 os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # Ctrl-C is ours: see search/run.py
 # Each job trains in a new thread; with a heap each, a worker would hold the memory of several jobs.
 os.environ.setdefault("MALLOC_ARENA_MAX", "1")
-os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "1")
 
 import ray
 from ray import tune

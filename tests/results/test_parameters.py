@@ -98,6 +98,23 @@ def test_importance_finds_what_matters_and_leaves_out_what_does_not_always_count
     rows = trials(60, conditional=True)
     found = importance([LR, DROPOUT, BATCH], rows, finished(rows))
     assert found is not None and {name for name, _, _ in found.shares} == {"lr", "batch"}
+    ((name, share, _, count),) = found.conditional
+    assert (name, count) == ("dropout", 30) and share < 0.2
+
+
+def test_importance_of_what_counts_sometimes_is_that_among_these_trials():
+    """In every third trial, those with momentum, nothing but momentum matters."""
+    momentum = Dimension("momentum", 0.0, 1.0)
+    rows = [{**row, "param/momentum": None} for row in trials(90)]
+    for row in rows[::3]:
+        row["param/momentum"] = (row["trial"] * 0.618034) % 1
+        row["objective"] = 1 + row["param/momentum"]
+    found = importance([LR, momentum, BATCH], rows, finished(rows))
+    assert found is not None and {name for name, _, _ in found.shares} == {"lr", "batch"}
+    ((name, share, _, count),) = found.conditional
+    assert (name, count) == ("momentum", 30) and share > 0.8
+    few = [*rows[:27:3], *[row for row in rows if row["trial"] % 3]]  # 9 of them are too few to tell
+    assert importance([LR, momentum, BATCH], few, finished(few)).conditional == ()
 
 
 def test_importance_is_of_one_rung_the_highest_with_ample_values():

@@ -15,7 +15,8 @@ from results.report import Extras, render
 from results.store import write_epochs
 from search.config import resolve
 from search.folders import read_config
-from search.reporting import again, at_the_end, hydra, make, pictures
+from search.reporter import begin, finish
+from search.reporting import again, hydra, make, pictures
 from search.run import start
 from search.show import against, print_run
 from tests.results.made import make_run
@@ -92,10 +93,10 @@ def test_the_command_names_the_space_by_the_path_that_was_given(tmp_path, monkey
 
 def test_a_run_ends_with_its_report_and_without_one_just_as_well(tmp_path, monkeypatch):
     run = make_run(tmp_path, monkeypatch, 4)
-    assert at_the_end(run.path).startswith("report: ")
-    monkeypatch.setattr("results.report.render", lambda *a: (_ for _ in ()).throw(KeyError("no such thing")))
-    said = at_the_end(run.path)
-    assert said.startswith("the report can't be made: ") and "no such thing" in said and "\n" not in said
+    assert finish(begin(run.path)) == f"report: {run.path / 'report.html'}"
+    (run.path / "results" / "trials.parquet").write_text("no such thing")
+    said = finish(begin(run.path))
+    assert said.startswith("the report can't be made: ") and "trials.parquet" in said and "\n" not in said
 
 
 @pytest.mark.parametrize(
@@ -247,3 +248,13 @@ def test_of_equal_trials_all_figures_name_the_same_one():
     assert parallel(rows, dims, "f", "max").option["series"][0]["data"][-1]["value"][-1] == 1
     for figure in [*slices(rows, dims, "max"), *contours(rows, dims, "max")]:
         assert [dot[2] for dot in figure.option["series"][-1]["data"]] == [1]
+
+
+def test_marks_are_drawn_where_their_values_are():
+    """ECharts draws a mark at its value's second decimal unless it is told not to round."""
+    from results.analysis import Step
+    from results.figures import best_so_far
+
+    for figure in best_so_far([Step(0, 0.9071, 3, 0.5), Step(1, 0.9133, 6, 1.0)], {"default": 0.9071}, "max"):
+        mark = figure.option["series"][0]["markLine"]
+        assert mark["precision"] == -1 and mark["data"][0]["yAxis"] == 0.9071

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 from typer.testing import CliRunner
 
-from search.check import check, corners
+from search import check as checking
+from search.check import alone, check, covering, ends
 from search.cli import app
 from search.config import resolve
 from spaces.read import read
@@ -138,10 +139,25 @@ def test_a_learner_can_be_packed():
     assert findings["checkpoint"].verdict == "ok"
 
 
-def test_every_end_is_a_corner_that_the_space_holds():
-    space = read("tests/spaces/conditional.yaml")
-    labels = dict(corners(space))
+@pytest.mark.parametrize("name", ["tests/spaces/conditional.yaml", "slice_reg", "mnist_classifier"])
+def test_every_end_is_in_one_of_a_few_corners_and_alone(name):
+    space = read(name)
+    labels = dict([*covering(space), *alone(space)])
     assert all(space.holds(params) for params in labels.values())
-    assert {"all smallest", "all largest", "warmup=0.3", "norm=batch", "dropout=0.5", "widths=64"} <= set(
-        labels
-    )
+    few = [params for _, params in covering(space)]
+    assert len(few) <= 6
+    for name, param in space.params.items():
+        for value in ends(param):
+            assert any(params.get(name) == value for params in few), (name, value)
+            alone_too = labels.get(f"{name}={value}", space.default())
+            assert alone_too[name] == value
+
+
+def test_every_end_is_tried_however_little_time_there_is(found, monkeypatch):
+    monkeypatch.setattr(checking, "BUDGET", 0.0)
+    findings = found("tests.tiny:TinyNet")
+    assert findings["corners"].verdict == "ok"
+    assert findings["corners"].detail.startswith("3 tried, 0 bad, every end among them")
+    assert findings["corners"].detail.endswith("no time to try 3 of them alone")
+    findings = found(f"{HERE}:Wide")
+    assert findings["all largest"].detail == "ValueError: too wide (lr=1.0, width=4)"

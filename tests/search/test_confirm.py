@@ -231,10 +231,20 @@ def test_a_search_of_digits_is_confirmed(tmp_path):
     assert len(rows) == 2 * len({row["config"] for row in rows})
     assert {row["seed"] for row in rows} == set(fresh_seeds(1, 2))
     images, labels = MnistData(seed=1).split("test").__getitems__(range(180))
-    for row in rows:
+    for config in {row["config"] for row in rows}:
+        own = [row for row in rows if row["config"] == config]
+        (row,) = [row for row in own if row["checkpoint"]]  # its best seed alone is kept
+        assert row["val"] == max(row["val"] for row in own)
         number = DEFAULT if row["trial"] is None else row["trial"]
         weights = checkpoint.weights(run.path / row["checkpoint"], number)
         assert accuracy(weights, images, labels, row) == pytest.approx(row["test"], abs=1e-6)
+    files = {str(path.relative_to(run.path)) for path in run.path.glob("checkpoints/confirm/*")}
+    assert files == {row["checkpoint"] for row in rows if row["checkpoint"]}
+    lines = search("show", "r", f"storage={tmp_path}").stdout.splitlines()
+    assert len(lines) < 24 and max(map(len, lines[3:])) <= 80  # a screenful
+    stopped = [row["trial"] for row in run.trials.to_pylist() if row["epochs"] < 3]
+    for config in run.confirmation().configs:
+        assert (config.early is not None) == (config.trial in stopped)
     again = search("confirm", "r", f"storage={tmp_path}", "--json")
     assert again.returncode == 0, again.stderr
     assert open_run(run.path).confirmed.equals(run.confirmed)

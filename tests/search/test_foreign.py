@@ -9,7 +9,9 @@ import pytest
 
 from results import open_run
 from search.config import resolve
+from search.export import export
 from search.run import start
+from tests.search.test_export import lightning, logged_metrics
 
 FOREIGN = Path(__file__).parents[1] / "foreign"
 SPACES = {
@@ -108,3 +110,42 @@ def test_a_parameter_that_nobody_takes_is_named(here):
     run = open_run(start(resolve(["space=autoencoder.yaml", "engine=local", "trials=1", "epochs=1"])).folder)
     (error,) = run.trials["error"].to_pylist()
     assert "the parameter 'hiden' is an argument of neither theirs.autoencoder:LitAutoEncoder" in error
+
+
+TRAINER = """\
+trainable: tests.tiny:TinyNet
+data: tests.tiny:TinyData
+objective: {metric: val_loss, mode: min}
+params: {lr: {low: 1e-2, high: 1e-1}}
+"""
+
+
+def test_arguments_of_the_trainer_change_the_training_and_go_into_the_export(tmp_path, monkeypatch):
+    found = {}
+    more = "trainer: {gradient_clip_val: 1e-3, accumulate_grad_batches: 2}"
+    for name, said in {"without": "", "with": more}.items():
+        (tmp_path / f"{name}.yaml").write_text(TRAINER + said)
+        overrides = [f"space={tmp_path}/{name}.yaml", f"storage={tmp_path}", f"name={name}", "engine=local"]
+        run = open_run(start(resolve([*overrides, "trials=1", "epochs=3", "grace=3"])).folder)
+        found[name] = [row["val_loss"] for row in run.epochs.to_pylist()]
+    assert found["with"] != pytest.approx(found["without"], rel=1e-3)
+    config = export(run, onnx=False) / "config.yaml"
+    monkeypatch.chdir(tmp_path)
+    lightning(monkeypatch, "fit", "--config", config)
+    assert logged_metrics(tmp_path)["val_loss"] == pytest.approx(found["with"], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("trainable", "said", "message"),
+    [
+        ("tests.tiny:TinyNet", "max_epochs: 3", "trainer.max_epochs is set by Ladder; a space may set acc"),
+        ("tests.tiny:TinyNet", "clip: 1.0", "trainer.clip is no argument of Lightning's Trainer"),
+        ("trainables.mnist.classifier:Classifier", "precision: 64-true", "is a Learner"),
+    ],
+)
+def test_arguments_of_the_trainer_that_would_do_nothing_are_refused(trainable, said, message, tmp_path):
+    text = TRAINER.replace("tests.tiny:TinyNet", trainable)
+    (tmp_path / "s.yaml").write_text(f"{text}trainer: {{{said}}}")
+    with pytest.raises(ValueError, match=message):
+        start(resolve([f"space={tmp_path}/s.yaml", f"storage={tmp_path}", "name=r", "engine=local"]))
+    assert not (tmp_path / "r").exists()

@@ -354,3 +354,8 @@ def test_real_sections_become_batches() -> None:
     images = torch.cat([images for images, _ in batches])
     assert 0.6 < images.mean() < 0.95
     assert 500 < data.facts()["baseline"] < 4000
+
+
+def test_the_licence_is_known_of_the_phantom_alone(tmp_path):
+    assert SliceData().licence.startswith("MIT")
+    assert SliceData(source="quicknii", root=str(make_series(tmp_path / "s"))).licence is None

@@ -68,6 +68,13 @@ class SliceData(lightning.LightningDataModule):
         self.batch_seed = seed if batch_seed is None else batch_seed
 
     @property
+    def licence(self) -> str | None:
+        """What the sections may be used under; None where that is not known."""
+        if any(source.wanted.source != "phantom" for source in self.sources):
+            return None
+        return "MIT: the phantom is Ladder's own, drawn from tables, with no brain's images in it"
+
+    @property
     def target(self) -> str:
         """The atlas that the planes lie in, by the name that goes into QuickNII's files."""
         return max(source.target for source in self.sources)
