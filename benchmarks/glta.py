@@ -108,7 +108,7 @@ def search(
     """A search of the space slice_reg on EvenSections; returns the run's folder."""
     size = [f"trials={trials}", f"epochs={epochs}", f"grace={max(1, epochs // 2)}", "eta=2"]
     data = [f"data.train={train}", f"data.image_size={image_size}"]
-    params = ["param.lr.low=2e-4", "param.lr.high=2e-3", "param.schedule=cosine", "param.loss=[mse,l1]"]
+    params = ["param.lr.low=2e-4", "param.lr.high=2e-3", "param.schedule=cosine", "param.loss=distance"]
     config = resolve(
         [
             "space=slice_reg",
