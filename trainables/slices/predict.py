@@ -13,7 +13,8 @@ from torch import Tensor
 
 from trainables.drive import has_bf16
 from trainables.predictor import Predictor
-from trainables.slices import cutting, inputs, overview, predictions, propagate, quicknii, truth
+from trainables.slices import cutting, inputs, overview, predictions, propagate, quicknii, refine, truth
+from trainables.slices.cutting import Volume
 from trainables.slices.data import SliceData
 from trainables.slices.geometry import alignment_distance
 from trainables.slices.predictions import Frame, Predictions, some
@@ -21,12 +22,20 @@ from trainables.slices.wear import one_thread
 
 Array = np.ndarray[Any, Any]
 BATCH = 32
+ALIKE = (
+    "series",
+    "volume",
+    "atlas",
+    "phantom",
+    "quicknii",
+)  # sources, the more like a user's sections the earlier
 
 
 class SlicePredictor(Predictor):
     """The planes of section images, as the median of the members' predictions.
 
-    Options: `numbers` and `truth`, files; `propagate`, true for common angles and even spacing, `order` for
+    Options: `numbers` and `truth`, files; `refine`, whether planes are moved until the training volume's cut
+    looks like the section (see refine.py); `propagate`, true for common angles and even spacing, `order` for
     common angles and depths that rise or fall (see propagate.py); with it `thickness` in µm from one section
     number to the next, and `bad`, numbers or names of sections to infer from their neighbours; `target`, the
     atlas's name in the files; `overview`, whether to draw pictures.
@@ -36,6 +45,7 @@ class SlicePredictor(Predictor):
     options: ClassVar[Mapping[str, Any]] = {
         "numbers": None,
         "truth": None,
+        "refine": False,
         "propagate": False,
         "thickness": None,
         "bad": (),
@@ -50,6 +60,7 @@ class SlicePredictor(Predictor):
         options that can't be meant.
         """
         check(options)
+        alike = self.alike() if options["refine"] else None
         numbers = Path(options["numbers"]) if options["numbers"] else None
         sections, said = inputs.numbered(inputs.images_at(source), numbers, bool(options["propagate"]))
         frame = self.frame(options["target"])
@@ -58,7 +69,7 @@ class SlicePredictor(Predictor):
             true, lines = predictions.known(Path(options["truth"]), frame.target)
             said += lines
         with tempfile.TemporaryFile() as pictures:
-            series, lines = self.each(sections, pictures if options["overview"] else None)
+            series, lines = self.each(sections, pictures if options["overview"] else None, alike)
             said += lines
             if options["propagate"]:
                 series, lines = consistent(series, options, frame.voxel_um)
@@ -78,6 +89,17 @@ class SlicePredictor(Predictor):
         volume = next((volume for source in self.data.sources if (volume := source.volume())), None)
         return None if volume is None else functools.partial(cutting.cut, volume)
 
+    def alike(self) -> Volume:
+        """Of the volumes that training cut, the one that is most like the sections. Raises ValueError."""
+        sources = sorted(self.data.sources, key=lambda source: ALIKE.index(source.wanted.source))
+        volume = next((volume for source in sources if (volume := source.volume())), None)
+        if volume is None:
+            raise ValueError(
+                "refine=true compares sections with cuts of a volume, but this run had none; "
+                "train with data=series, or leave refine=true out"
+            )
+        return volume
+
     def frame(self, target: str | None) -> Frame:
         """The atlas of the training planes, by the name `target` if that is given."""
         normal = propagate.normals(self.facts["mean_plane"].double().numpy())
@@ -86,9 +108,11 @@ class SlicePredictor(Predictor):
 
     @one_thread()  # the other cores decode, and waiting for them would cost more than they give
     def each(
-        self, sections: Sequence[tuple[Path, int]], pictures: IO[bytes] | None
+        self, sections: Sequence[tuple[Path, int]], pictures: IO[bytes] | None, alike: Volume | None
     ) -> tuple[Predictions, list[str]]:
         """The sections that can be read, as predicted one by one, and lines on the others.
+
+        With `alike`, refined by that volume.
 
         What an overview needs of each goes to `pictures`, so that memory does not grow with the series.
         """
@@ -96,7 +120,7 @@ class SlicePredictor(Predictor):
         sizes = (self.data.image_size, overview.PICTURE) if pictures else (self.data.image_size,)
         names, shapes, numbers, lines = [], [], [], []
         kinds: dict[str, list[str]] = {}
-        parts: list[tuple[Array, Array]] = []
+        parts: list[tuple[Array, ...]] = []
         batch: list[Array] = []
         images = inputs.decoded([path for path, _ in sections], sizes)
         for (path, number), image in zip(sections, images, strict=True):
@@ -112,32 +136,42 @@ class SlicePredictor(Predictor):
                 pictures.write(image.pixels[1].tobytes())
             batch.append(image.pixels[0])
             if len(batch) == BATCH:
-                parts.append(self.median(np.stack(batch)))
+                parts.append(self.placed(np.stack(batch), alike))
                 batch = []
         if batch:
-            parts.append(self.median(np.stack(batch)))
+            parts.append(self.placed(np.stack(batch), alike))
         if not parts:
             raise ValueError(f"no section can be predicted; the first: {lines[0]}")
-        planes, spread = (np.concatenate(column) for column in zip(*parts, strict=True))
+        planes, spread, *more = (np.concatenate(column) for column in zip(*parts, strict=True))
         lines += [f"{kind}: {some(files)}" for kind, files in kinds.items()]
         said = f"{len(names)} sections predicted"
         if len(self.members) > 1:
             said += f" by {len(self.members)} models, which differ by {np.median(spread):,.0f} µm (median)"
+        if more:
+            said += f"; {refine.said(names, *more)}"
         none, beyond = np.zeros(len(names), dtype=bool), self.beyond(planes)
         found = Predictions(names, shapes, np.array(numbers), planes, spread, none, beyond)
         return found, [*lines, said]
 
-    def median(self, images: Array) -> tuple[Array, Array]:
-        """Images uint8 (B, S, S) -> the members' median plane (B, 9) and their spread in µm (B,)."""
+    def placed(self, images: Array, alike: Volume | None) -> tuple[Array, ...]:
+        """Images uint8 (B, S, S) -> planes (B, 9) and the members' spread in µm (B,).
+
+        Refined by a volume that is `alike`: also how far each plane moved in µm, and the correlation of the
+        section with the cut there, (B,) each.
+        """
         batch = torch.from_numpy(images)[:, None].float() / 255
         with torch.inference_mode():
-            planes = torch.stack([planes_of(member, batch) for member in self.members]).double()
+            members = torch.stack([planes_of(member, batch) for member in self.members]).double()
         # Of an even number of members the mean of the two middle values, which torch.median does not take.
-        middle = planes.quantile(0.5, dim=0)
-        if len(self.members) == 1:
-            return middle.numpy(), np.full(len(images), np.nan)
-        spread = alignment_distance(planes, middle, float(self.facts["voxel_um"])).quantile(0.5, dim=0)
-        return middle.numpy(), spread.numpy()
+        middle = members.quantile(0.5, dim=0)
+        voxel_um = float(self.facts["voxel_um"])
+        spread = alignment_distance(members, middle, voxel_um).quantile(0.5, dim=0).numpy()
+        spread = spread if len(self.members) > 1 else np.full(len(images), np.nan)
+        if alike is None:
+            return middle.numpy(), spread
+        planes, likeness = refine.refined(alike, batch, members)
+        moved = alignment_distance(planes.double(), middle, voxel_um)
+        return planes.double().numpy(), spread, moved.numpy(), likeness.numpy()
 
     def beyond(self, planes: Array) -> list[str]:
         """Which of the nine numbers of each plane lie beyond the training planes' range."""
@@ -159,8 +193,9 @@ def check(options: Mapping[str, Any]) -> None:
         raise ValueError("thickness= spaces sections evenly; give propagate=true, not propagate=order")
     if not isinstance(options["thickness"], int | float | None) or isinstance(options["thickness"], bool):
         raise ValueError(f"thickness is {options['thickness']!r}, but must be a number of µm")
-    if not isinstance(options["overview"], bool):
-        raise ValueError(f"overview is {options['overview']!r}, but must be true or false")
+    for name in ("overview", "refine"):
+        if not isinstance(options[name], bool):
+            raise ValueError(f"{name} is {options[name]!r}, but must be true or false")
 
 
 def planes_of(member: torch.nn.Module, images: Tensor) -> Tensor:

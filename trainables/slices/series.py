@@ -22,14 +22,19 @@ FAR = 20.0  # steps: depths beyond it tell nothing of an outline
 FEWEST = 4  # sections: with fewer, most of what is cut would be made up
 
 
+def inked(images: Tensor) -> Tensor:
+    """How far images (N, S, S) in [0, 1] differ from their ground, be it bright or dark: (N, S, S)."""
+    edge = torch.cat([images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]], dim=1)
+    ground = edge.median(dim=1).values[:, None, None]
+    return torch.where(ground > 0.5, ground - images, images - ground).clamp(min=0)
+
+
 def stained(images: Tensor) -> Tensor:
     """Tissue and stain (2, N, S, S) of images (N, S, S) in [0, 1], on a bright or a dark ground.
 
     The sections of a brain are made equally strong: how a stain took differs between neighbours.
     """
-    edge = torch.cat([images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]], dim=1)
-    ground = edge.median(dim=1).values[:, None, None]
-    ink = torch.where(ground > 0.5, ground - images, images - ground).clamp(min=0)
+    ink = inked(images)
     near = F.avg_pool2d(ink[:, None], 3, stride=1, padding=1)[:, 0]
     tissue = ((near - 0.03) / 0.04).clamp(0, 1)
     strength = (tissue * ink).sum(dim=(1, 2)) / tissue.sum(dim=(1, 2)).clamp(min=1)
