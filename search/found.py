@@ -1,5 +1,6 @@
 """The models that a run has found, taken from its folder."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -58,7 +59,9 @@ def ranked(run: Run) -> list[Model]:
 
 def loaded(model: Model) -> tuple[L.LightningModule, L.LightningDataModule]:
     """The model in eval mode, and its data; on the CPU."""
-    module, data = build(model.setup, model.lane)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # what is to be noted of the data was said by the search
+        module, data = build(model.setup, model.lane)
     module.load_state_dict(weights(model))
     return module.eval(), data
 

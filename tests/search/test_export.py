@@ -3,6 +3,7 @@
 import csv
 import shutil
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from tests.search.test_cli import SMALL, TINY_SPACE
 from trainables import byname
 from trainables.__main__ import CLI
 from trainables.mnist.classifier import Classifier
+from trainables.train import build
 
 SMALL_SEARCH = ["name=r", "engine=local", "trials=3", "epochs=3", "lanes=1"]
 SIZES = {
@@ -57,6 +59,17 @@ def lightning(monkeypatch, *arguments: object) -> None:
     quiet = "--trainer.enable_progress_bar=false"
     monkeypatch.setattr(sys, "argv", ["trainables", *map(str, arguments), quiet])
     CLI(auto_configure_optimizers=False, load_from_checkpoint_support=False)
+
+
+def test_what_was_noted_of_the_data_is_not_said_again(classifier, monkeypatch):
+    def noting(*arguments):
+        warnings.warn("fewer than three series", stacklevel=1)
+        return build(*arguments)
+
+    monkeypatch.setattr("search.found.build", noting)
+    with warnings.catch_warnings(record=True) as said:
+        loaded(best(open_run(classifier)))
+    assert not said
 
 
 @pytest.mark.parametrize("space", ["mnist_classifier", "slice_reg", "tiny"])
