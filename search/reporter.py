@@ -21,8 +21,14 @@ def finish(process: "subprocess.Popen[str]") -> str:
         out, errors = process.communicate()
     except KeyboardInterrupt:
         process.kill()
-        return "the report was interrupted; make it with: python -m search report NAME"
+        return f"the report was interrupted; make it with: {again(process)}"
     if process.returncode:
         reason = (errors.strip().splitlines() or [f"code {process.returncode}"])[-1]
         return f"the report can't be made: {reason.removeprefix('error: ')}"
     return f"report: {out.strip()}"
+
+
+def again(process: "subprocess.Popen[str]") -> str:
+    """The command that makes the report."""
+    assert isinstance(process.args, list)
+    return " ".join(["python", *map(str, process.args[1:])])

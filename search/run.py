@@ -69,7 +69,7 @@ def resume(folder: Path, *, report: bool = False) -> Outcome:
     if run.status == "finished":
         config = read_config(run)
         if config.confirm_top and unconfirmed(config, folder, trials_of(config, folder)):
-            return confirm(folder)
+            return confirm(folder, report=report)
         raise ValueError(f"{folder} is finished; look at it with: python -m search show {folder}")
     config, notes = as_it_was(run)
     with quiet() as noise:

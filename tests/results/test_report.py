@@ -99,6 +99,16 @@ def test_a_run_ends_with_its_report_and_without_one_just_as_well(tmp_path, monke
     assert said.startswith("the report can't be made: ") and "trials.parquet" in said and "\n" not in said
 
 
+def test_an_interrupted_report_says_how_to_make_it(tmp_path, monkeypatch):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    with begin(tmp_path) as process:
+        monkeypatch.setattr(process, "communicate", interrupt)
+        assert finish(process).endswith(f"python -m search report {tmp_path}")
+    assert process.returncode
+
+
 @pytest.mark.parametrize(
     "trials, more",
     [
