@@ -30,9 +30,12 @@ def run(overrides: Overrides = None) -> None:
     `param.NAME=...`: a value fixes it, a list `[a,b]` gives choices, `.low=` and `.high=` move its ends.
     """
     from search.config import resolve
+    from search.reporter import Reporter
     from search.run import start
 
-    ended(start(resolve(overrides or []), report=True), as_json=False)
+    config = resolve(overrides or [])
+    with Reporter() as reporter:
+        ended(start(config, reporter), reporter)
 
 
 @app.command()
@@ -43,9 +46,12 @@ def resume(name: Name, storage: Storage = None, as_json: AsJson = False) -> None
     Example: `python -m search resume first`
     """
     from search.folders import find
+    from search.reporter import Reporter
     from search.run import resume as go_on
 
-    ended(go_on(find(name, storage_of(storage)).path, report=True), as_json)
+    folder = find(name, storage_of(storage)).path
+    with Reporter() as reporter:
+        ended(go_on(folder, reporter), reporter, as_json)
 
 
 @app.command()
@@ -78,16 +84,15 @@ def confirm(name: Name, options: Options = None, as_json: AsJson = False) -> Non
     from results.store import open_run
     from search.config import whole_number
     from search.folders import find
+    from search.reporter import Reporter
     from search.run import confirm as confirm_run
 
     given = options_of(options, storage="runs", top=None, seeds=None)
     sizes = {key: whole_number(key, given[key], low=1) for key in ("top", "seeds") if given[key] is not None}
     folder = find(name, str(given["storage"])).path
-    ended(
-        confirm_run(folder, **sizes, report=True),
-        as_json,
-        again=" ".join(["confirm", name, *(options or [])]),
-    )
+    again = " ".join(["confirm", name, *(options or [])])
+    with Reporter() as reporter:
+        ended(confirm_run(folder, **sizes, reporter=reporter), reporter, as_json, again)
     said = open_run(folder).confirmation()
     if said is None or said.winner is None:
         raise typer.Exit(FAILED)

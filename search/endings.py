@@ -34,11 +34,10 @@ def user_errors(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-def ended(outcome: Any, as_json: bool, again: str | None = None) -> None:
+def ended(outcome: Any, reporter: Any, as_json: bool = False, again: str | None = None) -> None:
     """Says how a run ended, and ends the command with the code for it. `again` is how to go on."""
     from results.store import open_run
     from search.folders import short
-    from search.reporter import begin, finish
     from search.show import print_run, summary
 
     if outcome.interrupted or outcome.unwritable:
@@ -54,7 +53,9 @@ def ended(outcome: Any, as_json: bool, again: str | None = None) -> None:
         print(json.dumps(summary(found), indent=2))
     else:
         print_run(found)
-    said = finish(outcome.report or begin(outcome.folder))
+    if reporter.folder is None:
+        reporter.begin(outcome.folder)
+    said = reporter.finish()
     print(said, file=sys.stderr if as_json else sys.stdout)
     if found.status == "failed":
         raise typer.Exit(FAILED)

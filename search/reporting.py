@@ -4,6 +4,7 @@ import logging
 import re
 import shlex
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def again(config: RunConfig, number: int, params: Mapping[str, Any]) -> str:
     file goes by the path that it had when the run was begun.
     """
     space = config.space
-    before = read.read(space.name) if space.file is None else None
+    before = as_written(space.name) if space.file is None else None
     given: dict[str, Any] = {"space": space.file or space.name}
     for prefix, values, known in (
         ("data.", space.options, before.options if before else None),
@@ -71,6 +72,9 @@ def again(config: RunConfig, number: int, params: Mapping[str, Any]) -> str:
     given |= {f"param.{name}": value for name, value in params.items()}
     words = [shlex.quote(f"{key}={hydra(value)}") for key, value in given.items()]
     return " ".join(["python -m search run", *words])
+
+
+as_written = cache(read.read)  # once for all trials
 
 
 def hydra(value: Any) -> str:

@@ -2,7 +2,6 @@
 
 import logging
 import signal
-import subprocess
 import types
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import Any
 
 from results import environment
 from results.store import Run, open_run
-from search import reporter, warm
+from search import warm
 from search.config import RunConfig, check_logger
 from search.confirm import confirm_winners, unconfirmed, with_value
 from search.engines.local import LocalEngine
@@ -24,6 +23,7 @@ from search.job import Trial
 from search.noise import Noise, quiet
 from search.queue import Plan, Queue
 from search.recorder import Recorder, Watcher
+from search.reporter import Reporter
 from search.study import Study
 from search.view import View
 from search.warm import warm_start
@@ -42,13 +42,12 @@ class Outcome:
     folder: Path
     interrupted: bool = False
     unwritable: str | None = None  # why the folder can't be written, if that ended it
-    report: "subprocess.Popen[str] | None" = None  # which is being made
 
 
-def start(config: RunConfig, *, report: bool = False) -> Outcome:
+def start(config: RunConfig, reporter: Reporter | None = None) -> Outcome:
     """Makes a new run and searches. Raises ValueError, with nothing written, if it can't be begun.
 
-    With `report` its report is begun while the engine closes; so with the two below.
+    With a `reporter` its report is begun while the engine closes; so with the two below.
     """
     config, notes = prepared(config)
     if config.confirm_top:
@@ -57,10 +56,10 @@ def start(config: RunConfig, *, report: bool = False) -> Outcome:
     if config.warm_start:
         notes += warm_notes(warm_start(find(config.warm_start, config.storage), config))
     with quiet() as noise:
-        return at_work(run_dry, config, folder, noise, notes, new=True, report=report)
+        return at_work(run_dry, config, folder, noise, notes, new=True, reporter=reporter)
 
 
-def resume(folder: Path, *, report: bool = False) -> Outcome:
+def resume(folder: Path, reporter: Reporter | None = None) -> Outcome:
     """Goes on with a run that was broken off, in its search or in the confirmation that was to follow.
 
     Raises ValueError if there is nothing to go on with.
@@ -69,15 +68,15 @@ def resume(folder: Path, *, report: bool = False) -> Outcome:
     if run.status == "finished":
         config = read_config(run)
         if config.confirm_top and unconfirmed(config, folder, trials_of(config, folder)):
-            return confirm(folder, report=report)
+            return confirm(folder, reporter=reporter)
         raise ValueError(f"{folder} is finished; look at it with: python -m search show {folder}")
     config, notes = as_it_was(run)
     with quiet() as noise:
-        return at_work(run_dry, config, folder, noise, notes, new=False, report=report)
+        return at_work(run_dry, config, folder, noise, notes, new=False, reporter=reporter)
 
 
 def confirm(
-    folder: Path, top: int | None = None, seeds: int | None = None, *, report: bool = False
+    folder: Path, top: int | None = None, seeds: int | None = None, *, reporter: Reporter | None = None
 ) -> Outcome:
     """Trains a run's `top` trials and its default anew on fresh seeds, and scores them on the test split.
 
@@ -99,7 +98,7 @@ def confirm(
         confirm_winners(engine, config, folder, view, trials)
 
     with quiet() as noise:
-        return at_work(work, config, folder, noise, notes, new=False, report=report)
+        return at_work(work, config, folder, noise, notes, new=False, reporter=reporter)
 
 
 def idle(folder: Path) -> Run:
@@ -164,9 +163,11 @@ def at_work(
     notes: Sequence[str],
     *,
     new: bool,
-    report: bool,
+    reporter: Reporter | None,
 ) -> Outcome:
     """Does the work on the engine that the configuration names, in the folder, in view."""
+    if reporter:
+        reporter.load()
     engine = make_engine(config, train_job(config, folder))
     try:
         if new:
@@ -181,7 +182,9 @@ def at_work(
             for note in notes:
                 view.say(f"note: {note}")
             work(engine, config, folder, view)
-        return Outcome(folder, report=reporter.begin(folder) if report else None)
+        if reporter:
+            reporter.begin(folder)
+        return Outcome(folder)
     except KeyboardInterrupt:
         return Outcome(folder, interrupted=True)
     except OSError as error:

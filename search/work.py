@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from search.job import Job, Report, StorageError
+from trainables.memory import importing
 
 Train = Callable[[Job], Iterator[Report]]
 """What an engine runs: trains a job, yields a report an epoch, and leaves the job's checkpoint behind.
@@ -30,12 +31,16 @@ class TrainJob:
 
     def __call__(self, job: Job) -> Iterator[Report]:
         # Imported here: PyTorch is for workers, and the command line must start without it.
-        import torch
+        with importing():
+            import torch
 
-        from trainables.checkpoint import Unwritable
-        from trainables.drive import Epoch
-        from trainables.score import score
-        from trainables.train import Lane, Setup, train
+            from trainables import byname
+            from trainables.checkpoint import Unwritable
+            from trainables.drive import Epoch
+            from trainables.score import score
+            from trainables.train import Lane, Setup, train
+
+            byname.load(self.setup["trainable"])
 
         setup = replace(Setup(**self.setup), batch_seed=job.fresh)
         if job.fresh is None:

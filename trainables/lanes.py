@@ -49,7 +49,7 @@ class Group:
             self.together, self.stack = False, {}  # a lane alone keeps its layout
             return
         self.stack = {kind: stacked(lanes, kind) for kind in ("parameters", "buffers")}
-        self.template = MeanLoss(lanes[0])
+        self.template = MeanLoss(lanes)
 
     def drop(self, numbers: frozenset[int]) -> None:
         """Takes lanes out. Without gradients the optimizer passes over them."""

@@ -1,6 +1,8 @@
 """Modules in which the lanes of a group differ by a tensor, where a trial alone has a plain value."""
 
 import copy
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,20 +12,22 @@ from trainables.losses import Loss
 
 
 class LaneDropout(nn.Module):
-    """Dropout whose probability is a tensor."""
+    """Dropout whose probability is a tensor. It is passed over where that is 0 (in all lanes of a group)."""
 
     p: Tensor
 
     def __init__(self, p: float) -> None:
         super().__init__()
+        self.drops = p > 0
         self.register_buffer("p", torch.tensor(p), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * (torch.rand_like(x) >= self.p) / (1 - self.p) if self.training else x
+        return x * (torch.rand_like(x) >= self.p) / (1 - self.p) if self.training and self.drops else x
 
 
 class LaneLoss(nn.Module):
-    """A Loss that computes all of its functions and takes the one that its tensor names.
+    """The lanes' Losses as one: it computes every function that a lane has, and takes the one that its
+    tensor names.
 
     The others are given zeros: were they given the lane's own numbers, one that is infinite there would
     leave a gradient of nothing times infinity.
@@ -31,14 +35,17 @@ class LaneLoss(nn.Module):
 
     kind: Tensor
 
-    def __init__(self, loss: Loss) -> None:
+    def __init__(self, losses: Sequence[Loss]) -> None:
         super().__init__()
-        self.functions = list(loss.functions.values())
-        self.register_buffer("kind", loss.kind, persistent=False)
+        self.functions = {loss.number: loss.functions[loss.name] for loss in losses}
+        self.register_buffer("kind", losses[0].kind, persistent=False)
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        if len(self.functions) == 1:
+            (function,) = self.functions.values()
+            return function(prediction, target)
         total = torch.zeros((), device=prediction.device)
-        for number, function in enumerate(self.functions):
+        for number, function in self.functions.items():
             chosen = self.kind == number
             losses = function(torch.where(chosen, prediction, 0), torch.where(chosen, target, 0))
             total = total + torch.where(chosen, losses, 0)
@@ -46,18 +53,20 @@ class LaneLoss(nn.Module):
 
 
 class MeanLoss(nn.Module):
-    """A learner's training loss as a module's forward, which is what `functional_call` calls.
+    """The lanes' training loss as a module's forward, which is what `functional_call` calls.
 
-    A template for any lane of a group: it works on a copy of the learner, whose losses are LaneLosses.
+    A template for each lane of a group: it works on a copy of one, with what the lanes differ in as tensors.
     """
 
-    def __init__(self, learner: Learner) -> None:
+    def __init__(self, learners: Sequence[Learner]) -> None:
         super().__init__()
-        self.learner = copy.deepcopy(learner)
-        for module in list(self.learner.modules()):
-            for name, child in module.named_children():
-                if isinstance(child, Loss):
-                    setattr(module, name, LaneLoss(child))
+        self.learner = copy.deepcopy(learners[0])
+        for name, module in list(self.learner.named_modules()):
+            lanes: list[Any] = [learner.get_submodule(name) for learner in learners]
+            if isinstance(module, Loss):
+                self.learner.set_submodule(name, LaneLoss(lanes))
+            elif isinstance(module, LaneDropout):
+                module.drops = any(lane.drops for lane in lanes)
 
     def forward(self, batch: object) -> Tensor:
         return self.learner.losses(batch).mean()

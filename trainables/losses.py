@@ -48,8 +48,8 @@ class Loss(nn.Module):
         super().__init__()
         if name not in functions:
             raise ValueError(f"loss is {name!r}, but must be one of {', '.join(functions)} (param.loss=...)")
-        self.name, self.functions = name, functions
-        self.register_buffer("kind", torch.tensor(list(functions).index(name)), persistent=False)
+        self.name, self.functions, self.number = name, functions, list(functions).index(name)
+        self.register_buffer("kind", torch.tensor(self.number), persistent=False)
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         return self.functions[self.name](prediction, target)

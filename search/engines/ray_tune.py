@@ -12,6 +12,8 @@ from typing import Any
 
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")  # they cost more than small trials do
 os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # Ctrl-C is ours: see search/run.py
+# Actors start side by side, not one after the other. How many there may be, the searcher says.
+os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "1000")
 # Each job trains in a new thread; with a heap each, a worker would hold the memory of several jobs.
 os.environ.setdefault("MALLOC_ARENA_MAX", "1")
 

@@ -15,7 +15,7 @@ from results.report import Extras, render
 from results.store import write_epochs
 from search.config import resolve
 from search.folders import read_config
-from search.reporter import begin, finish
+from search.reporter import Reporter
 from search.reporting import again, hydra, make, pictures
 from search.run import start
 from search.show import against, print_run
@@ -91,22 +91,46 @@ def test_the_command_names_the_space_by_the_path_that_was_given(tmp_path, monkey
     assert resolve(words[4:]).space.default() == params
 
 
+def told(folder):
+    with Reporter() as reporter:
+        reporter.begin(folder)
+        return reporter.finish()
+
+
 def test_a_run_ends_with_its_report_and_without_one_just_as_well(tmp_path, monkeypatch):
     run = make_run(tmp_path, monkeypatch, 4)
-    assert finish(begin(run.path)) == f"report: {run.path / 'report.html'}"
+    assert told(run.path) == f"report: {run.path / 'report.html'}"
     (run.path / "results" / "trials.parquet").write_text("no such thing")
-    said = finish(begin(run.path))
+    said = told(run.path)
     assert said.startswith("the report can't be made: ") and "trials.parquet" in said and "\n" not in said
+
+
+def test_a_reporter_that_was_killed_leaves_the_run_without_a_report(tmp_path):
+    with Reporter() as reporter:
+        reporter.load().kill()
+        reporter.load().wait()
+        reporter.begin(tmp_path)
+        assert reporter.finish() == "the report can't be made: code -9"
 
 
 def test_an_interrupted_report_says_how_to_make_it(tmp_path, monkeypatch):
     def interrupt():
         raise KeyboardInterrupt
 
-    with begin(tmp_path) as process:
-        monkeypatch.setattr(process, "communicate", interrupt)
-        assert finish(process).endswith(f"python -m search report {tmp_path}")
-    assert process.returncode
+    with Reporter() as reporter:
+        reporter.begin(tmp_path)
+        with monkeypatch.context() as patch:
+            patch.setattr(reporter.load(), "communicate", interrupt)
+            assert reporter.finish().endswith(f"python -m search report {tmp_path}")
+    assert reporter.load().returncode == -9
+
+
+def test_a_reporter_ends_with_the_process_that_began_it():
+    with Reporter() as reporter:
+        waiting = reporter.load()
+        waiting.stdin.close()  # as the death of this process would
+        waiting.stdin = None
+        assert waiting.wait() == 0
 
 
 @pytest.mark.parametrize(

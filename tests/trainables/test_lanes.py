@@ -8,7 +8,7 @@ import torch
 
 from trainables.batches import Batches
 from trainables.lanes import Group, Pack, grouped
-from trainables.lanewise import LaneDropout, LaneLoss
+from trainables.lanewise import LaneDropout, LaneLoss, MeanLoss
 from trainables.losses import LOSSES, Loss
 from trainables.train import Lane, Setup, build, train
 
@@ -125,10 +125,18 @@ def test_a_lane_feels_nothing_of_the_losses_that_are_not_its_own():
     functions = {"root": lambda found, wanted: found.sqrt().sum(1), "mse": LOSSES["mse"]}
     found = torch.zeros(4, 3, requires_grad=True)  # where a root's slope is infinite
     wanted = torch.ones(4, 3)
-    losses = LaneLoss(Loss("mse", functions))(found, wanted)
+    losses = LaneLoss([Loss("mse", functions), Loss("root", functions)])(found, wanted)
     assert torch.equal(losses, LOSSES["mse"](found, wanted))
     losses.sum().backward()
     assert torch.allclose(found.grad, torch.full((4, 3), -2 / 3))
+
+
+@pytest.mark.parametrize("rates, drops", [((0.0, 0.0), [False]), ((0.0, 0.5), [True])])
+def test_dropout_is_left_out_only_where_no_lane_has_any(rates, drops):
+    built = [build(DIGITS, lane)[0] for lane in lanes(*[{"dropout": rate} for rate in rates])]
+    pack = Pack({number: (learner, None) for number, learner in enumerate(built)})
+    template = MeanLoss([learner for learner, _ in pack.lanes.values()])
+    assert [m.drops for m in template.modules() if isinstance(m, LaneDropout)] == drops
 
 
 SECTIONS = Setup(
