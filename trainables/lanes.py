@@ -8,7 +8,8 @@ lane; which is faster depends on the model and the device, so a probe on the fir
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -27,6 +28,7 @@ from trainables.learner import Learner, Means
 logger = logging.getLogger(__name__)
 PLAIN = (str, int, float, Path, type(None))
 PROBES = 3  # the quickest of so many counts
+AT_ONCE = 8  # batches that are held at a time
 
 
 class Group:
@@ -52,40 +54,46 @@ class Group:
         self.template = MeanLoss(lanes)
 
     def drop(self, numbers: frozenset[int]) -> None:
-        """Takes lanes out. Without gradients the optimizer passes over them."""
+        """Takes lanes out."""
         gone = numbers & self.learners.keys()
         for number in gone:
-            self.learners.pop(number).zero_grad()
+            self.learners.pop(number).zero_grad()  # so much less memory
         if gone and self.learners:
             self.restack()
 
-    def train(self, batch: Any, share: float, epoch: int) -> None:
-        """One step of every lane, when `share` of epoch `epoch` is done."""
-        for number, learner in self.learners.items():
-            self.slots[number]["lr"] = learner.optim.rate((epoch + share) / learner.epochs)
-        self.gradients(batch)
+    def train(self, batches: Sequence[tuple[float, Any]], epoch: int) -> None:
+        """A step of every lane with each batch; with it comes the share of the epoch that is done before."""
+        if self.together is None:
+            self.together = self.probe(batches[0][1])
+        if self.together:
+            for share, batch in batches:
+                self.step(epoch + share, batch, self.learners, self.gradients_together(batch))
+            return
+        for number, learner in self.learners.items():  # the processor's cache has room for one
+            for share, batch in batches:
+                self.step(epoch + share, batch, [number], [self.gradients_alone(learner, batch)])
+
+    def step(self, progress: float, batch: Any, numbers: Iterable[int], losses: Iterable[Tensor]) -> None:
+        """Steps these lanes by their gradients, after so many epochs, and notes the losses."""
+        for number, loss in zip(numbers, losses, strict=True):
+            learner = self.learners[number]
+            self.slots[number]["lr"] = learner.optim.rate(progress / learner.epochs)
+            self.means[number][0].add({"loss": loss.detach().expand(len(batch[0]))})
+        self.optimizer.param_groups = [self.slots[number] for number in numbers]
         self.optimizer.step()
 
-    def gradients(self, batch: Any) -> None:
-        """Leaves each learner's gradient of this batch in its parameters, and notes its loss."""
-        if self.together is None:
-            self.together = self.probe(batch)
-        losses = self.gradients_together(batch) if self.together else self.gradients_one_by_one(batch)
-        for number, loss in zip(self.learners, losses, strict=True):
-            self.means[number][0].add({"loss": loss.detach().expand(len(batch[0]))})
-
-    def gradients_one_by_one(self, batch: Any) -> list[Tensor]:
-        losses = []
-        for learner in self.learners.values():
-            for parameter in learner.parameters():
-                parameter.grad = None
-            loss = learner.losses(batch).mean()
-            with torch.autocast(loss.device.type, enabled=False):  # for forward passes alone
-                loss.backward()
-            losses.append(loss)
-        return losses
+    def gradients_alone(self, learner: Learner, batch: Any) -> Tensor:
+        """Leaves a learner's gradients of this batch in its parameters; returns its loss."""
+        for parameter in learner.parameters():
+            parameter.grad = None
+        loss = learner.losses(batch).mean()
+        with torch.autocast(loss.device.type, enabled=False):  # for forward passes alone
+            loss.backward()
+        return loss
 
     def gradients_together(self, batch: Any) -> list[Tensor]:
+        """The same of all learners at once."""
+
         def loss(parameters: dict[str, Tensor], buffers: dict[str, Tensor]) -> Tensor:
             return functional_call(self.template, (parameters, buffers), (batch,))
 
@@ -99,19 +107,18 @@ class Group:
     def probe(self, batch: Any) -> bool:
         """Whether this batch's gradients come faster together. Changes nothing: buffers are put back."""
         before = {name: buffer.clone() for name, buffer in self.stack["buffers"].items()}
+        one = next(iter(self.learners.values()))
         try:
-            together, one_by_one = (
-                min(seconds(way, batch) for _ in range(PROBES))
-                for way in (self.gradients_together, self.gradients_one_by_one)
-            )
+            together = min(seconds(self.gradients_together, batch) for _ in range(PROBES))
+            alone = min(seconds(self.gradients_alone, one, batch) for _ in range(PROBES))
         except (RuntimeError, NotImplementedError) as error:
             logger.info("these lanes can't be batched and train one by one: %s", error)
             return False
         finally:
             for name, buffer in before.items():
                 self.stack["buffers"][name].copy_(buffer)
-        logger.info("%d lanes: %.2g s together, %.2g s one by one", len(self.learners), together, one_by_one)
-        return together < one_by_one
+        logger.info("%d lanes: %.2g s together, %.2g s for one alone", len(self.learners), together, alone)
+        return together < alone * len(self.learners)
 
     def validate(self, batch: Any) -> None:
         """Notes each learner's metrics of this batch."""
@@ -130,10 +137,10 @@ class Group:
         }
 
 
-def seconds(way: Callable[[Any], object], batch: Any) -> float:
-    """How long a way takes with a batch."""
+def seconds(way: Callable[..., object], *given: Any) -> float:
+    """How long a way takes with what it is given."""
     began = time.perf_counter()
-    way(batch)
+    way(*given)
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return time.perf_counter() - began
@@ -188,8 +195,9 @@ class Pack(L.LightningModule):
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
         group = self.groups[batch_idx]
-        for share, images in self.batches(group, "train"):
-            group.train(images, share, self.current_epoch)
+        batches = self.batches(group, "train")
+        while some := tuple(islice(batches, AT_ONCE)):
+            group.train(some, self.current_epoch)
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         group = self.groups[batch_idx]

@@ -22,7 +22,9 @@ class LaneDropout(nn.Module):
         self.register_buffer("p", torch.tensor(p), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * (torch.rand_like(x) >= self.p) / (1 - self.p) if self.training and self.drops else x
+        if not (self.training and self.drops):
+            return x
+        return x * torch.rand_like(x).ge_(self.p).div_(1 - self.p)
 
 
 class LaneLoss(nn.Module):
