@@ -1,6 +1,7 @@
 """How a command ends: what it says at last, and its exit code."""
 
 import json
+import select
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -9,6 +10,7 @@ from typing import Any
 import typer
 
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
+STDOUT = 1
 
 
 def user_errors(command: Callable[..., None]) -> Callable[..., None]:
@@ -25,13 +27,18 @@ def user_errors(command: Callable[..., None]) -> Callable[..., None]:
             print("interrupted before anything was begun.", file=sys.stderr)
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError as error:
-            try:
-                sys.stdout.flush()
-            except BrokenPipeError:  # nobody reads on: head, or a pager that was left
+            if nobody_reads():
                 raise typer.Exit(FAILED) from None
             raise RuntimeError("a pipe to another process broke") from error
 
     return wrapped
+
+
+def nobody_reads() -> bool:
+    """Whether standard output is a pipe whose reader has left: `head`, or a pager."""
+    poll = select.poll()
+    poll.register(STDOUT, 0)  # of an error it always tells
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 def ended(outcome: Any, reporter: Any, as_json: bool = False, again: str | None = None) -> None:

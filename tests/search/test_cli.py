@@ -219,3 +219,25 @@ def test_help_has_an_example_everywhere(command):
 def test_the_command_line_starts_without_what_it_needs_not(modules, heavy):
     code = f"import {modules}, sys; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=os.environ).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "left", "says"),
+    [
+        ("print('x' * 200_000)", True, ""),
+        ("raise BrokenPipeError", True, ""),
+        ("raise BrokenPipeError", False, "RuntimeError: a pipe to another process broke"),
+    ],
+)
+def test_a_broken_pipe_is_passed_over_only_if_it_is_the_reader_that_left(body, left, says):
+    program = (
+        f"import typer\nfrom search.endings import user_errors\ndef f(): {body}\ntyper.run(user_errors(f))"
+    )
+    reading, writing = os.pipe()
+    if left:
+        os.close(reading)
+    command = [sys.executable, "-c", program]
+    ran = subprocess.run(command, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert ran.returncode == 1
+    assert ran.stderr.strip().splitlines()[-1:] == ([says] if says else [])
