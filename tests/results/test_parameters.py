@@ -51,6 +51,10 @@ def test_places_and_ticks_lie_on_the_axis(low, width, log, share):
         (BATCH, 64, "param.batch=[16,32,64,128]"),
         (BATCH, 16, "param.batch=[8,16,32,64]"),
         (BATCH, 32, None),
+        (Dimension("share", 0.0, 1.0), 1.0, None),  # a natural end as well
+        (Dimension("layers", options=(1, 2, 3)), 1, None),  # half a layer can't be had
+        (Dimension("weight", options=(0.0, 0.1, 0.2)), 0.0, None),
+        (Dimension("shift", options=(-2, -1, 0)), 0, None),
         (Dimension("loss", options=("mse", "l1", "linf")), "linf", None),
     ],
 )
