@@ -54,7 +54,7 @@ def render(run: Run, extras: Extras) -> str:
     by_number = {row["trial"]: row for row in rows}
     default = by_number.get(extras.default) if extras.default is not None else None
     default_value = default["objective"] if default else None
-    valued = any(row["objective"] is not None for row in rows)
+    valued = run.best() is not None
     marks = {**{baseline.name: baseline.value for baseline in baselines(run)}, "default": default_value}
     sections = {
         "curves": [

@@ -130,7 +130,7 @@ def test_importance_is_of_one_rung_the_highest_with_ample_values():
 
 def test_explored_warns_at_an_edge_and_counts_the_company():
     rows = [
-        {"trial": n, "objective": float(n), "param/lr": lr}
+        {"trial": n, "state": "stopped", "objective": float(n), "param/lr": lr}
         for n, lr in enumerate([0.0999, 0.098, 0.01, 0.001, 2e-4])
     ]
     (found,) = explored([LR], rows, rows[0], "min")

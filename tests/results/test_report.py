@@ -251,7 +251,7 @@ def test_of_equal_trials_all_figures_name_the_same_one():
 
     dims = [Dimension("x"), Dimension("y")]
     rows = [
-        {"trial": n, "objective": value, "epochs": 3, "param/x": 0.1 * n, "param/y": 0.5}
+        {"trial": n, "state": "complete", "objective": value, "epochs": 3, "param/x": 0.1 * n, "param/y": 0.5}
         for n, value in enumerate([0.5, 0.9, 0.9, 0.2])
     ]
     assert best_trial(rows, "max") == 1
