@@ -5,11 +5,13 @@ import shlex
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from results import open_run
 from results.baselines import baselines
 from results.compare import columns, differences, winners, write
+from results.history import history
 from results.picture import Picture
 from results.report import Extras, render
 from results.store import write_epochs
@@ -127,6 +129,14 @@ def test_a_run_without_any_value_has_a_report(tmp_path, monkeypatch):
     assert run.status == "failed"
     html = make(run).read_text()
     assert "No trial has a value" in html and "3 diverged" in html
+
+
+def test_a_journal_that_is_ahead_of_the_tables_has_a_report(tmp_path, monkeypatch):
+    run = make_run(tmp_path, monkeypatch, 24, "ahead")
+    table = run.path / "results" / "trials.parquet"
+    pq.write_table(run.trials.slice(0, 20), table)  # as a search that still runs may leave them
+    assert {finish.trial for finish in history(open_run(run.path))} <= set(range(20))
+    assert make(open_run(run.path)).stat().st_size > 1e6
 
 
 def test_a_gallery_that_fails_leaves_a_line(tmp_path, monkeypatch):
