@@ -7,7 +7,7 @@ from typing import Any
 
 from results import text
 from results.baselines import baselines
-from results.stats import Confirmation, Estimate
+from results.stats import Confirmation
 from results.store import Run
 
 PACKAGES = ("ladder-search", "torch", "lightning", "numpy")
@@ -85,7 +85,9 @@ def scores(run: Run, config: str, value: float) -> list[str]:
         )
         return [*table(("score", ""), rows), "", note]
     rows += [
-        (f"{metric}, test split, {entry.config}", score(entry.test)) for entry in said.configs if entry.test
+        (f"{metric}, test split, {entry.config}", text.score(entry.test))
+        for entry in said.configs
+        if entry.test
     ]
     return [*table(("score", ""), rows), "", apart(said, config)]
 
@@ -93,15 +95,12 @@ def scores(run: Run, config: str, value: float) -> list[str]:
 def apart(said: Confirmation, config: str) -> str:
     """What the confirmation says of the winner."""
     seeds = f"Test scores are means over {said.seeds} trainings on fresh seeds, with 95 % intervals."
+    if said.seeds == 1:
+        seeds = "Test scores are of one training on a fresh seed: nothing can be said of how sure they are."
     if said.runner_up is None:
         return seeds
     told = "better than" if said.told_apart else "not told apart from"
     return f"{seeds} {said.winner} is {told} the runner-up, {said.runner_up}; this model is one of {config}."
-
-
-def score(of: Estimate) -> str:
-    """`0.97 (0.96 to 0.98)`."""
-    return text.mean(of) + (f" ({text.interval(of)})" if of.low is not None else "")
 
 
 def table(head: tuple[str, str], rows: list[tuple[str, str]]) -> list[str]:

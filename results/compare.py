@@ -50,7 +50,7 @@ class Column:
             "device hours": round(self.cost.seconds / 3600, 3),
             "best": self.best["objective"] if self.best else None,
             "of trial": self.best["trial"] if self.best else None,
-            "confirmed": "no" if self.test is None else spelled(self.test),
+            "confirmed": "no" if self.test is None else text.score(self.test),
         }
 
 
@@ -87,11 +87,6 @@ def confirmed(run: Run) -> Estimate | None:
     return said.configs[0].test if said is not None and said.winner is not None else None
 
 
-def spelled(score: Estimate) -> str:
-    """A score with its interval."""
-    return text.mean(score) + (f" ({text.interval(score)})" if score.low is not None else "")
-
-
 def differences(found: Sequence[Column]) -> list[tuple[str, list[Any]]]:
     """The settings in which the runs differ, and what each has."""
     flat = [flattened({key: column.run.config.get(key) for key in SETTINGS}) for column in found]
@@ -122,7 +117,7 @@ def write(found: Sequence[Column], path: Path) -> Path:
     """Writes the page, whole or not at all, and returns its path."""
     objective = found[0].run.config["objective"]
     first = leader(found)
-    data = {str(column.run.config["options"].get("content")) for column in found}
+    data = [data_of(column.run) for column in found]
     drawn = figures.together({column.name: column.steps for column in found}, objective["mode"])
     html = page(
         "compare.html.jinja",
@@ -133,7 +128,7 @@ def write(found: Sequence[Column], path: Path) -> Path:
         first=first[0] if first else None,
         score=first[1] if first else None,
         proven=all(column.test is not None for column in found),
-        same_data=len(data) == 1,
+        same_data=all(one == data[0] for one in data),
         metric=objective["metric"],
         direction="lower" if objective["mode"] == "min" else "higher",
         curves=drawn,
@@ -141,6 +136,12 @@ def write(found: Sequence[Column], path: Path) -> Path:
         differences=differences(found),
     )
     return write_text(path, html)
+
+
+def data_of(run: Run) -> tuple[str, Any]:
+    """What a run's data goes by: its content, where its space knows that, else all its options."""
+    options = run.config["options"]
+    return run.config["data"], options.get("content", options)
 
 
 def leader(found: Sequence[Column]) -> tuple[Column, float] | None:

@@ -21,7 +21,10 @@ class Finish:
 
 
 def history(run: Run) -> list[Finish]:
-    """Every finished rung of every trial, in the order of time. Reads `study.log` and changes nothing."""
+    """Every finished rung of every trial, in the order of time. Reads `study.log` and changes nothing.
+
+    What the table of trials does not have yet is left out: while a search runs, its journal is ahead of it.
+    """
     path = run.path / "study.log"
     if not path.exists():
         return []
@@ -30,10 +33,11 @@ def history(run: Run) -> list[Finish]:
     studies = storage.get_all_studies()
     trials = storage.get_all_trials(studies[0]._study_id, deepcopy=False) if studies else []
     begun = min((trial.datetime_start.timestamp() for trial in trials if trial.datetime_start), default=0.0)
+    known = {row["trial"]: row["epochs"] for row in run.trials.to_pylist()}
     found = [
         Finish(trial.number, epochs, value, how["at"] - begun, how["seconds"])
         for trial in trials
         for epochs, value in trial.intermediate_values.items()
-        if (how := trial.user_attrs.get(f"rung/{epochs}"))
+        if epochs <= known.get(trial.number, 0) and (how := trial.user_attrs.get(f"rung/{epochs}"))
     ]
     return sorted(found, key=lambda finish: (finish.at, finish.trial))

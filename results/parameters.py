@@ -181,7 +181,10 @@ class Explored:
 
 
 def explored(dims: Sequence[Dimension], rows: Sequence[Row], best: Row | None, mode: str) -> list[Explored]:
-    """Each parameter's explored range. An end that is 0 is taken for a natural one and not warned of."""
+    """Each parameter's explored range.
+
+    An end that is 0 is taken for a natural one and not warned of, and so is 1 where the other is not below 0.
+    """
     first = best_first(rows, mode)[:TOP]
     found = []
     for dim in dims:
@@ -205,7 +208,11 @@ def wider(dim: Dimension, place: float) -> str | None:
         numbers = all(isinstance(o, int | float) and not isinstance(o, bool) for o in dim.options)
         if not numbers or len(dim.options) < 3 or list(dim.options) != sorted(dim.options):
             return None
-        more = dim.options[-1] * 2 if upper else dim.options[0] / 2
+        end = dim.options[-1] if upper else dim.options[0]
+        more = end * 2 if upper else end / 2
+        whole = all(isinstance(option, int) for option in dim.options)
+        if end <= 0 or (whole and more != int(more)):  # half a layer can't be had
+            return None
         more = int(more) if more == int(more) else more
         options = [*dim.options, more] if upper else [more, *dim.options]
         return f"param.{dim.name}=[{','.join(f'{option:g}' for option in options)}]"
@@ -214,7 +221,9 @@ def wider(dim: Dimension, place: float) -> str | None:
     if dim.log:
         end = end * 10 if upper else end / 10
     elif upper:
-        # What lies within 0 and 1 is often a share, which must stay below 1.
+        # What lies within 0 and 1 is often a share, which must stay below 1, or is 1 at the most.
+        if dim.low >= 0 and dim.high == 1 and not dim.whole:
+            return None
         end = min(end + width / 2, (1 + end) / 2) if dim.low >= 0 and dim.high < 1 else end + width / 2
     elif dim.low == 0:
         return None

@@ -54,7 +54,7 @@ def render(run: Run, extras: Extras) -> str:
     by_number = {row["trial"]: row for row in rows}
     default = by_number.get(extras.default) if extras.default is not None else None
     default_value = default["objective"] if default else None
-    valued = any(row["objective"] is not None for row in rows)
+    valued = run.best() is not None
     marks = {**{baseline.name: baseline.value for baseline in baselines(run)}, "default": default_value}
     sections = {
         "curves": [
@@ -195,11 +195,11 @@ def verdict(said: Confirmation | None) -> str:
         return ""
     if said.lead is None or said.runner_up is None:
         return "Nothing was confirmed beside it."
-    lead = text.mean(said.lead)
-    if said.lead.low is not None:
-        lead += f" (95 % interval {text.interval(said.lead)})"
+    lead = f"It leads {said.runner_up} by {text.mean(said.lead)}"
+    if said.lead.low is None:
+        return f"{lead}; with one seed nothing can be said of how sure that is."
     apart = "they are told apart" if said.told_apart else "the two can't be told apart"
-    return f"It leads {said.runner_up} by {lead} over {said.seeds} seeds: {apart}."
+    return f"{lead} (95 % interval {text.interval(said.lead)}) over {said.seeds} seeds: {apart}."
 
 
 def saving(spent: Cost) -> str:

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 LEVEL = 0.95
 RESAMPLES = 10_000
+ROUNDING = 1e-12  # of a value: by so little may equal ones differ
 DEFAULT = "default"
 Scores = Mapping[str, Mapping[int, float]]  # by configuration and seed
 
@@ -134,6 +135,8 @@ def estimate(values: list[float]) -> Estimate:
     from scipy.special import stdtrit  # here, for it takes time that only this needs
 
     sd = float(np.std(values, ddof=1))
+    if sd < ROUNDING * max(map(abs, values)):
+        sd = 0.0
     half = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * sd / n**0.5
     return Estimate(mean, n, sd, mean - half, mean + half)
 

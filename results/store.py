@@ -68,7 +68,7 @@ class Run:
         if is_locked(self.path):
             return "running"
         states = self.trials["state"].to_pylist()
-        if states and all(state in ("failed", "diverged") for state in states):
+        if states and self.best() is None and all(state in ("failed", "diverged") for state in states):
             return "failed"
         whole = len(states) >= self.config["trials"] and not any(state in ACTIVE for state in states)
         return "finished" if whole else "interrupted"
@@ -111,16 +111,19 @@ class Run:
 def best_row(rows: Iterable[Mapping[str, Any]], mode: str) -> dict[str, Any] | None:
     """The trial whose last value is best, whatever its rung; None before the first value.
 
-    A model that is better after fewer epochs is the better model. That the best of many noisy values
-    flatters its trial is another matter, and the same at every rung.
+    A model that is better after fewer epochs is the better model; one that has diverged is none. That the
+    best of many noisy values flatters its trial is another matter, and the same at every rung.
     """
     return next((dict(row) for row in best_first(rows, mode)), None)
 
 
 def best_first(rows: Iterable[Mapping[str, Any]], mode: str) -> list[Mapping[str, Any]]:
-    """The trials that have a value, the best first; of equal ones the earlier."""
+    """The trials that have a value and did not diverge after it, the best first; of equal ones the earlier.
+
+    Of a trial that diverged nothing is left to be used, and it would diverge again.
+    """
     sign = 1 if mode == "min" else -1
-    valued = [row for row in rows if row["objective"] is not None]
+    valued = [row for row in rows if row["objective"] is not None and row["state"] != "diverged"]
     return sorted(valued, key=lambda row: (sign * row["objective"], row["trial"]))
 
 

@@ -35,6 +35,11 @@ def interval(of: Estimate) -> str:
     return f"{rounded(of.low, half(of))} to {rounded(of.high, half(of))}"
 
 
+def score(of: Estimate) -> str:
+    """`0.962 (0.959 to 0.965)`; the mean alone where there is no interval."""
+    return mean(of) + (f" ({interval(of)})" if of.low is not None else "")
+
+
 def duration(seconds: float) -> str:
     """`1:02:03` or `2:03`."""
     whole = int(seconds)

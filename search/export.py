@@ -20,8 +20,10 @@ from trainables.train import data_arguments, module_arguments
 
 CONFIG_HEAD = """\
 # {model} of run {run}, for LightningCLI: python -m trainables fit --config THIS_FILE
-# It has the seeds of that training, so its curve is the same again.
+# It has the seeds of that training, {curve}.
 """
+SAME_CURVE = "so its curve is the same again"
+OTHER_CURVE = "but one size of images, so its curve is another: in the search each rung had its own"
 
 
 def export(run: Run, *, onnx: bool) -> Path:
@@ -63,7 +65,9 @@ def write(run: Run, model: Model, folder: Path, onnx: bool) -> None:
     (folder / "model.safetensors").write_bytes(save(state, metadata={"format": "pt"}))
     torch.save(lightning_checkpoint(module, arguments, model), folder / "model.ckpt")
     given = {"data": data_arguments(model.setup, model.lane), "model": arguments}
-    head = CONFIG_HEAD.format(model=model.name, run=run.name)
+    climbed = model.setup.batch_seed is None and len(run.config.get("fidelity", ["epochs"])) > 1
+    curve = OTHER_CURVE if climbed else SAME_CURVE
+    head = CONFIG_HEAD.format(model=model.name, run=run.name, curve=curve)
     config = yaml.safe_dump(lightning_config(model, module, given), sort_keys=False)
     (folder / "config.yaml").write_text(head + config)
     (folder / "MODEL_CARD.md").write_text(
@@ -76,7 +80,7 @@ def write(run: Run, model: Model, folder: Path, onnx: bool) -> None:
             params=model.lane.params,
             size=sum(parameter.numel() for parameter in module.parameters()),
             data={"class": run.config["data"].replace(":", ".")}
-            | {name: value for name, value in run.config["options"].items() if name != "root"},
+            | {name: model.setup.options[name] for name in run.config["options"] if name != "root"},
             licence=getattr(data, "licence", None),
         )
     )

@@ -10,6 +10,7 @@ import lightning as L
 
 from results.store import Run, best_first
 from search.config import RunConfig
+from search.fidelity import stages
 from search.folders import read_config
 from search.job import DEFAULT, first_seed
 from search.run import setup
@@ -77,7 +78,10 @@ def searched(config: RunConfig, row: Mapping[str, Any], path: Path) -> Model:
     number, epochs = row["trial"], row["epochs"]
     seed = first_seed(config.seed, number, config.weights_seed)
     lane = Lane(number, config.space.params_in(row), seed, str(path))
-    return Model(f"trial {number}", lane, Setup(**setup(config)), epochs, row["objective"])
+    plan = Setup(**setup(config))
+    smaller = stages(config.fidelity, config.rungs, config.space.options).get(epochs, {})
+    plan = replace(plan, options={**plan.options, **smaller})
+    return Model(f"trial {number}", lane, plan, epochs, row["objective"])
 
 
 def confirmed(run: Run, config: RunConfig, row: Mapping[str, Any]) -> Model:

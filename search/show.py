@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from results import text
@@ -72,9 +73,10 @@ def print_run(run: Run) -> None:
             f"best {objective['metric']} ({objective['mode']}): [bold]{number(best['value'])}[/bold] "
             f"after {best['epochs']} epochs, trial {best['trial']}{against(baselines(run))}"
         )
-        console.print("  " + ", ".join(f"{k}={plain(v)}" for k, v in best["params"].items()), markup=False)
         valued = best_first(run.trials.to_pylist(), objective["mode"])
-        shown = [line(trial(row)) for row in valued[: BESIDE if found["confirmed"] else TOP]]
+        counting = ", ".join(f"{name}={plain(value)}" for name, value in run.params(valued[0]).items())
+        console.print(f"  {counting}", markup=False)
+        shown = [line(run, row) for row in valued[: BESIDE if found["confirmed"] else TOP]]
         print_table(narrowed(shown, console.width))
     if said := run.confirmation():
         print_confirmation(said, objective, console)
@@ -86,6 +88,9 @@ def print_run(run: Run) -> None:
 
 def print_confirmation(said: Confirmation, objective: dict[str, Any], console: Console) -> None:
     """Who won on fresh seeds and the test split, by how much, and how sure that is."""
+    if not said.configs:
+        console.print("\nthe confirmation has not trained all configurations on any seed yet")
+        return
     seeds = f"{said.seeds} fresh seed{'s' * (said.seeds != 1)}"
     console.print(f"\nconfirmed on the test split, each trained on {seeds} ({objective['metric']}):")
     print_table([confirmed_line(config) for config in said.configs])
@@ -154,15 +159,16 @@ def against(known: Sequence[Baseline]) -> str:
     )
 
 
-def line(row: dict[str, Any]) -> dict[str, Any]:
-    """A trial as a row of the table."""
+def line(run: Run, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A trial as a row of the table, where a parameter that does not count is empty."""
+    params = run.params(row)
     return {
         "trial": row["trial"],
         "state": row["state"],
         "epochs": row["epochs"],
-        "value": row["value"],
+        "value": row["objective"],
         "time": duration(row["seconds"]),
-        **row["params"],
+        **{name: plain(params[name]) if name in params else "" for name in run.config["params"]},
     }
 
 
@@ -183,10 +189,21 @@ def states(trials: Sequence[dict[str, Any]]) -> str:
 
 
 def print_table(rows: Sequence[dict[str, Any]]) -> None:
-    """Rows with equal keys, as a table."""
+    """Rows with equal keys, as a table; where it is too wide, beside each other, if that takes less room."""
+    console = Console(highlight=False)
+    lines = [list(rows[0]), *(["" if v is None else plain(v) for v in row.values()] for row in rows)]
+    below, beside = grid(lines), grid(list(zip(*lines, strict=True)))
+    unbounded = console.options.update(max_width=10_000)
+    wide, turned = (Measurement.get(console, unbounded, table).maximum for table in (below, beside))
+    console.print(beside if wide > console.width and turned < wide else below)
+
+
+def grid(lines: Sequence[Sequence[str]]) -> Table:
+    """A table whose first line is its head."""
+    head, *body = lines
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    for key in rows[0]:
-        table.add_column(key, overflow="fold")
-    for row in rows:
-        table.add_row(*(plain(value) for value in row.values()))
-    Console(highlight=False).print(table)
+    for name in head:
+        table.add_column(name, overflow="fold")
+    for cells in body:
+        table.add_row(*cells)
+    return table

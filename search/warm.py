@@ -2,8 +2,8 @@
 
 The earlier run's confirmed trials and then its best ones are the first to be tried. What all its trials have
 shown goes to the sampler as if they were this run's own, if it is the same that they were measured by: the
-same module, data and length of training. Both are written to the run's folder, so a resumed run needs the
-earlier one no more.
+same module, data, sizes of images on each rung and length of training. Both are written to the run's folder,
+so a resumed run needs the earlier one no more.
 """
 
 import json
@@ -16,6 +16,7 @@ from typing import Any
 from results.files import write_text
 from results.store import Run, best_first
 from search.config import RunConfig
+from search.fidelity import stages
 from search.folders import read_config
 from search.sampler import Observation
 
@@ -76,8 +77,15 @@ def difference(run: Run, config: RunConfig) -> str | None:
         "settings": (run.config["settings"], dict(space.settings)),
         "arguments of the trainer": (run.config.get("trainer", {}), dict(space.trainer)),
         "epochs": (run.config["epochs"], config.epochs),
+        "fidelity": (smaller(read_config(run)), smaller(config)),
     }
     return next((name for name, (was, now) in pairs.items() if was != now), None)
+
+
+def smaller(config: RunConfig) -> dict[int, dict[str, int]]:
+    """The sizes of what is trained on, by rung, where they are not the same on all."""
+    found = stages(config.fidelity, config.rungs, config.space.options)
+    return {epochs: sizes for epochs, sizes in found.items() if sizes}
 
 
 def observations(run: Run, config: RunConfig) -> Iterator[Observation]:

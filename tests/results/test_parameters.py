@@ -51,6 +51,10 @@ def test_places_and_ticks_lie_on_the_axis(low, width, log, share):
         (BATCH, 64, "param.batch=[16,32,64,128]"),
         (BATCH, 16, "param.batch=[8,16,32,64]"),
         (BATCH, 32, None),
+        (Dimension("share", 0.0, 1.0), 1.0, None),  # a natural end as well
+        (Dimension("layers", options=(1, 2, 3)), 1, None),  # half a layer can't be had
+        (Dimension("weight", options=(0.0, 0.1, 0.2)), 0.0, None),
+        (Dimension("shift", options=(-2, -1, 0)), 0, None),
         (Dimension("loss", options=("mse", "l1", "linf")), "linf", None),
     ],
 )
@@ -126,7 +130,7 @@ def test_importance_is_of_one_rung_the_highest_with_ample_values():
 
 def test_explored_warns_at_an_edge_and_counts_the_company():
     rows = [
-        {"trial": n, "objective": float(n), "param/lr": lr}
+        {"trial": n, "state": "stopped", "objective": float(n), "param/lr": lr}
         for n, lr in enumerate([0.0999, 0.098, 0.01, 0.001, 2e-4])
     ]
     (found,) = explored([LR], rows, rows[0], "min")

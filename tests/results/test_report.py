@@ -5,14 +5,17 @@ import shlex
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from results import open_run
 from results.baselines import baselines
+from results.card import apart
 from results.compare import columns, differences, winners, write
+from results.history import history
 from results.picture import Picture
 from results.report import Extras, render
-from results.store import write_epochs
+from results.store import write_confirmed, write_epochs
 from search.config import resolve
 from search.folders import read_config
 from search.reporter import Reporter
@@ -153,6 +156,38 @@ def test_a_run_without_any_value_has_a_report(tmp_path, monkeypatch):
     assert "No trial has a value" in html and "3 diverged" in html
 
 
+def test_a_journal_that_is_ahead_of_the_tables_has_a_report(tmp_path, monkeypatch):
+    run = make_run(tmp_path, monkeypatch, 24, "ahead")
+    table = run.path / "results" / "trials.parquet"
+    pq.write_table(run.trials.slice(0, 20), table)  # as a search that still runs may leave them
+    assert {finish.trial for finish in history(open_run(run.path))} <= set(range(20))
+    assert make(open_run(run.path)).stat().st_size > 1e6
+
+
+def test_a_report_and_a_card_say_how_sure_a_confirmation_is(tmp_path, monkeypatch):
+    run = make_run(tmp_path, monkeypatch, 4, "sure")
+
+    def said(**scores: list[float]) -> tuple[str, str]:
+        rows = [
+            {"config": config.replace("_", " "), "trial": 0 if config == "trial_0" else None, "seed": seed}
+            | {"state": "complete", "val": value, "test": value}
+            for config, values in scores.items()
+            for seed, value in enumerate(values)
+        ]
+        write_confirmed(run.path, rows, {})
+        found = open_run(run.path)
+        return render(found, Extras()), apart(found.confirmation(), "trial 0")
+
+    page, card = said(trial_0=[0.2], default=[0.4])
+    assert "mean of 1 fresh seed. It leads default by 0.2; with one seed nothing can be said" in page
+    assert "told apart" not in page and "interval" not in card.partition(":")[0]
+    page, card = said(trial_0=[0.2, 0.4], default=[0.4, 0.3])
+    assert "It leads default by" in page and page.count("the two can&#39;t be told apart") == 1
+    assert "may reach beyond what the metric can be" in page and "with 95 % intervals" in card
+    page, _ = said(trial_0=[0.2, 0.4], trial_1=[0.3, 0.4], default=[0.4, 0.3])
+    assert re.search(r"It leads the default by [^.]*[^<]*: the two can.{1,6}t be told apart", page)
+
+
 def test_a_gallery_that_fails_leaves_a_line(tmp_path, monkeypatch):
     run = make_run(tmp_path, monkeypatch, 4)
     config = resolve([f"space={tmp_path}/learning.yaml"])
@@ -256,7 +291,9 @@ def test_compare(tmp_path, monkeypatch):
     assert differences(found) == [("seed", [0, 1])]
     assert dict(winners(found))["lr"] == [run.best()["param/lr"] for run in runs]
     html = write(found, tmp_path / "page.html").read_text()
-    assert "<title>a, b</title>" in html and "confirm NAME" in html
+    assert "<title>a, b</title>" in html and "confirm NAME" in html and "different data" not in html
+    changed = replace(found[1], run=replace(runs[1], config={**runs[1].config, "options": {"root": "else"}}))
+    assert "different data" in write([found[0], changed], tmp_path / "page.html").read_text()
 
     with pytest.raises(ValueError, match="two runs"):
         columns(runs[:1])
@@ -275,7 +312,7 @@ def test_of_equal_trials_all_figures_name_the_same_one():
 
     dims = [Dimension("x"), Dimension("y")]
     rows = [
-        {"trial": n, "objective": value, "epochs": 3, "param/x": 0.1 * n, "param/y": 0.5}
+        {"trial": n, "state": "complete", "objective": value, "epochs": 3, "param/x": 0.1 * n, "param/y": 0.5}
         for n, value in enumerate([0.5, 0.9, 0.9, 0.2])
     ]
     assert best_trial(rows, "max") == 1

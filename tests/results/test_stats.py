@@ -33,6 +33,13 @@ def test_an_estimate_is_students():
     assert (found.low, found.high) == pytest.approx((3 - 1.9632432, 3 + 1.9632432))
 
 
+def test_equal_values_have_no_spread():
+    """Nor have those that differ by rounding alone: a spread of 1e-17 would be written with all its zeros."""
+    for values in ([0.1, 0.1, 0.1], [0.97 - 0.94, 0.98 - 0.95, 0.96 - 0.93]):
+        found = estimate(values)
+        assert (found.sd, found.low, found.high) == (0, found.mean, found.mean)
+
+
 def test_the_lead_is_paired_by_seed():
     """The leads are 0.01, 0.02, 0.01: mean 0.0133333, deviation 0.0057735, t(2) = 4.302653."""
     said = confirmation(

@@ -71,6 +71,12 @@ def test_status(folder, states, status):
     assert open_run(folder).status == status
 
 
+def test_a_run_has_not_failed_if_a_trial_that_did_has_a_value(folder):
+    write_trials(folder, [row(0, "diverged", 0.4), row(1, "failed", 0.5), row(2, "failed")], {})
+    run = open_run(folder)
+    assert (run.status, run.best()["trial"]) == ("finished", 1)
+
+
 def test_a_run_that_has_just_begun(folder):
     run = open_run(folder)
     assert (run.trials.num_rows, run.epochs.num_rows, run.best(), baselines(run)) == (0, 0, None, [])
@@ -86,6 +92,8 @@ def test_the_best_is_the_best_value_of_either_mode():
     assert best_row(rows, "min")["trial"] == 1
     assert best_row(rows, "max")["trial"] == 0
     assert best_row(rows[2:3], "min") is None
+    rows[1]["state"] = "diverged"  # on the way to the next rung: its model is lost
+    assert best_row(rows, "min")["trial"] == 3
 
 
 def test_columns_have_the_narrowest_type_that_fits():

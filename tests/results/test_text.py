@@ -28,3 +28,4 @@ def test_an_estimate_and_its_interval_have_equal_digits():
     assert (text.mean(score), text.interval(score)) == ("0.9622", "0.9594 to 0.9650")
     alone = Estimate(0.96219, 1)
     assert (text.mean(alone), text.interval(alone)) == ("0.9622", "")
+    assert (text.score(score), text.score(alone)) == ("0.9622 (0.9594 to 0.9650)", "0.9622")

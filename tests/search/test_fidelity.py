@@ -1,11 +1,17 @@
 """Lower rungs on smaller images, where the run says so."""
 
+from dataclasses import replace
+
 import pytest
 
 from results.store import open_run
 from search.config import resolve
+from search.export import export
 from search.fidelity import checked, smaller, stages
+from search.folders import read_config
+from search.found import best, searched
 from search.run import start, train_job
+from search.warm import warm_start
 
 
 def test_each_rung_has_half_the_pixels_of_the_next():
@@ -46,3 +52,17 @@ def test_a_search_climbs_from_small_images_to_large_ones(tmp_path):
     run = open_run(start(config).folder)
     assert run.status == "finished"
     assert max(run.trials["epochs"].to_pylist()) == 2
+
+    # A trial that was stopped on the first rung has learned from small images, and its value is of these.
+    row = next(row for row in run.trials.to_pylist() if row["epochs"] == 1)
+    assert searched(config, row, tmp_path).setup.options["image_size"] == 32
+    model = best(run)
+    assert model.setup.options["image_size"] == {1: 32, 2: 48}[model.epoch]
+    written = export(run, onnx=False)
+    assert f"| image_size | {model.setup.options['image_size']} |" in (written / "MODEL_CARD.md").read_text()
+    assert "its curve is another" in (written / "config.yaml").read_text()
+
+    # Values on small images are no others' of large ones.
+    same = read_config(run)
+    assert warm_start(run, same).why_not is None
+    assert warm_start(run, replace(same, fidelity=("epochs",))).why_not == "fidelity"

@@ -17,7 +17,7 @@ from trainables.slices.nearest import nearest_section
 from trainables.slices.prepare import prepare
 from trainables.slices.sections import load
 from trainables.slices.series import series_volume
-from trainables.slices.sources import Kept, make_sources, volume_of
+from trainables.slices.sources import Kept, make_sources
 from trainables.slices.wanted import Wear, wanted
 from trainables.slices.wear import worn
 
@@ -126,7 +126,7 @@ def test_what_validates_a_series_is_not_in_its_volume(tmp_path: Path) -> None:
     train = real.sources[0].kept("train")
     images = sections_of(root)[train.rows]
     alone = series_volume(images, train.planes[train.rows], phantom.SHAPE, 25.0, 228.0, 32)
-    built = volume_of({"source": "series", "root": str(root), "image_size": 32})
+    built = SliceData("series", str(root), 32).volume()
     assert built is not None
     assert torch.equal(built.tensor, alone.tensor)
 
@@ -187,12 +187,12 @@ def test_a_brain_is_on_one_side_in_all_sources(tmp_path: Path) -> None:
     assert torch.equal(made[2].kept("val").rows, made[0].kept("val").rows)
 
 
-def test_volume_of_a_mixture_is_a_whole_brain(tmp_path: Path) -> None:
+def test_the_volume_of_a_mixture_is_a_whole_brain(tmp_path: Path) -> None:
     root = str(make_brain(tmp_path / "brain"))
     series, real = {"source": "series", "root": root}, {"source": "quicknii", "root": root}
-    assert volume_of({"sources": [series, {"source": "phantom"}], "image_size": 32}) is phantom.volume(32)
-    assert volume_of({**real, "image_size": 32}) is None
-    assert volume_of({"image_size": 32}) is phantom.volume(32)
+    assert SliceData(sources=[series, {"source": "phantom"}], image_size=32).volume() is phantom.volume(32)
+    assert SliceData(**real, image_size=32).volume() is None
+    assert SliceData(image_size=32).volume() is phantom.volume(32)
 
 
 @pytest.mark.parametrize(

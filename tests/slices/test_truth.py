@@ -12,7 +12,7 @@ from torch import Tensor
 from tests.slices.grey import UPRIGHT, Grey, Predict, depth, table
 from trainables.slices import phantom
 from trainables.slices.data import SliceData
-from trainables.slices.truth import errors
+from trainables.slices.truth import errors, plot
 
 
 def true_series(source: Path, **change: Any) -> Path:
@@ -102,3 +102,11 @@ def test_planes_beyond_those_of_training_are_marked(
     assert said[-1] == "2 sections lie beyond the training planes' range (sections.csv: extrapolated)"
     marks = [row["extrapolated"] for row in table(tmp_path / "out").values()]
     assert marks == ["oy", "oz vz", "", "", "", ""]
+
+
+@pytest.mark.parametrize("depths, distances", [([5000.0], [120.0]), ([5000.0, 5200.0], [0.0, 0.0])])
+def test_one_section_and_no_error_are_drawn_too(
+    depths: list[float], distances: list[float], tmp_path: Path
+) -> None:
+    plot(np.array(depths), np.array(distances), np.zeros(len(depths), dtype=bool), tmp_path / "truth.png")
+    assert Image.open(tmp_path / "truth.png").getextrema() != ((255, 255),) * 3

@@ -10,6 +10,7 @@ from torch import Tensor
 from trainables.batches import Batches
 from trainables.slices import geometry
 from trainables.slices.augment import augmented
+from trainables.slices.cutting import Volume
 from trainables.slices.nearest import nearest_section
 from trainables.slices.sources import Batch, Kept, Source, make_sources
 from trainables.slices.targets import spread, target_named
@@ -84,6 +85,11 @@ class SliceData(lightning.LightningDataModule):
         """The x about which the brains of all sources mirror, if there is one."""
         midlines = {source.midline for source in self.sources}
         return midlines.pop() if len(midlines) == 1 else None
+
+    def volume(self) -> Volume | None:
+        """What is cut for pictures: a whole brain, else a volume of real sections; None if nothing is."""
+        brains = sorted(self.sources, key=lambda source: source.real)
+        return next((volume for source in brains if (volume := source.volume())), None)
 
     def facts(self) -> dict[str, Any]:
         """What a learner needs to know of the training set, and what it has to beat.

@@ -37,8 +37,7 @@ def shown(
     """Sections side by side, with their cuts below."""
     size = images.shape[-1]
     lines = [[*images[rows, 0]]]
-    brains = sorted(data.sources, key=lambda source: source.real)  # a volume made of sections comes last
-    volume = next((volume for source in brains if (volume := source.volume())), None)
+    volume = data.volume()
     caption = f"From left to right, {', '.join(f'{error:,.0f}' for error in errors[rows])} µm away."
     if volume is not None:
         lines += [[*cut(volume, where[rows], size)[:, 0]] for where in (found, planes)]

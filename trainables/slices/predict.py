@@ -86,7 +86,7 @@ class SlicePredictor(Predictor):
 
     def cut(self) -> overview.Cut | None:
         """What cuts the atlas for pictures, if the training data had a volume."""
-        volume = next((volume for source in self.data.sources if (volume := source.volume())), None)
+        volume = self.data.volume()
         return None if volume is None else functools.partial(cutting.cut, volume)
 
     def alike(self) -> Volume:

@@ -271,15 +271,3 @@ def _check_alike(made: Sequence[Source]) -> None:
                 f"data.hemi={source.wanted.hemi:g} needs the middle of the brain, which is not known of "
                 f"{source.target or 'these anchorings'}; set data.hemi=0"
             )
-
-
-def volume_of(options: Mapping[str, Any]) -> Volume | None:
-    """The volume behind a run's data, for pictures of cuts; None where there is none (`data=quicknii`).
-
-    Of several sources it is the first that is a whole brain, and a series only where there is no other.
-    """
-    found = [
-        source for source in make_sources(options, options.get("seed", 0)) if source.volume() is not None
-    ]
-    whole = [source for source in found if not source.real]
-    return next((source.volume() for source in [*whole, *found]), None)

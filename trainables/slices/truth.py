@@ -14,6 +14,7 @@ from trainables.slices.propagate import centres, normals
 Array = np.ndarray[Any, Any]
 SIZE = (960, 480)  # of the plot, in pixels
 MARGIN = (60, 36, 20, 60)  # left, top, right, bottom
+LEAST = 0.1  # mm that an axis spans
 INK, GRID_INK, GOOD, BEYOND = "#222222", "#dddddd", "#1f5fa8", "#c4541a"
 
 
@@ -100,8 +101,9 @@ def plot(depths_um: Array, distances_um: Array, extrapolated: Array, path: Path)
 
 
 def ticks(low: float, high: float) -> Array:
-    """About six round numbers from at most `low` to at least `high`."""
-    rough = max(high - low, 1e-6) / 5
+    """About six round numbers from at most `low` to at least `high`, and to LEAST beyond `low`."""
+    high = max(high, low + LEAST)
+    rough = (high - low) / 5
     power = 10 ** np.floor(np.log10(rough))
     step = power * next(factor for factor in (1, 2, 5, 10) if factor * power >= rough)
     found: Array = np.arange(np.floor(low / step), np.ceil(high / step) + 1) * step
