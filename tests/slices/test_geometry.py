@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from trainables.slices.geometry import (
+    AlignmentDistance,
     alignment_distance,
     mirror,
     move,
@@ -65,6 +66,19 @@ def test_gradient_is_finite_even_at_distance_zero(offset: float) -> None:
     assert predicted.grad is not None
     assert predicted.grad.isfinite().all()
     assert (predicted.grad != 0).any() == (offset != 0)
+
+
+def test_metric_is_the_mean_over_all_batches() -> None:
+    metric = AlignmentDistance(voxel_um=25.0)
+    true = PLANE.float().repeat(5, 1)
+    predicted = true.clone()
+    predicted[:, 1] += torch.tensor([1.0, 2, 3, 4, 10])
+    metric.update(predicted[:4], true[:4])
+    metric.update(predicted[4:], true[4:])
+    assert metric.compute().item() == pytest.approx(4 * 25)
+    metric.reset()
+    metric.update(true, true)
+    assert metric.compute() == 0
 
 
 def test_flip_runs_from_the_right_edge() -> None:
