@@ -109,6 +109,13 @@ def test_too_few_sections_make_no_volume() -> None:
         stack([200, 220, 240])
 
 
+def test_a_section_across_the_others_makes_no_volume() -> None:
+    planes = upright([200, 220, 240, 260, 280])
+    planes[2] = torch.tensor([228.0, 481, 340, 0, -507, 0, 0, 0, -385])  # sagittal
+    with pytest.raises(ValueError, match="section 3 of 5 is no coronal one as the others are"):
+        series_volume(torch.rand(5, 32, 32), planes, phantom.SHAPE, 25.0, 228.0, 32)
+
+
 def test_what_validates_a_series_is_not_in_its_volume(tmp_path: Path) -> None:
     root = make_brain(tmp_path / "brain")
     data = SliceData("series", str(root), image_size=32, train=24, batch_size=8)

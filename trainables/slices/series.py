@@ -19,6 +19,7 @@ from trainables.slices.wanted import FAMILIES
 INK = (0.0, 0.1), (0.5, 1.3)  # of tissue, of the stain as it was seen
 DEEP = 4.0  # voxels between the volume's planes along the stack
 FAR = 20.0  # steps: depths beyond it tell nothing of an outline
+LEAN = 0.5  # cosine of the angle by which a section may lean against the stack
 FEWEST = 4  # sections: with fewer, most of what is cut would be made up
 
 
@@ -61,6 +62,12 @@ def series_volume(
         )
     family = family_like(planes)
     axes = FAMILIES[family.name]
+    normals = F.normalize(torch.linalg.cross(planes[:, 3:6], planes[:, 6:9]), dim=1)
+    if len(askew := (normals[:, axes[1]].abs() < LEAN).nonzero()):
+        raise ValueError(
+            f"section {int(askew[0]) + 1} of {len(images)} is no {family.name} one as the others are, so no "
+            "volume can be made of them; leave it out, or take the sections as they are with data=quicknii"
+        )
     step = min(max(family.width / image_size, 1.5), DEEP)
     counts = [max(2, round(shape[axis] / wide)) for axis, wide in zip(axes, (step, DEEP, step), strict=True)]
     a, d, w = (
