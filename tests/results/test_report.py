@@ -83,6 +83,21 @@ def test_show_and_report_say_in_bold_what_the_best_does_not_beat(mode, tmp_path,
         assert said(constant, nearest) == ([constant < 0, nearest < 0],) * 2
 
 
+@pytest.mark.parametrize(
+    ("baseline", "best", "beaten"),
+    [(0.992, 0.998, True), (0.992, 0.99205, False), (0.1, 0.102, True), (0, 0, False)],
+)
+def test_an_accuracy_near_one_can_beat_a_baseline_near_one(baseline, best, beaten, tmp_path, monkeypatch):
+    run = make_run(tmp_path, monkeypatch, 1, "a", "epochs=1")
+    rows = [row | {"val/baseline": baseline} for row in run.epochs.to_pylist()]
+    write_epochs(run.path, rows)
+    found = replace(
+        open_run(run.path), config={**run.config, "objective": {"metric": "val/loss", "mode": "max"}}
+    )
+    monkeypatch.setattr(type(found), "best", lambda run: {"trial": 0, "epochs": 1, "objective": best})
+    assert [one.beaten for one in baselines(found)] == [beaten]
+
+
 def test_the_command_names_the_space_by_the_path_that_was_given(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine").mkdir()
