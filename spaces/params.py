@@ -151,5 +151,6 @@ def conditions(param: Param) -> dict[str, Any]:
 
 def nearest(name: str, known: Any) -> str:
     """A hint that names what `name` may have been meant to be, or what there is."""
-    close = difflib.get_close_matches(str(name), list(known), n=1)
+    longer = [key for key in known if str(key).endswith(f".{name}")]  # lr, for param.lr
+    close = longer or difflib.get_close_matches(str(name), list(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(sorted(known))}"

@@ -8,7 +8,7 @@ lane; which is faster depends on the model and the device, so a probe on the fir
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from types import FunctionType
@@ -73,7 +73,7 @@ class Group:
             for share, batch in batches:
                 self.step(epoch + share, batch, [number], [self.gradients_alone(learner, batch)])
 
-    def step(self, progress: float, batch: Any, numbers: Iterable[int], losses: Iterable[Tensor]) -> None:
+    def step(self, progress: float, batch: Any, numbers: Collection[int], losses: Iterable[Tensor]) -> None:
         """Steps these lanes by their gradients, after so many epochs, and notes the losses."""
         for number, loss in zip(numbers, losses, strict=True):
             learner = self.learners[number]

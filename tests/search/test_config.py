@@ -42,6 +42,7 @@ BAD = [
     ("space=slice_rge", "did you mean 'slice_reg'"),
     ("trails=3", "there is no key 'trails' in space slice_reg; did you mean 'trials'"),
     ("param.lrr=3", "did you mean"),
+    ("lr=3", "did you mean 'param.lr'"),
     ("data.rot=3", "did you mean 'data.root'"),
     ("lanes=0", "lanes is 0, but must be a whole number >= 1"),
     ("trials=0", "trials is 0, but must be a whole number >= 1 (search/config.yaml or trials=...)"),
