@@ -17,13 +17,13 @@ from typing import Any
 
 import torch
 
-from trainables import byname
-from trainables.batches import seeded
-from trainables.memory import keep_memory
-from trainables.slices import phantom, volume
-from trainables.slices.data import SliceData
-from trainables.slices.sources import Cuts, Source, make_sources
-from trainables.slices.wanted import Wanted
+from trainables import import_path
+from trainables.slices.options import Wanted
+from trainables.slices.sections.data import SliceData
+from trainables.slices.sections.sources import Cuts, Source, make_sources
+from trainables.slices.volumes import files, phantom
+from trainables.training.batches import seeded
+from trainables.training.memory import keep_memory
 
 BATCH = 16
 WEAR = {"damage": 0.3, "hemi": 0.2, "turned": 0.2}
@@ -43,7 +43,7 @@ def as_file(image_size: int, **wear: float) -> Source:
     """The phantom as grey values in a frame of its own, such as a file would bring."""
     brain = phantom.volume(299)
     grey = cut_grey(brain.tensor)
-    made = volume.make("the phantom", grey, "psl", (100.0, 50.0, 50.0), image_size)
+    made = files.make("the phantom", grey, "psl", (100.0, 50.0, 50.0), image_size)
     return Cuts([made], Wanted(source="volume", **wear), image_size, 0, {}, "")
 
 
@@ -55,7 +55,7 @@ def cut_grey(layers: torch.Tensor) -> Any:
 def epoch(options: dict[str, Any]) -> tuple[float, float]:
     """Seconds of cutting and of training in one pass over the same batches."""
     data = SliceData(**options, batch_size=BATCH, augment=0.3)
-    learner = byname.build(byname.load("trainables.slices.xception:SliceRegressor"), data.facts())
+    learner = import_path.build(import_path.load("trainables.slices.xception:SliceRegressor"), data.facts())
     learner.to(memory_format=torch.channels_last)
     optimizer = learner.configure_optimizers()
     cutting = training = 0.0

@@ -16,10 +16,10 @@ from pathlib import Path
 import torch
 from scipy.stats import spearmanr
 
-from search.config import resolve
-from search.fidelity import smaller
-from search.run import setup
-from trainables.train import Lane, Setup, train
+from search.config.fidelity import smaller
+from search.config.run_config import resolve
+from search.runs.run import setup
+from trainables.training.train import Lane, Setup, train
 
 
 def main() -> None:

@@ -34,19 +34,21 @@ import torch
 from torch import Tensor
 
 from results.store import open_run
-from search.config import resolve
-from search.found import loaded, ranked
-from search.run import start
-from trainables.slices import phantom, quicknii, sections
-from trainables.slices.data import SliceData
-from trainables.slices.geometry import alignment_distance
-from trainables.slices.nearest import nearest_section
-from trainables.slices.predict import planes_of
-from trainables.slices.propagate import propagate
-from trainables.slices.refine import refined
-from trainables.slices.series import series_volume
-from trainables.slices.sources import COUNTS, Cuts, Real, Source
-from trainables.slices.wanted import Wanted
+from search.after.models import loaded, ranked
+from search.config.run_config import resolve
+from search.runs.run import start
+from trainables.slices.options import Wanted
+from trainables.slices.planes import quicknii
+from trainables.slices.planes.geometry import alignment_distance
+from trainables.slices.predict.predictor import planes_of
+from trainables.slices.predict.propagate import propagate
+from trainables.slices.predict.refine import refined
+from trainables.slices.sections.anchored import anchored
+from trainables.slices.sections.data import SliceData
+from trainables.slices.sections.nearest import nearest_section
+from trainables.slices.sections.sources import COUNTS, Cuts, Real, Source
+from trainables.slices.volumes import phantom
+from trainables.slices.volumes.series import series_volume
 
 WEIGHTS = {"phantom": 1.0, "series": 4.0, "quicknii": 3.0}
 ANGLE = 2.0  # degrees by which cuts are tilted
@@ -91,12 +93,12 @@ def _sources(root: str, image_size: int, seed: int, train: int) -> tuple[Source,
     ]
     none = torch.arange(0)
     rows = {"train": torch.arange(len(planes))[even], "val": none, "test": none}
-    return (*cuts, Shown(sections.load(root, image_size), wanted["quicknii"], rows))
+    return (*cuts, Shown(anchored.load(root, image_size), wanted["quicknii"], rows))
 
 
-def load(root: str, image_size: int) -> tuple[Tensor, Tensor, np.ndarray, sections.Sections]:
+def load(root: str, image_size: int) -> tuple[Tensor, Tensor, np.ndarray, anchored.Sections]:
     """Images (N, S, S) in [0, 1], planes (N, 9) and section numbers (N,), in the order of the list."""
-    found = sections.load(root, image_size)
+    found = anchored.load(root, image_size)
     numbers = {section.filename: section.nr for section in quicknii.read(Path(root) / "glta.json").sections}
     images = torch.from_numpy(np.array(found.images)).float() / 255
     return images, torch.from_numpy(found.planes).float(), np.array([numbers[n] for n in found.names]), found

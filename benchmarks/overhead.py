@@ -17,12 +17,12 @@ from typing import Any
 
 from rich.console import Console
 
+from search.core.job import Job, Report
+from search.core.queue import Plan, Queue
+from search.core.study import Study
 from search.engines.local import LocalEngine
-from search.job import Job, Report
-from search.queue import Plan, Queue
-from search.recorder import Recorder
-from search.study import Study
-from search.view import View
+from search.runs.recorder import Recorder
+from search.watch.progress import ProgressView
 from spaces.params import Choice, Range
 from spaces.space import Objective, Space
 
@@ -49,7 +49,7 @@ def measure(engine: Any, trials: int, lanes: int | None) -> str:
         study = Study(Path(folder) / "study.log", SPACE, RUNGS)
         plan = Plan(trials, RUNGS, 3, seed=0, sampler="tpe", lanes=lanes, workers=engine.workers)
         queue = Queue(SPACE, plan, study)
-        with View(Console(file=sys.stderr, quiet=True), "nothing", engine.workers) as view:
+        with ProgressView(Console(file=sys.stderr, quiet=True), "nothing", engine.workers) as view:
             began = time.perf_counter()
             recorder = Recorder(queue, Path(folder), view)
             engine.run(recorder)

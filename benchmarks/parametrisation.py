@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from search.config import resolve
-from search.run import setup
-from trainables.slices.targets import TARGETS
-from trainables.train import Lane, Setup, train
+from search.config.run_config import resolve
+from search.runs.run import setup
+from trainables.slices.planes.targets import TARGETS
+from trainables.training.train import Lane, Setup, train
 
 
 def main() -> None:

@@ -19,13 +19,13 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from trainables import byname
-from trainables.batches import seeded
-from trainables.memory import keep_memory
-from trainables.slices import phantom
-from trainables.slices.data import SliceData
-from trainables.slices.predict import SlicePredictor
+from trainables import import_path
+from trainables.slices.predict.predictor import SlicePredictor
+from trainables.slices.sections.data import SliceData
+from trainables.slices.volumes import phantom
 from trainables.slices.xception import SliceRegressor
+from trainables.training.batches import seeded
+from trainables.training.memory import keep_memory
 
 SIZE, IMAGE = 128, (1024, 670)
 DIFFERENT = 16  # images; the others are links to them
@@ -46,7 +46,7 @@ def predict(folder: str, pictures: bool, pipe: Connection) -> None:
     """Sends seconds and the peak memory in MiB."""
     keep_memory()
     data = SliceData(image_size=SIZE, train=32, val=8, test=8)
-    module = SliceRegressor(**byname.taken(SliceRegressor, data.facts()))
+    module = SliceRegressor(**import_path.accepted_arguments(SliceRegressor, data.facts()))
     predictor = SlicePredictor([module.to(memory_format=torch.channels_last).eval()], data)
     options = {**predictor.options, "propagate": True, "overview": pictures}
     began = time.perf_counter()

@@ -4,7 +4,7 @@
 
 Each recipe has a process of its own and they take turns, so that both see the same machine; ratios are
 medians over rounds. Then the share of an epoch that is spent outside forward, backward and optimizer,
-in epochs trained by `trainables.train.train` on the phantom.
+in epochs trained by `trainables.training.train.train` on the phantom.
 """
 
 import json
@@ -21,10 +21,10 @@ import timm
 import torch
 from torch import Tensor
 
-from trainables.drive import has_bf16
-from trainables.memory import keep_memory
 from trainables.slices.xception import SliceRegressor
-from trainables.train import Lane, Setup, train
+from trainables.training.fit import has_bf16
+from trainables.training.memory import keep_memory
+from trainables.training.train import Lane, Setup, train
 
 Step = Callable[[Tensor, Tensor], None]
 
@@ -148,7 +148,7 @@ def epochs() -> dict[str, float]:
     torch.set_num_threads(2)
     setup = Setup(
         trainable=f"{__name__}:Timed",
-        data="trainables.slices.data:SliceData",
+        data="trainables.slices.sections.data:SliceData",
         options={"image_size": 64, "train": 256, "val": 128, "batch_size": BATCH},
         seed=0,
         epochs=EPOCHS,

@@ -1,5 +1,5 @@
 """`python -m search`."""
 
-from search.cli import app
+from search.cli.commands import app
 
 app(prog_name="python -m search")

@@ -124,7 +124,7 @@ class Range:
 Param = Choice | Range
 
 
-def counts(param: Param, values: Mapping[str, Value]) -> bool:
+def is_active(param: Param, values: Mapping[str, Value]) -> bool:
     """Whether the parameter counts beside these values of those before it."""
     return all(name in values and values[name] in allowed for name, allowed in param.when.items())
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from spaces.params import Param, Value, counts, fitting, nearest, start
+from spaces.params import Param, Value, is_active, fitting, nearest, start
 from spaces.parse import parse_param
 
 
@@ -64,7 +64,7 @@ class Space:
         """A configuration in which `choose(name, param, values so far)` gives each parameter that counts."""
         values: dict[str, Value] = {}
         for name, param in self.params.items():
-            if counts(param, values):
+            if is_active(param, values):
                 values[name] = choose(name, param, values)
         return values
 

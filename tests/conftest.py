@@ -8,9 +8,9 @@ import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from search.queue import Plan, Queue
-from search.rungs import milestones
-from search.study import Study
+from search.core.queue import Plan, Queue
+from search.core.rungs import milestones
+from search.core.study import Study
 from spaces.params import Choice, Range
 from spaces.space import Objective, Space
 

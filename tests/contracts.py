@@ -12,17 +12,17 @@ import yaml
 from rich.console import Console
 
 from results.store import open_run
-from search.config import SAMPLERS, from_plain, resolve
-from search.confirm import ConfirmPlan, ConfirmQueue, candidates, fresh_seeds
-from search.job import State, StorageError
-from search.run import prepared, setup
-from search.sampler import Observation, propose
-from search.view import View
+from search.config.run_config import SAMPLERS, from_plain, resolve
+from search.core.job import State, StorageError
+from search.core.samplers.all import Observation, propose
+from search.runs.confirm import ConfirmPlan, ConfirmQueue, candidates, confirmation_seeds
+from search.runs.run import prepared, setup
+from search.watch.progress import ProgressView
 from spaces.read import read
 from spaces.space import Space
 from tests.formula import Formula
-from trainables import byname
-from trainables.train import Lane, Setup, build, train
+from trainables import import_path
+from trainables.training.train import Lane, Setup, build, train
 
 
 class EngineContract:
@@ -72,11 +72,11 @@ class EngineContract:
         (tmp_path / "config.yaml").write_text("{}")
         plan = ConfirmPlan(
             candidates(list(queue.trials.values()), queue.space, top=2),
-            fresh_seeds(0, 3),
+            confirmation_seeds(0, 3),
             epochs=3,
             workers=2,
         )
-        view = View(Console(file=io.StringIO()), "confirm", workers=2)
+        view = ProgressView(Console(file=io.StringIO()), "confirm", workers=2)
         engine(Formula()).run(ConfirmQueue(plan, queue.space, tmp_path, view))
         rows = open_run(tmp_path).confirmed.to_pylist()
         assert len(rows) == len(plan.candidates) * 3
@@ -129,7 +129,9 @@ class SpaceContract:
 
     def test_every_parameter_has_a_taker(self, name):
         space = read(name)
-        taken = byname.names(byname.load(space.trainable)) | byname.names(byname.load(space.data))
+        taken = import_path.argument_names(import_path.load(space.trainable)) | import_path.argument_names(
+            import_path.load(space.data)
+        )
         assert set(space.params) | set(space.settings) | set(space.options) <= taken
 
 
@@ -142,7 +144,9 @@ def small(space: Space) -> Space:
 
 def changed(plan: Setup, params: dict[str, object], **values: object) -> dict[str, object]:
     """The parameters with those of the values that the trainable or its data takes."""
-    taken = byname.names(byname.load(plan.trainable)) | byname.names(byname.load(plan.data))
+    taken = import_path.argument_names(import_path.load(plan.trainable)) | import_path.argument_names(
+        import_path.load(plan.data)
+    )
     return {**params, **{key: value for key, value in values.items() if key in taken}}
 
 
@@ -176,9 +180,9 @@ class TrainableContract:
     @pytest.mark.parametrize("together", [True, False])
     def test_a_lane_is_its_trial(self, given, together, tmp_path, monkeypatch):
         """In float32 and without dropout, a lane of a pack has the losses that its trial has alone."""
-        monkeypatch.setattr("trainables.drive.has_bf16", lambda: False)
-        monkeypatch.setattr("trainables.train.pack_memory", lambda: 2**40)
-        monkeypatch.setattr("trainables.lanes.Group.probe", lambda group, batch: together)
+        monkeypatch.setattr("trainables.training.fit.has_bf16", lambda: False)
+        monkeypatch.setattr("trainables.training.train.pack_memory", lambda: 2**40)
+        monkeypatch.setattr("trainables.training.pack.Group.probe", lambda group, batch: together)
         plan, params = given
         if "backbone" in plan.options:
             plan = replace(plan, options={**plan.options, "backbone": "resnet10t"})

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from search.job import Job, Report, StorageError
+from search.core.job import Job, Report, StorageError
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ class Formula:
                 raise StorageError("no space left on device")
             alive = {number: x for number, x in alive.items() if number not in gone}
             best, test = {}, {}
-            if job.fresh is not None:
+            if job.confirm_seed is not None:
                 best = dict.fromkeys(alive, epoch)
-            if job.fresh is not None and epoch == job.last:
-                test = {number: metrics[number]["val/f"] + job.fresh % 10 / 1000 for number in alive}
+            if job.confirm_seed is not None and epoch == job.last:
+                test = {number: metrics[number]["val/f"] + job.confirm_seed % 10 / 1000 for number in alive}
             yield Report(
                 job.number, epoch, 0.5, metrics, gone, device="none", node="here", best=best, test=test
             )

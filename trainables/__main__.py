@@ -14,19 +14,19 @@ import torch
 from jsonargparse.typing import register_type
 from lightning.pytorch.cli import LightningCLI, instantiate_class
 
-from trainables import byname
-from trainables.drive import precision
+from trainables import import_path
 from trainables.learner import Learner
-from trainables.solo import seed_all, seeded_setup
+from trainables.training.fit import precision
+from trainables.training.single import seed_all, seeded_setup
 
 # What data tells a learner may be a tensor, and YAML has lists.
 register_type(torch.Tensor, serializer=torch.Tensor.tolist, deserializer=torch.tensor)
-AS_IN_SEARCH = "trainables.again.AsInSearch"
+AS_IN_SEARCH = "trainables.training.reproduce.ReproduceTrial"
 
 
 class CLI(LightningCLI):
     """LightningCLI, with what a search does besides: facts of the data for the module, its precision, and,
-    where the configuration has the callback AsInSearch, the seeds of the module and of the data.
+    where the configuration has the callback ReproduceTrial, the seeds of the module and of the data.
     """
 
     def before_instantiate_classes(self) -> None:
@@ -79,7 +79,7 @@ class CLI(LightningCLI):
 
 def named(class_path: str) -> Any:
     """The class that LightningCLI calls package.module.Class."""
-    return byname.load(":".join(class_path.rsplit(".", 1)))
+    return import_path.load(":".join(class_path.rsplit(".", 1)))
 
 
 if __name__ == "__main__":

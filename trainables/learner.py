@@ -23,7 +23,7 @@ class Learner(L.LightningModule, ABC):
 
     mixed_precision: ClassVar[bool] = False  # bf16 autocast pays for this learner, where there is bf16
     channels_last: ClassVar[bool] = False  # so do channels-last images
-    settle_on: ClassVar[int] = 0  # training samples from which batch norm is settled for validation
+    batch_norm_samples: ClassVar[int] = 0  # training samples from which batch norm is settled for validation
 
     def __init__(
         self,
@@ -52,14 +52,14 @@ class Learner(L.LightningModule, ABC):
     def metrics(self, batch: Any) -> dict[str, Tensor]:
         """What validation measures of each sample of a batch, by name, each of shape (B,)."""
 
-    def settle(self, batches: Iterable[Any]) -> None:
-        """Takes batch norm's running statistics anew from `settle_on` samples, with the weights as they are.
+    def recalibrate_batch_norm(self, batches: Iterable[Any]) -> None:
+        """Takes batch norm's running statistics anew from `batch_norm_samples` samples, with the weights as they are.
 
         In short trainings the usual moving averages lag behind the weights, and validation measures the
         lag ("precise batch norm": Wu and Johnson, 2021, arXiv:2105.07576).
         """
         norms = [module for module in self.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-        if not (self.settle_on and norms):
+        if not (self.batch_norm_samples and norms):
             return
         momenta = [norm.momentum for norm in norms]
         for norm in norms:
@@ -70,7 +70,7 @@ class Learner(L.LightningModule, ABC):
         with torch.no_grad():
             for batch in batches:
                 seen += len(self.losses(batch))
-                if seen >= self.settle_on:
+                if seen >= self.batch_norm_samples:
                     break
         self.eval()
         for norm, momentum in zip(norms, momenta, strict=True):
@@ -94,10 +94,12 @@ class Learner(L.LightningModule, ABC):
         self.log_dict({f"train/{name}": value for name, value in self._train.take().items()})
 
     def on_validation_epoch_start(self) -> None:
-        if self.settle_on and self.trainer.state.fn is TrainerFn.FITTING:
+        if self.batch_norm_samples and self.trainer.state.fn is TrainerFn.FITTING:
             loader: Any = self.trainer.train_dataloader
             with self.trainer.precision_plugin.forward_context():
-                self.settle(self.transfer_batch_to_device(batch, self.device, 0) for batch in loader)
+                self.recalibrate_batch_norm(
+                    self.transfer_batch_to_device(batch, self.device, 0) for batch in loader
+                )
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         self._val.add(self.metrics(batch))

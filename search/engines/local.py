@@ -1,42 +1,32 @@
-"""The local engine: jobs one after the other in this process. For tests, debugging and small searches."""
+"""The local engine: one job at a time in this process. For tests, debugging and small searches."""
 
 import logging
-from typing import Protocol
+from collections.abc import Mapping
+from typing import final
 
-from search.job import Job, Report, StorageError
-from search.rungs import Done, Wait
-from search.work import Train, checkpoint_name
+from search.core.job import Job, StorageError, checkpoint_name
+from search.core.rungs import Done
+from search.engines.base import Engine, JobQueue, Train, describe
 
 logger = logging.getLogger(__name__)
 
 
-class JobQueue(Protocol):
-    """The four verbs that an engine needs of a queue."""
-
-    def next_job(self) -> Job | Wait | Done: ...
-    def report(self, report: Report) -> None: ...
-    def finish(self, job: Job, checkpoint: str) -> None: ...
-    def fail(self, job: Job, error: str) -> None: ...
-
-
-class LocalEngine:
-    """`LocalEngine(train).run(queue)` runs the queue dry."""
-
-    dashboard: str | None = None
-    publish = None  # there is nobody to scrape gauges from this process
-    workers = 1
+@final
+class LocalEngine(Engine):
+    """`LocalEngine(train).run(queue)` trains the jobs of the queue, one after the other."""
 
     def __init__(self, train: Train) -> None:
         self.train = train
 
-    def close(self) -> None:
-        """Nothing to stop."""
+    @property
+    def workers(self) -> int:
+        return 1
+
+    @property
+    def dashboard(self) -> None:
+        return None
 
     def run(self, queue: JobQueue) -> None:
-        """Runs jobs until the queue is done. What a job raises is the job's failure; a Ctrl-C is not.
-
-        Raises StorageError when a job does, and what the queue raises.
-        """
         while not isinstance(job := queue.next_job(), Done):
             assert isinstance(job, Job), "with one job at a time there is never one to wait for"
             try:
@@ -50,7 +40,8 @@ class LocalEngine:
             else:
                 queue.finish(job, checkpoint_name(job))
 
+    def close(self) -> None:
+        """Nothing to free."""
 
-def describe(error: BaseException) -> str:
-    """One line that names the kind of error and says what it says."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
+    def publish(self, name: str, about: str, value: float, tags: Mapping[str, str]) -> None:
+        """Nothing: this process has no metrics port."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")  # they cost more than small trials do
-os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # Ctrl-C is ours: see search/run.py
+os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # Ctrl-C is ours: see search/runs/run.py
 # Actors start side by side, not one after the other. How many there may be, the searcher says.
 os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "1000")
 # Each job trains in a new thread; with a heap each, a worker would hold the memory of several jobs.
@@ -22,10 +22,10 @@ from ray import tune
 from ray.tune.search import Searcher
 from ray.util.metrics import Gauge
 
+from search.core.job import Job, Report, StorageError
+from search.core.rungs import Done
 from search.engines.local import JobQueue, describe
-from search.job import Job, Report, StorageError
-from search.rungs import Done
-from search.work import Train, checkpoint_name
+from search.engines.train_job import Train, checkpoint_name
 
 logger = logging.getLogger(__name__)
 OBJECT_STORE_BYTES = 256 * 2**20  # reports are small; data and checkpoints travel by file

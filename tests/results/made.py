@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from results.store import Run, open_run
-from search.config import resolve
-from search.job import Job, Report
-from search.run import start
+from search.config.run_config import resolve
+from search.core.job import Job, Report
+from search.runs.run import start
 
 SPACE = """\
 about: A formula that learns
@@ -63,7 +63,7 @@ def make_run(folder: Path, patch: pytest.MonkeyPatch, trials: int, name: str = "
     """A finished run in `folder`, searched by the local engine."""
     space = folder / "learning.yaml"
     space.write_text(SPACE)
-    patch.setattr("search.run.TrainJob", lambda *arguments: Learning())
+    patch.setattr("search.runs.run.TrainJob", lambda *arguments: Learning())
     patch.setattr("os.fsync", lambda descriptor: None)  # the journal's, once a line: slow, and no matter here
     overrides = [f"space={space}", f"name={name}", f"storage={folder}", "engine=local", "sampler=random"]
     outcome = start(resolve([*overrides, f"trials={trials}", "epochs=27", "lanes=100", *more]))

@@ -5,8 +5,8 @@ import math
 import pytest
 
 from results.analysis import advice, cost, ladder, progress
-from results.charts import robust_range
 from results.history import Finish, history
+from results.report.charts import robust_range
 from tests.results.made import make_run
 
 

@@ -63,7 +63,7 @@ def test_what_widens_a_range(dim, value, override):
 
 
 def test_every_override_is_understood():
-    from search.config import resolve
+    from search.config.run_config import resolve
 
     for name, dim in {"lr": LR, "dropout": DROPOUT, "batch_size": BATCH}.items():
         override = wider(dim, 0.999)

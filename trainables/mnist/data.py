@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.batches import Batches, seeded
 from trainables.mnist import prepare
+from trainables.training.batches import Batches, seeded
 
 Batch = tuple[Tensor, Tensor]  # images float32 (B, 1, H, W) in [0, 1], labels int64 (B,)
 CPU = torch.device("cpu")

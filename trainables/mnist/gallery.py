@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from results.picture import Picture
-from trainables.pictures import sheet
+from trainables.image_grid import sheet
 
 MISTAKES = 10
 IMAGES = 10

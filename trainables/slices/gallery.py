@@ -5,10 +5,10 @@ import torch
 from torch import Tensor
 
 from results.picture import Picture
-from trainables.pictures import sheet
-from trainables.slices.cutting import cut
-from trainables.slices.data import SliceData
-from trainables.slices.geometry import alignment_distance
+from trainables.image_grid import sheet
+from trainables.slices.planes.geometry import alignment_distance
+from trainables.slices.sections.data import SliceData
+from trainables.slices.volumes.cutting import cut
 
 SECTIONS = 6
 SIZE = 128  # pixels of an image, about

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from trainables.learner import Learner
 from trainables.losses import Loss, l1, linf, mse
-from trainables.slices.geometry import alignment_distance
-from trainables.slices.targets import target_named
+from trainables.slices.planes.geometry import alignment_distance
+from trainables.slices.planes.targets import target_named
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU}
 
@@ -33,7 +33,7 @@ class SliceRegressor(Learner):
 
     mixed_precision: ClassVar[bool] = True
     channels_last: ClassVar[bool] = True
-    settle_on: ClassVar[int] = 128
+    batch_norm_samples: ClassVar[int] = 128
     target_mean: Tensor
     target_std: Tensor
 

@@ -1,0 +1,4 @@
+"""The algorithm: when a trial starts, pauses, is promoted or ends, and the study that remembers it.
+
+Read `rungs.py` first, then `queue.py`. Imports `spaces`, Optuna and the standard library, nothing else.
+"""

@@ -1,0 +1,246 @@
+"""The queue: which job is next, and what follows from each that ends. An engine is a loop over its verbs.
+
+    while not isinstance(job := queue.next_job(), Done):     # a Job, or WAIT: ask again when a job has ended
+        for report in train(job):                            # in any process, at any time
+            queue.report(report)
+        queue.finish(job, job.checkpoint)                    # or queue.fail(job, error)
+
+After `next_job` the trials of the job are running; after `finish` they are paused at their rung (complete at
+the last); after `fail` the trial has failed, or each trial of a pack is tried again alone. Finished rungs are
+in the study, so a queue made from the same study continues where this one was: resuming is the normal start.
+
+`rungs.py` decides, a sampler proposes configurations; here they meet.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import ceil, inf
+from typing import Any, Final
+
+from search.core.job import Job, State, Trial, trial_seed
+from search.core.rungs import Done, Promote, Sample, Wait, decide
+from search.core.samplers.base import MIN_VALUES, Observation
+from search.core.samplers.registry import SAMPLERS
+from search.core.study import Study
+from spaces.lane import Lane, Report
+from spaces.space import Space
+
+WAIT: Final = Wait()
+DONE: Final = Done()
+MIN_JOB_SECONDS = 3.0  # seconds of training beside which the overhead of a job, about 0.1 s, is small
+MAX_FIRST_FAILURES = 5  # failures before any value; then the search ends
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Size and settings of a search."""
+
+    trials: int
+    rungs: tuple[int, ...]  # in epochs
+    eta: int
+    seed: int
+    sampler: str  # a key of SAMPLERS
+    lanes: int | None = 1  # trials per job; None: as many as outweigh the overhead of a job
+    workers: int = 1  # jobs at once
+    init_seed: int | None = None  # of initial weights, the same for all trials; None: one for each
+    known: tuple[Mapping[str, Any], ...] = ()  # configurations to try first
+    observations: tuple[Observation, ...] = ()  # trials of an earlier run, for the sampler
+
+
+class Queue:
+    """Study, rungs and packs behind four verbs. Deterministic for a seed and an order of finishes."""
+
+    def __init__(self, space: Space, plan: Plan, study: Study) -> None:
+        self.space, self.plan, self.study = space, plan, study
+        self.sampler = SAMPLERS[plan.sampler]()
+        self.trials: dict[int, Trial] = {trial.number: trial for trial in study.trials()}
+        self.facts = set(study.facts())  # rungs whose facts are recorded
+        self.jobs: dict[int, Job] = {}  # running
+        self.reports: dict[int, list[Report]] = {}  # of the running jobs
+        self.suspects: set[int] = set()  # trials of packs that failed
+        self.started = 0
+        self.pace: float | None = None  # seconds per epoch and trial, as last reported
+
+    def next_job(self) -> Job | Wait | Done:
+        """The job to train next; WAIT if a running one must end first; DONE if there is none left."""
+        if self._hopeless():
+            return DONE if not self.jobs else WAIT
+        match decide(
+            self._values(),
+            self._busy(),
+            rungs=len(self.plan.rungs),
+            eta=self.plan.eta,
+            left=self.plan.trials - len(self.trials),
+            min_lanes=[self._min_lanes(rung) for rung in range(len(self.plan.rungs))],
+        ):
+            case Promote(rung, trials):
+                ready = common_structure_first([self.trials[n] for n in trials], self.space.structure)
+                suspects = [trial for trial in ready if trial.number in self.suspects]
+                return self._start(rung, suspects[:1] or ready[: self._lanes(rung, len(ready))])
+            case Sample():
+                return self._start(0, [self.study.create(params) for params in self._propose()])
+            case Wait():
+                return WAIT
+            case Done():
+                self._stop_paused()
+                return DONE
+
+    def report(self, report: Report) -> None:
+        """An epoch of a job is done. A lane that diverged ends here."""
+        job = self.jobs[report.job]
+        assert job.rung is not None, "a job of the queue trains to a rung"
+        self.reports[job.number].append(report)
+        if report.seconds:  # an epoch after a module has stopped itself takes none
+            self.pace = report.lane_seconds
+        if report.facts and job.rung not in self.facts:
+            self.study.record_facts(job.rung, report.facts)
+            self.facts.add(job.rung)
+        for number in report.diverged:
+            self._end_lane(job, number, State.DIVERGED)
+
+    def finish(self, job: Job, checkpoint: str) -> None:
+        """The lanes of a job have reached their rung; `checkpoint` holds all that have not diverged."""
+        last = job.last == self.plan.rungs[-1]
+        for lane in job.lanes:
+            if self.trials[lane.number].state is State.RUNNING:
+                self._end_lane(job, lane.number, State.COMPLETE if last else State.PAUSED, checkpoint)
+        del self.jobs[job.number], self.reports[job.number]
+
+    def fail(self, job: Job, error: str) -> None:
+        """A job has raised: its trial has failed. Each trial of a pack is tried again alone."""
+        for lane in job.lanes:
+            trial = self.trials[lane.number]
+            if trial.state is not State.RUNNING:
+                continue
+            if len(job.lanes) > 1:
+                self.trials[trial.number] = replace(trial, state=State.PAUSED)
+                self.suspects.add(trial.number)
+            else:
+                self.trials[trial.number] = replace(trial, state=State.FAILED, error=error)
+                self.study.record_end(self.trials[trial.number])
+        del self.jobs[job.number], self.reports[job.number]
+
+    def best(self) -> Trial | None:
+        """The incumbent: the trial with the best last value, at any rung. None before the first value.
+
+        A diverged trial is never the incumbent: it has no model, and would diverge again.
+        """
+        sign = self.space.objective.sign
+        valued = [t for t in self.trials.values() if t.values and t.state is not State.DIVERGED]
+        return min(valued, key=lambda t: (sign * t.values[-1], t.number), default=None)
+
+    def seed(self, number: int) -> int:
+        """Seed of a trial's initial weights and dropout."""
+        return trial_seed(self.plan.seed, number, self.plan.init_seed)
+
+    def _start(self, rung: int, trials: Sequence[Trial]) -> Job:
+        for trial in trials:
+            self.trials[trial.number] = replace(trial, state=State.RUNNING)
+        self.started += 1
+        job = Job(
+            number=self.started,
+            lanes=tuple(Lane(t.number, t.params, self.seed(t.number), t.checkpoint) for t in trials),
+            first=trials[0].epochs,
+            last=self.plan.rungs[rung],
+            rung=rung,
+        )
+        self.jobs[job.number], self.reports[job.number] = job, []
+        return job
+
+    def _end_lane(self, job: Job, number: int, state: State, checkpoint: str | None = None) -> None:
+        """A lane has reached its rung or diverged: its new state goes into the study."""
+        reports = [report for report in self.reports[job.number] if number in report.metrics]
+        trial = self.trials[number]
+        assert job.rung is not None and reports, "a job of the queue reports each of its epochs"
+        assert reports[0].epoch == job.first + 1, "a job reports its first epoch"
+        values = trial.values
+        if state is not State.DIVERGED:
+            assert reports[-1].epoch == job.last, "a job that finishes has reported its last epoch"
+            values = (*values, reports[-1].metrics[number][self.space.objective.metric])
+        trial = replace(
+            trial,
+            state=state,
+            values=values,
+            epochs=reports[-1].epoch,
+            checkpoint=checkpoint,
+            error=f"diverged in epoch {reports[-1].epoch}" if state is State.DIVERGED else None,
+            seconds=trial.seconds + sum(report.lane_seconds for report in reports),
+            device=reports[-1].device,
+            node=reports[-1].node,
+        )
+        self.trials[number] = trial
+        self.study.record_rung(trial, job.rung, epoch_rows(reports, number))
+        if state is not State.PAUSED:
+            self.study.record_end(trial)
+
+    def _min_lanes(self, rung: int) -> int:
+        """How many trials outweigh the overhead of a job to this rung."""
+        if self.plan.lanes is not None or self.pace is None:
+            return 1  # the user's number, or the first job, which measures the pace
+        epochs = self.plan.rungs[rung] - (self.plan.rungs[rung - 1] if rung else 0)
+        return max(1, int(MIN_JOB_SECONDS / (self.pace * epochs)))
+
+    def _lanes(self, rung: int, ready: int) -> int:
+        """How many of the trials that are ready for a rung the next job takes."""
+        if self.plan.lanes is not None:
+            return min(self.plan.lanes, ready)
+        return min(self._min_lanes(rung), max(1, ceil(ready / self.plan.workers)))
+
+    def _propose(self) -> list[dict[str, Any]]:
+        values, busy = self._values(), self._busy()
+        count = self._lanes(0, self.plan.trials - len(self.trials))
+        if self.plan.lanes is None:
+            # No more at once than have finished; else a search of quick trials is a random one.
+            count = min(count, max(MIN_VALUES // 2, sum(map(bool, values.values()))))
+        own = (
+            Observation(trial.params, values.get(number, ()), number in busy)
+            for number, trial in self.trials.items()
+        )
+        history = [*self.plan.observations, *own]
+        known = [dict(params) for params in self.plan.known[len(self.trials) :][:count]]
+        return known + self.sampler.propose(self.space, history, count - len(known), self.plan.seed)
+
+    def _values(self) -> dict[int, tuple[float, ...]]:
+        """The values of each trial as `decide` takes them."""
+        sign = self.space.objective.sign
+        return {
+            number: tuple(sign * value for value in trial.values)
+            + ((inf,) if trial.state is State.DIVERGED else ())
+            for number, trial in self.trials.items()
+            if trial.state is not State.FAILED
+        }
+
+    def _busy(self) -> set[int]:
+        return {lane.number for job in self.jobs.values() for lane in job.lanes}
+
+    def _hopeless(self) -> bool:
+        """Whether the first trials have all failed."""
+        states = [trial.state for trial in self.trials.values()]
+        none = not any(trial.values for trial in self.trials.values())
+        return none and states.count(State.FAILED) >= MAX_FIRST_FAILURES
+
+    def _stop_paused(self) -> None:
+        """The search is over: a trial that is paused was never promoted."""
+        for number, trial in self.trials.items():
+            if trial.state is State.PAUSED:
+                self.trials[number] = replace(trial, state=State.STOPPED)
+                self.study.record_end(self.trials[number])
+
+
+def common_structure_first(trials: list[Trial], structure: Sequence[str]) -> list[Trial]:
+    """The trials, those of the most common structure first, so that the lanes of a pack are alike."""
+
+    def of(trial: Trial) -> tuple[str, ...]:
+        return tuple(repr(trial.params.get(name)) for name in structure)
+
+    counts = Counter(map(of, trials))
+    return sorted(trials, key=lambda trial: (-counts[of(trial)], of(trial)))
+
+
+def epoch_rows(reports: Sequence[Report], number: int) -> list[dict[str, Any]]:
+    """One lane's part of a job's reports, as rows of the table of epochs."""
+    return [
+        {"trial": number, "epoch": report.epoch, "seconds": report.lane_seconds, **report.metrics[number]}
+        for report in reports
+    ]

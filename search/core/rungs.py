@@ -1,0 +1,98 @@
+"""The promotion rule: the next action, as a pure function of the values that trials have finished.
+
+Asynchronous successive halving (ASHA), promotion type: Li et al., "A System for Massively Parallel
+Hyperparameter Tuning", MLSys 2020, algorithm 2. Rung k lies at `grace * eta**k` epochs. A trial in the top
+`1/eta` of all that have finished its rung is promoted to the next one. A trial that is never promoted counts
+as stopped; none trains speculatively past its rung.
+
+    values = {0: (0.9,), 1: (0.5,), 2: (0.7,)}          three trials have finished rung 0
+    decide(values, busy=set(), rungs=3, eta=3, left=9)  -> Promote(rung=1, trials=(1,))
+    decide(values, busy={1}, rungs=3, eta=3, left=9)    -> Sample()       trial 1 is in a job
+    decide(values, busy={1}, rungs=3, eta=3, left=0)    -> Wait()         its value may change the top third
+    decide({**values, 1: (0.5, 0.4)}, set(), rungs=3, eta=3, left=0) -> Done()
+    decide(values, busy=set(), rungs=3, eta=3, left=9, min_lanes=(1, 2, 2)) -> Sample()   one is too few
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+
+
+@dataclass(frozen=True)
+class Promote:
+    """Train these trials, best first, to rung `rung`."""
+
+    rung: int
+    trials: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Start new trials."""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing can be decided before a running job ends."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """Nothing is left to train."""
+
+
+Decision = Promote | Sample | Wait | Done
+
+
+def milestones(grace: int, eta: int, epochs: int) -> tuple[int, ...]:
+    """The rungs in epochs: each `grace * eta**k` below `epochs`, then `epochs` itself (R in the paper).
+
+    Raises ValueError if `eta` is below 2, `epochs` below 1, or `grace` not from 1 to `epochs`.
+    """
+    if eta < 2:
+        raise ValueError(f"eta is {eta}, but must be >= 2 (search/config/config.yaml or eta=3)")
+    if epochs < 1:
+        raise ValueError(f"epochs is {epochs}, but must be >= 1 (search/config/config.yaml or epochs=9)")
+    if not 1 <= grace <= epochs:
+        raise ValueError(
+            f"grace is {grace}, but must be from 1 to epochs={epochs} (search/config/config.yaml or grace=1)"
+        )
+    rungs = []
+    milestone = grace
+    while milestone < epochs:
+        rungs.append(milestone)
+        milestone *= eta
+    return (*rungs, epochs)
+
+
+def decide(
+    values: Mapping[int, Sequence[float]],
+    busy: Collection[int],
+    *,
+    rungs: int,
+    eta: int,
+    left: int,
+    min_lanes: Sequence[int] | None = None,
+) -> Decision:
+    """The next action when a worker is free.
+
+    `values[t]` holds the objectives of trial t at its finished rungs; lower is better, and the last is
+    infinite if it diverged. Failed trials are left out. `busy` trials are in a job; `left` more may start.
+    While `left` > 0, a promotion to rung k waits for `min_lanes[k]` trials (default 1): waiting costs no
+    training, and a later choice is made among more trials.
+    """
+    for rung in reversed(range(rungs - 1)):
+        finished = [trial for trial in values if len(values[trial]) > rung]
+        top = sorted(finished, key=lambda t: (values[t][rung], t))[: len(finished) // eta]
+        ready = tuple(
+            t for t in top if len(values[t]) == rung + 1 and t not in busy and values[t][rung] < inf
+        )
+        if len(ready) >= (min_lanes[rung + 1] if min_lanes and left > 0 else 1):
+            return Promote(rung + 1, ready)
+    # A trial without a value that is in no job lost its job before the first rung.
+    interrupted = tuple(t for t in sorted(values) if not values[t] and t not in busy)
+    if interrupted:
+        return Promote(0, interrupted)
+    if left > 0:
+        return Sample()
+    return Wait() if busy else Done()

@@ -1,0 +1,81 @@
+"""TPE on one rung: tree-structured Parzen estimators (Bergstra et al., NeurIPS 2011), by Optuna.
+
+A value after one epoch says little about a value after 27, so the model is fitted to the values of one rung.
+The choice of the rung is BOHB's rule (Falkner et al., ICML 2018): the highest with enough values.
+"""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import final
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import TPESampler
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from search.core.samplers.base import MIN_VALUES, Observation, Params, Sampler
+from search.core.samplers.optuna_space import distributions, suggest
+from spaces.seeds import derive_seed
+from spaces.space import Space
+
+MAX_VALUES = 250  # values that a model is fitted to, so that late proposals take no longer than early ones
+MAX_GOOD = 25  # values that Optuna's TPE counts as good, at most
+MAX_PROPOSALS = 32  # proposals of one model
+FINITE = 1e300  # in place of infinity, which Optuna does not take
+
+
+@final
+class Tpe(Sampler):
+    """Optuna's TPESampler, fitted anew for each call."""
+
+    def propose(self, space: Space, history: Sequence[Observation], count: int, seed: int) -> list[Params]:
+        trials = model_trials(history, distributions(space))
+        proposals: list[Params] = []
+        while len(proposals) < count:
+            # Each proposal counts as running, which makes the next one slower; so a new study now and then.
+            study = optuna.create_study(sampler=tpe_sampler(derive_seed(seed, len(history), len(proposals))))
+            study.add_trials(trials)
+            number = min(MAX_PROPOSALS, count - len(proposals))
+            proposals += [suggest(space, study.ask()) for _ in range(number)]
+        return proposals
+
+
+def tpe_sampler(seed: int) -> TPESampler:
+    """The sampler: multivariate; running trials count as bad, so that they are not proposed again."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # group
+        # group: one model for parameters that are active together, one for each other group.
+        return TPESampler(
+            seed=seed, multivariate=True, group=True, n_startup_trials=MIN_VALUES, constant_liar=True
+        )
+
+
+def model_rung(history: Sequence[Observation]) -> int:
+    """The highest rung with MIN_VALUES finished values; the first if there is none."""
+    highest = max((len(trial.values) for trial in history), default=0)
+    for rung in reversed(range(highest)):
+        if sum(len(trial.values) > rung for trial in history) >= MIN_VALUES:
+            return rung
+    return 0
+
+
+def model_trials(history: Sequence[Observation], space: Mapping[str, BaseDistribution]) -> list[FrozenTrial]:
+    """The history as Optuna trials of one rung: complete with its value, or running on the way to it."""
+    rung = model_rung(history)
+    finished = [trial for trial in history if len(trial.values) > rung]
+    if len(finished) > MAX_VALUES:
+        # TPE models the good values against the rest, so a sample of the rest suffices.
+        ranked = sorted(finished, key=lambda trial: trial.values[rung])
+        rest, keep = ranked[MAX_GOOD:], MAX_VALUES - MAX_GOOD
+        finished = ranked[:MAX_GOOD] + [rest[i * len(rest) // keep] for i in range(keep)]
+    running = [trial for trial in history if trial.busy and len(trial.values) <= rung]
+    values = [*(min(trial.values[rung], FINITE) for trial in finished), *[None] * len(running)]
+    return [
+        create_trial(
+            state=TrialState.RUNNING if value is None else TrialState.COMPLETE,
+            value=value,
+            params=dict(trial.params),
+            distributions={name: space[name] for name in trial.params},
+        )
+        for trial, value in zip([*finished, *running], values, strict=True)
+    ]

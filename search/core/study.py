@@ -1,0 +1,153 @@
+"""The one persistent Optuna study of a run. Its journal is the whole state of the search.
+
+A finished Optuna trial is immutable, so a trial stays RUNNING there while it may yet be promoted. The values
+of its rungs are its intermediate values. The user attribute `rung/<epochs>` says how each was reached; it is
+written first, and the rung counts as finished once its value is there.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from search.core.job import State, Trial
+from search.core.journal import open_journal, truncate_torn_line
+from search.core.samplers.optuna_space import distributions
+from spaces.space import Space
+
+OPTUNA_STATES = {
+    State.COMPLETE: TrialState.COMPLETE,
+    State.STOPPED: TrialState.PRUNED,
+    State.DIVERGED: TrialState.FAIL,
+    State.FAILED: TrialState.FAIL,
+}
+HOW = ("checkpoint", "seconds", "device", "node")  # of a trial at a rung
+Row = dict[str, Any]
+
+
+class Study:
+    """Creates trials and records their results; reads all of it back."""
+
+    def __init__(self, path: Path, space: Space, rungs: Sequence[int], *, writable: bool = True) -> None:
+        """Opens or creates the study in the journal `path`; `rungs` are in epochs.
+
+        A `writable` study needs the lock of its run. One that is not follows a search in another process.
+        Raises ValueError if that search has not created its study yet.
+        """
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.space, self.rungs = space, tuple(rungs)
+        self.distributions = distributions(space)
+        if writable:
+            truncate_torn_line(path)
+        self.storage = open_journal(path)
+        studies = self.storage.get_all_studies()
+        if not studies and not writable:
+            raise ValueError(f"{path} holds no study yet; try again when the search has begun")
+        if studies:
+            self.study_id = self.storage.get_study_id_from_name(studies[0].study_name)
+        else:
+            direction = StudyDirection.MINIMIZE if space.objective.mode == "min" else StudyDirection.MAXIMIZE
+            self.study_id = self.storage.create_new_study([direction], path.parent.name)
+
+    def create(self, params: Mapping[str, Any]) -> Trial:
+        """A new trial with these parameters."""
+        own = {name: self.distributions[name] for name in params}
+        template = create_trial(state=TrialState.RUNNING, params=dict(params), distributions=own)
+        trial_id = self.storage.create_new_trial(self.study_id, template)
+        return Trial(number=self.storage.get_trial_number_from_id(trial_id), params=dict(params))
+
+    def record_rung(self, trial: Trial, rung: int, epochs: Sequence[Row]) -> None:
+        """A job has trained the trial to rung `rung`, or until it diverged on the way there.
+
+        `epochs` are the rows of the epochs of that job.
+        """
+        how = {key: getattr(trial, key) for key in HOW}
+        how |= {"trained": trial.epochs, "epochs": list(epochs), "at": time.time()}
+        trial_id = self._id(trial)
+        self.storage.set_trial_user_attr(trial_id, f"rung/{self.rungs[rung]}", how)
+        if len(trial.values) > rung:
+            self.storage.set_trial_intermediate_value(trial_id, self.rungs[rung], trial.values[rung])
+
+    def record_end(self, trial: Trial) -> None:
+        """The trial has ended: complete, stopped, diverged or failed. Nothing is recorded after that."""
+        trial_id = self._id(trial)
+        self.storage.set_trial_user_attr(trial_id, "state", trial.state.value)
+        if trial.error:
+            self.storage.set_trial_user_attr(trial_id, "error", trial.error)
+        value = [trial.values[-1]] if trial.state in (State.COMPLETE, State.STOPPED) else None
+        self.storage.set_trial_state_values(trial_id, OPTUNA_STATES[trial.state], value)
+
+    def record_facts(self, rung: int, facts: Mapping[str, float]) -> None:
+        """Constants of the data that trials train on up to rung `rung`, such as baselines."""
+        self.storage.set_study_user_attr(self.study_id, f"facts/{self.rungs[rung]}", dict(facts))
+
+    def frozen_trials(self) -> list[FrozenTrial]:
+        """All trials as Optuna has them, in the order of their numbers. Not to be changed."""
+        return self.storage.get_all_trials(self.study_id, deepcopy=False)
+
+    def trials(self) -> list[Trial]:
+        """All trials in the order of their numbers. A trial whose job was interrupted is paused."""
+        return [self._trial(frozen) for frozen in self.frozen_trials()]
+
+    def rung_rows(self) -> list[Row]:
+        """A row per trial and finished rung, in the order of time: the table of rungs.
+
+        `finished_at` counts seconds from the start of the first trial.
+        """
+        trials = self.frozen_trials()
+        start = min((t.datetime_start.timestamp() for t in trials if t.datetime_start), default=0.0)
+        rows = [
+            {
+                "trial": frozen.number,
+                "rung": rung,
+                "epochs": epochs,
+                "value": frozen.intermediate_values[epochs],
+                "finished_at": how["at"] - start,
+                **{key: how[key] for key in HOW},
+            }
+            for frozen in trials
+            for rung, epochs, how in self._kept(frozen)
+            if epochs in frozen.intermediate_values
+        ]
+        return sorted(rows, key=lambda row: (row["finished_at"], row["trial"]))
+
+    def epoch_rows(self) -> list[Row]:
+        """A row per trial and epoch, of finished rungs and of ended trials: the table of epochs."""
+        trials = self.frozen_trials()
+        return [row for frozen in trials for _, _, how in self._kept(frozen) for row in how["epochs"]]
+
+    def facts(self) -> dict[int, dict[str, float]]:
+        """The recorded facts by rung."""
+        attributes = self.storage.get_study_user_attrs(self.study_id)
+        return {
+            rung: attributes[f"facts/{epochs}"]
+            for rung, epochs in enumerate(self.rungs)
+            if f"facts/{epochs}" in attributes
+        }
+
+    def _id(self, trial: Trial) -> int:
+        return self.storage.get_trial_id_from_study_id_trial_number(self.study_id, trial.number)
+
+    def _kept(self, frozen: FrozenTrial) -> Iterator[tuple[int, int, Row]]:
+        """Index, epochs and record of each finished rung, and of the rung before which a trial ended."""
+        for rung, epochs in enumerate(self.rungs):
+            how = frozen.user_attrs.get(f"rung/{epochs}")
+            if how and (epochs in frozen.intermediate_values or frozen.state.is_finished()):
+                yield rung, epochs, how
+
+    def _trial(self, frozen: FrozenTrial) -> Trial:
+        ended, values = frozen.state.is_finished(), frozen.intermediate_values
+        last = [how for _, _, how in self._kept(frozen)][-1:]
+        return Trial(
+            number=frozen.number,
+            params=dict(frozen.params),
+            state=State(frozen.user_attrs["state"]) if ended else State.PAUSED,
+            values=tuple(values[epochs] for epochs in self.rungs if epochs in values),
+            epochs=last[0]["trained"] if last else 0,
+            error=frozen.user_attrs.get("error"),
+            **{key: how[key] for how in last for key in HOW},
+        )

@@ -1,0 +1,56 @@
+"""What every engine is: a loop over the four verbs of a queue."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol
+
+from search.core.job import Job, Report
+from search.core.rungs import Done, Wait
+
+Train = Callable[[Job], Iterator[Report]]
+"""Trains a job, yields a report per epoch, and leaves the checkpoint of the job behind (`train_job.py`).
+A test passes a formula instead of training."""
+
+
+class JobQueue(Protocol):
+    """The four verbs that an engine calls."""
+
+    def next_job(self) -> Job | Wait | Done: ...
+    def report(self, report: Report) -> None: ...
+    def finish(self, job: Job, checkpoint: str) -> None: ...
+    def fail(self, job: Job, error: str) -> None: ...
+
+
+class Engine(ABC):
+    """Executes jobs. A final subclass in a file of its own is an engine; CONTRIBUTING.md has the steps."""
+
+    @property
+    @abstractmethod
+    def workers(self) -> int:
+        """Number of jobs that run at once."""
+
+    @property
+    @abstractmethod
+    def dashboard(self) -> str | None:
+        """Address of the engine's own dashboard; None if it has none."""
+
+    @abstractmethod
+    def run(self, queue: JobQueue) -> None:
+        """Runs jobs until the queue is done.
+
+        An exception in a job is the failure of that job. Raises StorageError when a job does, and any
+        exception of the queue.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Frees the resources of the engine."""
+
+    @abstractmethod
+    def publish(self, name: str, about: str, value: float, tags: Mapping[str, str]) -> None:
+        """Sets a gauge for Prometheus; does nothing in an engine without a metrics port."""
+
+
+def describe(error: BaseException) -> str:
+    """One line: the class of the error and its message, at most 500 characters."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]

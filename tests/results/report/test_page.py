@@ -1,0 +1,150 @@
+"""The pages in a real browser: nothing fails, nothing is asked of any host, every figure is drawn, in both
+themes, on a desk and on a phone."""
+
+import shutil
+
+import pytest
+
+from results.report.compare import columns, write
+from search.after.report import make
+from tests.results.made import make_run
+
+BROWSER = next(
+    filter(
+        None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"))
+    ),
+    None,
+)
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# How many colours each canvas of a figure has: one is an empty one.
+COLOURS = """place => {
+    const canvas = place.querySelector("canvas");
+    if (!canvas) return 0;
+    const image = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return new Set(new Uint32Array(image.data.buffer)).size;
+}"""
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no chromium or google-chrome on PATH")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pages")
+    with pytest.MonkeyPatch.context() as patch:
+        runs = [make_run(folder, patch, 120, "a"), make_run(folder, patch, 30, "b", "seed=1")]
+    return {"report": make(runs[0]), "compare": write(columns(runs), folder / "compare.html")}
+
+
+@pytest.fixture
+def visit(browser, pages):
+    """`visit(name, scheme, width)`: the page in a context of its own, and what goes wrong in it."""
+    contexts = []
+
+    def visit(name, scheme="light", width=1280):
+        context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
+        contexts.append(context)
+        page, wrong = context.new_page(), []
+        page.on("console", lambda message: wrong.append(message.text))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("request", lambda asked: asked.url.startswith(("file:", "data:")) or wrong.append(asked.url))
+        page.goto(pages[name].as_uri())
+        return page, wrong
+
+    yield visit
+    for context in contexts:
+        context.close()
+
+
+@pytest.mark.parametrize(
+    "name, figures, scheme, width",
+    [
+        ("report", 14, "light", 1280),
+        ("report", 14, "dark", 390),
+        ("compare", 2, "dark", 1280),
+        ("compare", 2, "light", 390),
+    ],
+)
+def test_all_figures_are_drawn(visit, name, figures, scheme, width):
+    page, wrong = visit(name, scheme, width)
+    found = page.query_selector_all("[data-figure]")
+    for figure in found:
+        figure.scroll_into_view_if_needed()
+        page.wait_for_function("place => place.querySelector('canvas')", arg=figure)
+    page.wait_for_timeout(100)
+    assert len(found) >= figures
+    drawn = {figure.get_attribute("data-figure"): figure.evaluate(COLOURS) for figure in found}
+    assert all(colours > 10 for colours in drawn.values()), drawn
+    assert wrong == []
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert paper == {"light": "rgb(255, 255, 255)", "dark": "rgb(18, 21, 26)"}[scheme]
+
+
+def test_the_theme_changes_by_a_click(visit):
+    page, wrong = visit("compare")
+    page.wait_for_selector("canvas")
+    before = page.evaluate("document.querySelector('canvas').toDataURL()")
+    page.click("#theme")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 21, 26)"
+    assert page.evaluate("document.querySelector('canvas').toDataURL()") != before
+    assert wrong == []
+
+
+def test_trials_are_sorted_filtered_and_opened(visit):
+    page, wrong = visit("report")
+    numbers = "[...document.querySelectorAll('tr.trial')].map(row => +row.dataset.trial)"
+    values = "[...document.querySelectorAll('tr.trial')].map(row => row.cells[3].textContent)"
+    shown = [float(value) for value in page.evaluate(values)]
+    assert len(shown) == 50 and shown == sorted(shown)  # the best first
+    page.click("#more")
+    assert len(page.evaluate(numbers)) == 120
+
+    page.click("#table th:first-child")
+    assert page.evaluate(numbers) == list(range(120))
+    page.click("#table th:first-child")
+    assert page.evaluate(numbers) == list(range(119, -1, -1))
+
+    page.fill("#filter", "depth<3 l1")
+    depths = "[...document.querySelectorAll('tr.trial')].map(row => row.textContent)"
+    assert 0 < len(page.evaluate(depths)) < 60 and all("l1" in text for text in page.evaluate(depths))
+    page.fill("#filter", "trial=7")
+    assert page.evaluate(numbers) == [7]
+    page.click("tr.trial")
+    command = page.text_content("tr.open code")
+    assert command.startswith("python -m search run") and "trials=1" in command
+    page.fill("#filter", "")
+    page.select_option("#state", "failed")
+    page.click("tr.trial")
+    assert "<b>tried</b> to allocate" in page.text_content("tr.open code.bad")
+    assert wrong == []
+
+
+def test_the_nearest_curve_tells_whose_it_is(visit):
+    page, wrong = visit("report")
+    figure = page.query_selector("[data-figure=curves]")
+    figure.scroll_into_view_if_needed()
+    page.wait_for_selector("[data-figure=curves] canvas")
+    box = figure.bounding_box()
+    for down in range(40, 360, 15):
+        page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + down)
+        if page.is_visible("#tip"):
+            break
+    assert "trial" in page.text_content("#tip") and "val/loss" in page.text_content("#tip")
+    assert wrong == []

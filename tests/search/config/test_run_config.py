@@ -1,0 +1,83 @@
+"""The configuration: budgets, overrides, and one line for each mistake."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from search.config.run_config import resolve
+from spaces.params import Choice
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_budgets_and_overrides():
+    demo, full = resolve([]), resolve(["budget=full", "trials=7", "data.train=1000"])
+    assert (demo.trials, demo.epochs, demo.grace, demo.rungs) == (12, 9, 1, (1, 3, 9))
+    assert (demo.space.options["image_size"], demo.space.options["train"]) == (64, 256)
+    assert (full.trials, full.epochs, full.grace, full.rungs) == (7, 81, 3, (3, 9, 27, 81))
+    assert (full.space.options["image_size"], full.space.options["train"]) == (299, 1000)
+    assert resolve(["budget=full", "epochs=2"]).grace == 2
+
+
+def test_data_parameters_and_settings():
+    config = resolve(
+        [
+            "data=quicknii",
+            "data.root='a folder'",
+            "param.lr=0.001",
+            "param.loss=[mse,l1]",
+            "backbone=resnet18",
+        ]
+    )
+    assert config.space.options["source"] == "quicknii"
+    assert config.space.options["root"] == "a folder"
+    assert config.space.params["lr"] == Choice((0.001,))
+    assert config.space.params["loss"] == Choice(("mse", "l1"))
+    assert config.space.settings["backbone"] == "resnet18"
+
+
+BAD = [
+    ("space=slice_rge", "did you mean 'slice_reg'"),
+    ("trails=3", "there is no key 'trails' in space slice_reg; did you mean 'trials'"),
+    ("param.lrr=3", "did you mean"),
+    ("lr=3", "did you mean 'param.lr'"),
+    ("data.rot=3", "did you mean 'data.root'"),
+    ("lanes=0", "lanes is 0, but must be a whole number >= 1"),
+    ("trials=0", "trials is 0, but must be a whole number >= 1 (search/config/config.yaml or trials=...)"),
+    ("trials=2.5", "trials is 2.5"),
+    ("trials=many", "trials is 'many'"),
+    ("eta=1", "eta is 1, but must be a whole number >= 2"),
+    ("grace=10", "grace is 10, but must be from 1 to epochs=9"),
+    ("seed=-1", "seed is -1"),
+    ("engine=rya", "engine is 'rya'; did you mean 'ray'"),
+    ("budget=huge", "budget is 'huge'"),
+    ("sampler=grid", "sampler is 'grid'"),
+    ("cpus_per_job=0", "cpus_per_job is 0, but must be a number > 0"),
+    ("gpus_per_job=-1", "gpus_per_job is -1"),
+    ("name=a/b", "name is 'a/b', but must be letters"),
+    ("data.train=many", "data.train is 'many', but must be a whole number"),
+    ("pretrained=perhaps", "pretrained is 'perhaps', but must be true or false"),
+    ("param.lr.high=0.00001", "low must be less than high"),
+    ("+trials=3", "write key=value"),
+    ("trials=1,2", "a list of choices is key=[a,b]"),
+    ("trials", "is no override"),
+]
+
+
+@pytest.mark.parametrize(("override", "message"), BAD)
+def test_mistakes(override, message):
+    with pytest.raises(ValueError) as caught:
+        resolve([override])
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_first_search_is_prepared_without_pytorch():
+    """It would be half a gigabyte more, and seconds, in a process that trains nothing."""
+    program = (
+        "import sys; from search.config.run_config import resolve; from search.runs.run import prepared; "
+        "prepared(resolve(['space=slice_reg'])); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0

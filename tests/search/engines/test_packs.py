@@ -1,0 +1,58 @@
+"""Whole searches in packs, on both engines: each trial has the value that it has alone."""
+
+import dataclasses
+import math
+
+import pytest
+
+from search.config.run_config import resolve
+from search.core.queue import Plan, Queue
+from search.core.study import Study
+from search.engines.local import LocalEngine
+from search.engines.train_job import TrainJob
+from search.runs.run import prepared, setup
+from spaces.read import names, read
+from tests.contracts import small
+from trainables.training.train import Lane, Setup, train
+
+
+@pytest.fixture(scope="module", params=["local", "ray"])
+def engine(request):
+    """An engine, as a function of what it runs; one cluster for all searches."""
+    if request.param == "local":
+        yield LocalEngine
+        return
+    import ray
+
+    from search.engines.ray_tune import RayEngine
+
+    ray.init(num_cpus=1, include_dashboard=False, object_store_memory=100 * 2**20, log_to_driver=False)
+    yield lambda train_job: RayEngine(train_job, name="packs", cpus_per_job=1, gpus_per_job="auto")
+    ray.shutdown()
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_trial_of_a_pack_is_the_trial_alone(engine, name, tmp_path):
+    sizes = ["backbone=resnet10t"] if name == "slice_reg" else []
+    known = read(name).params
+    fixed = {"dropout": 0.0, "batch_size": 16, "backbone": "resnet10t"}
+    sizes += [f"param.{key}={value}" for key, value in fixed.items() if key in known]
+    config = resolve([f"space={name}", "trials=4", "epochs=1", *sizes])
+    config, _ = prepared(dataclasses.replace(config, space=small(config.space)))
+    space, plan = config.space, Plan(4, (1,), 3, seed=0, sampler="random", lanes=4)
+    queue = Queue(space, plan, Study(tmp_path / "study.log", space, (1,)))
+    engine(TrainJob(str(tmp_path), setup(config))).run(queue)
+    assert len({trial.checkpoint for trial in queue.trials.values()}) == 1  # they were one job
+    packed = {number: trial.values[0] for number, trial in queue.trials.items()}
+    alone = {}
+    for number, trial in queue.trials.items():
+        lane = Lane(number, trial.params, seed=queue.seed(number))
+        (epoch,) = train(Setup(**setup(config)), [lane], 0, 1, str(tmp_path / f"{number}.safetensors"))
+        alone[number] = epoch.metrics[number][space.objective.metric]
+    for number, value in alone.items():
+        # bf16, where a learner asks for it, has three digits
+        assert math.isclose(packed[number], value, rel_tol=1e-2 if name.startswith("slice") else 1e-4), number
+    best = min(alone, key=lambda number: space.objective.sign * alone[number])
+    assert packed[best] == pytest.approx(
+        space.objective.sign * min(space.objective.sign * v for v in packed.values()), rel=1e-2
+    )

@@ -1,0 +1,244 @@
+"""Volumes from files: NIfTI, NRRD, stacks of TIFF and NumPy arrays; and BrainGlobe's atlases by name.
+
+Planes count in voxels from the volume's left, posterior, inferior corner (x to the right, y to the front, z
+up), as QuickNII's do. `orientation` says in three letters, as BrainGlobe does, where each axis of the file's
+array begins: `asr` begins in front, above and at the right, as the Allen atlas does.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from trainables.slices.planes.families import family_around
+from trainables.slices.volumes.cutting import Volume
+
+Array = np.ndarray[Any, Any]
+Sizes = tuple[float, float, float]
+INK = (0.0, 0.3), (0.4, 0.9)  # of tissue, of what the volume shows
+SYMMETRIC = 0.98  # a volume that correlates so with its mirror image has a midline in its middle
+RANGE_UM = (1.0, 2000.0)  # of a voxel that can be meant
+MM, UM = 1000.0, 1.0
+UNITS = {"mm": MM, "millimeter": MM, "millimeters": MM, "um": UM, "µm": UM, "micron": UM, "microns": UM}
+UNITS |= {"micrometer": UM, "micrometers": UM}
+
+
+def read(
+    path: Path,
+    image_size: int,
+    family: str | None = None,
+    orientation: str | None = None,
+    voxel_um: float | Sequence[float] | None = None,
+) -> Volume:
+    """The volume in a file, for images of `image_size` pixels.
+
+    `voxel_um`, one number or three in the order of the file's axes, goes before what the file says. NIfTI
+    says how it is oriented; for the other formats `orientation` is needed, for NRRD too, because the headers
+    of the Allen atlases name another one than their arrays have. Raises ValueError with one line.
+    """
+    reader = next((READERS[ending] for ending in READERS if path.name.lower().endswith(ending)), None)
+    if reader is None:
+        raise ValueError(f"data.root={path} is no volume that can be read; known are {', '.join(READERS)}")
+    if not path.is_file():
+        raise ValueError(f"data.root={path} is no file; set data.root=FILE to your volume")
+    try:
+        values, sizes, own = reader(path)
+    except ImportError as error:
+        raise _without(error) from error
+    except Exception as error:  # the readers' own errors have no common class
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{path} can't be read as a volume ({reason}); export it again") from error
+    orientation = orientation or own
+    if orientation is None:
+        raise ValueError(
+            f"{path} does not say how it is oriented; "
+            "set data.orientation= to where its axes begin, such as asr"
+        )
+    sizes = _sizes(path, sizes, voxel_um)
+    return make(str(path), values, orientation, sizes, image_size, family)
+
+
+def atlas(name: str, image_size: int, family: str | None = None) -> Volume:
+    """The reference image of a BrainGlobe atlas, downloaded by brainglobe-atlasapi if it is not there yet.
+
+    Raises ValueError if that package is not installed, and if the atlas can't be had.
+    """
+    try:
+        from brainglobe_atlasapi import BrainGlobeAtlas
+    except ImportError as error:
+        raise ValueError(
+            "data=atlas needs brainglobe-atlasapi; install it with pip install 'ladder-search[atlases]'"
+        ) from error
+    try:
+        found = BrainGlobeAtlas(name, check_latest=False)
+        values, sizes = np.asarray(found.reference), [float(size) for size in found.resolution]
+    except Exception as error:  # whatever the network or the server does
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(
+            f"the atlas data.name={name} can't be had ({reason}); "
+            "download it once while online, or give a file with data=volume data.root=FILE"
+        ) from error
+    voxels = (sizes[0], sizes[1], sizes[2])
+    return make(f"atlas {name}", values, found.orientation, voxels, image_size, family)
+
+
+def make(
+    what: str, values: Array, orientation: str, sizes: Sizes, image_size: int, family: str | None = None
+) -> Volume:
+    """A volume from an array whose axes begin at `orientation` and have voxels of `sizes` in µm.
+
+    `what` names it in the one line of a ValueError.
+    """
+    if values.ndim != 3 or min(values.shape) < 2:
+        raise ValueError(f"{what} has the shape {values.shape}, but a volume has three axes; export it so")
+    if values.dtype.kind not in "biuf":
+        raise ValueError(f"{what} has values of {values.dtype}, but must have grey ones; export it so")
+    upright, order = turned(what, values, orientation)
+    sizes = (sizes[order[0]], sizes[order[1]], sizes[order[2]])
+    voxel_um = min(sizes)
+    lengths = [count * size / voxel_um for count, size in zip(upright.shape, sizes, strict=True)]
+    shape = (lengths[0], lengths[1], lengths[2])
+    layers = _layers(what, _coarse(upright, sizes, shape, voxel_um, image_size))
+    mirrored = float(torch.corrcoef(torch.stack([layers[1].flatten(), layers[1].flip(-1).flatten()]))[0, 1])
+    midline = shape[0] / 2 if mirrored >= SYMMETRIC else None
+    planes = family_around(layers[0], shape, family or "coronal", half=midline is not None)
+    return Volume(layers, shape, voxel_um, midline, INK, planes)
+
+
+def turned(what: str, values: Array, orientation: str) -> tuple[Array, tuple[int, int, int]]:
+    """The array over x, y, z, and which of its axes each was. Raises ValueError."""
+    letters = str(orientation).lower()
+    if len(letters) != 3 or {frozenset(pair) & set(letters) for pair in ("ap", "si", "lr")} != {
+        frozenset(letter) for letter in letters
+    }:
+        raise ValueError(
+            f"data.orientation={orientation} of {what} must be three letters, one each of a or p, s or i, "
+            "l or r: where the array's axes begin, such as asr"
+        )
+    try:
+        from brainglobe_space import AnatomicalSpace
+    except ImportError as error:
+        raise _without(error) from error
+    order = AnatomicalSpace(letters).map_to("lpi")[0]
+    return AnatomicalSpace(letters).map_stack_to("lpi", values), (order[0], order[1], order[2])
+
+
+def _without(error: ImportError) -> ValueError:
+    return ValueError(
+        f"volumes need the package {error.name}; install it with pip install 'ladder-search[volumes]'"
+    )
+
+
+def _sizes(path: Path, own: Sizes | None, given: float | Sequence[float] | None) -> Sizes:
+    """Three sizes in µm: the given ones, else the file's."""
+    if given is not None:
+        numbers = [float(size) for size in (given if isinstance(given, Sequence) else [given] * 3)]
+    elif own is not None:
+        numbers = list(own)
+    else:
+        raise ValueError(f"{path} does not say how large its voxels are; set data.voxel_um= in µm")
+    if len(numbers) != 3 or not all(RANGE_UM[0] <= size <= RANGE_UM[1] for size in numbers):
+        raise ValueError(
+            f"{path} has voxels of {', '.join(f'{size:g}' for size in numbers)} µm, but must have three "
+            f"sizes from {RANGE_UM[0]:g} to {RANGE_UM[1]:g}; set data.voxel_um="
+        )
+    return numbers[0], numbers[1], numbers[2]
+
+
+def _coarse(values: Array, sizes: Sizes, shape: Sizes, voxel_um: float, image_size: int) -> Tensor:
+    """Over (y, z, x), averaged to voxels not much finer than a pixel: less aliasing, and less memory."""
+    pixel = max(shape) * voxel_um / image_size
+    counts = [
+        max(2, round(count / max(1.0, pixel / (1.3 * size))))
+        for count, size in zip(values.shape, sizes, strict=True)
+    ]
+    # Slab by slab along y: a volume in float32 may be far larger than what is made of it.
+    bounds = [place * values.shape[1] / counts[1] for place in range(counts[1] + 1)]
+    slabs = []
+    for low, high in itertools.pairwise(bounds):
+        slab = np.asarray(values[:, int(low) : math.ceil(high)], dtype=np.float32).mean(axis=1)
+        slabs.append(F.adaptive_avg_pool2d(torch.from_numpy(slab)[None], (counts[0], counts[2]))[0])
+    return torch.stack(slabs).transpose(1, 2).contiguous()
+
+
+def _layers(what: str, values: Tensor) -> Tensor:
+    """Tissue and stain (2, Y, Z, X) from grey values, on whatever ground."""
+    if not bool(values.isfinite().all()):
+        raise ValueError(f"{what} has values that are NaN or infinite; replace them by the background")
+    faces = [values.select(dim, place).flatten() for dim in range(3) for place in (0, -1)]
+    ground = torch.cat(faces).median()
+    ink = (values - ground).abs()
+    strong = (
+        float(np.quantile(ink[ink > 0][:: max(1, ink.numel() // 10**6)].numpy(), 0.99)) if ink.any() else 0.0
+    )
+    if not strong > 0:
+        raise ValueError(f"{what} is the same everywhere; give the volume that shows the tissue")
+    ink = (ink / strong).clamp(0, 1)
+    near = F.avg_pool3d(ink[None], 3, stride=1, padding=1)[0]
+    tissue = ((near - 0.06) / 0.06).clamp(0, 1)
+    return torch.stack([tissue, tissue * ink])
+
+
+def _nifti(path: Path) -> tuple[Array, Sizes | None, str | None]:
+    import nibabel
+
+    image: Any = nibabel.load(path)
+    affine = np.asarray(image.affine, dtype=float)
+    values = np.asarray(image.dataobj)
+    values = values[..., 0] if values.ndim == 4 and values.shape[3] == 1 else values
+    axes = affine[:3, :3]
+    sizes = np.linalg.norm(axes, axis=0)
+    known = image.header["sform_code"] > 0 or image.header["qform_code"] > 0
+    if not known or not np.isfinite(affine).all() or abs(np.linalg.det(axes)) <= 1e-6 * np.prod(sizes):
+        return values, None, None  # an affine of zeros, or none at all: the user has to say
+    if np.abs(axes / sizes).max(axis=0).min() < 0.9:
+        raise ValueError("its affine turns the axes by over 25°; resample it to the axes of the brain")
+    unit = image.header.get_xyzt_units()[0]
+    # nibabel names where axes lead to, BrainGlobe where they begin.
+    ends = "".join(nibabel.orientations.aff2axcodes(affine)).lower()
+    own = ends.translate(str.maketrans("rlapsi", "lrpais"))
+    return values, _scaled(sizes, unit), own
+
+
+def _nrrd(path: Path) -> tuple[Array, Sizes | None, str | None]:
+    import nrrd
+
+    values, header = nrrd.read(str(path))
+    directions = header.get("space directions")
+    sizes = np.linalg.norm(directions, axis=1) if directions is not None else header.get("spacings")
+    if sizes is None or np.shape(sizes) != (3,) or not np.isfinite(sizes).all() or min(sizes) <= 0:
+        return values, None, None
+    units = header.get("space units") or header.get("units") or [""]
+    return values, _scaled(np.asarray(sizes), str(units[0])), None
+
+
+def _scaled(sizes: Array, unit: str) -> Sizes:
+    """In µm. Where no unit stands, numbers below 2 are mm: no one has voxels of one micron, or of 2 mm."""
+    factor = UNITS.get(unit.strip().lower()) or (MM if min(sizes) < 2 else UM)
+    first, second, third = (round(float(size) * factor, 4) for size in sizes)  # they were float32
+    return first, second, third
+
+
+def _tiff(path: Path) -> tuple[Array, Sizes | None, str | None]:
+    return tifffile.imread(path), None, None
+
+
+def _npy(path: Path) -> tuple[Array, Sizes | None, str | None]:
+    return np.load(path, mmap_mode="r", allow_pickle=False), None, None
+
+
+READERS: dict[str, Callable[[Path], tuple[Array, Sizes | None, str | None]]] = {
+    ".nii": _nifti,
+    ".nii.gz": _nifti,
+    ".nrrd": _nrrd,
+    ".tif": _tiff,
+    ".tiff": _tiff,
+    ".npy": _npy,
+}
