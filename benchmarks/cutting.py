@@ -1,36 +1,38 @@
-"""How fast sections are cut, and how much of a training epoch that takes.
+"""Speed of cutting sections, and its share of a training epoch.
 
-    python -m benchmarks.cutting [--size 128] [--root FOLDER]
+    python -m benchmarks.cutting [--size 128] [--root FOLDER] [--seconds 3] [--train 128]
 
-Prints sections per second of one core's time (cutting runs in one thread; each worker of a search has its
-own), in batches of 16 as training asks for them, of the phantom, of the phantom read as a volume's file would
-be, and of a series (`--root`, a folder of images and anchorings, if given); plain, and worn
-(damage 0.3, hemi and turned 0.2). Then the share of an epoch of Xception that goes into fresh cuts and their
-augmentation.
-To reach: 1,000 sections/s at 128 px on two cores, so 500 on each, and 10 % of an epoch.
+Prints sections per second of one core's time, in batches of 16 as in training: of the phantom, of the phantom
+read as a volume file, and of a series (`--root`: a folder of images and anchorings). Cutting runs in one
+thread; each worker of a search has its own. Each source is measured without and with artifacts (damage 0.3,
+hemi and turned 0.2), for `--seconds` each. Then prints the share of an epoch of Xception (`--train` sections)
+that is spent on cutting and augmentation.
+
+Targets: 1,000 sections/s at 128 px on two cores, so 500 on each; at most 10 % of an epoch.
 """
 
 import argparse
 import time
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from trainables import import_path
-from trainables.slices.options import Wanted
+from trainables.slices.options import SourceOptions
 from trainables.slices.sections.data import SliceData
-from trainables.slices.sections.sources import Cuts, Source, make_sources
+from trainables.slices.sections.sources import Source, VolumeSource, make_sources
 from trainables.slices.volumes import files, phantom
 from trainables.training.batches import seeded
 from trainables.training.memory import keep_memory
 
 BATCH = 16
-WEAR = {"damage": 0.3, "hemi": 0.2, "turned": 0.2}
+ARTIFACTS = {"damage": 0.3, "hemi": 0.2, "turned": 0.2}
 
 
-def rate(source: Source, seconds: float = 3.0) -> float:
-    """Sections per second of this thread's time, which other programs do not count in."""
+def rate(source: Source, seconds: float) -> float:
+    """Sections per second of this thread's CPU time, which excludes the time of other programs."""
     source.draw(BATCH, seeded(0))
     began, count = time.thread_time(), 0
     while (spent := time.thread_time() - began) < seconds:
@@ -39,27 +41,22 @@ def rate(source: Source, seconds: float = 3.0) -> float:
     return count / spent
 
 
-def as_file(image_size: int, **wear: float) -> Source:
-    """The phantom as grey values in a frame of its own, such as a file would bring."""
+def phantom_as_file(image_size: int, **artifacts: float) -> Source:
+    """The phantom as grey values in another orientation and voxel size, as a file would hold it."""
     brain = phantom.volume(299)
-    grey = cut_grey(brain.tensor)
-    made = files.make("the phantom", grey, "psl", (100.0, 50.0, 50.0), image_size)
-    return Cuts([made], Wanted(source="volume", **wear), image_size, 0, {}, "")
+    stain = torch.tensordot(torch.tensor([0.2, 0.4, 0.05]), brain.tensor, dims=1)
+    volume = files.from_array("the phantom", (1 - stain).numpy(), "psl", (100.0, 50.0, 50.0), image_size)
+    return VolumeSource([volume], SourceOptions(source="volume", **artifacts), image_size, 0, {}, "")
 
 
-def cut_grey(layers: torch.Tensor) -> Any:
-    ink = torch.tensordot(torch.tensor([0.2, 0.4, 0.05]), layers, dims=1)
-    return (1 - ink).numpy()
-
-
-def epoch(options: dict[str, Any]) -> tuple[float, float]:
-    """Seconds of cutting and of training in one pass over the same batches."""
+def epoch_seconds(options: dict[str, Any]) -> tuple[float, float]:
+    """Seconds of cutting and of training in one epoch, after an epoch of warm-up."""
     data = SliceData(**options, batch_size=BATCH, augment=0.3)
     learner = import_path.build(import_path.load("trainables.slices.xception:SliceRegressor"), data.facts())
     learner.to(memory_format=torch.channels_last)
     optimizer = learner.configure_optimizers()
     cutting = training = 0.0
-    for _ in range(2):  # the first pass warms up
+    for _ in range(2):
         cutting = training = 0.0
         before = time.perf_counter()
         for batch in data.train_dataloader():
@@ -75,31 +72,33 @@ def epoch(options: dict[str, Any]) -> tuple[float, float]:
     return cutting, training
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", type=int, default=128)
-    parser.add_argument("--root")
-    given = parser.parse_args()
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--size", type=int, default=128, help="pixels a side")
+    parser.add_argument("--root", help="a folder of registered sections, for the source series")
+    parser.add_argument("--seconds", type=float, default=3.0, help="length of each measurement of speed")
+    parser.add_argument("--train", type=int, default=128, help="sections of an epoch")
+    args = parser.parse_args(arguments)
     keep_memory()
     warnings.simplefilter("ignore")
-    size = {"image_size": given.size, "train": 128, "val": 16}
-    print(f"{given.size} px, batches of {BATCH}; sections per second of one core: plain, worn")
+    shared = {"image_size": args.size, "train": args.train, "val": 16, "fresh": True}
+    print(f"{args.size} px, batches of {BATCH}; sections per second of one core: plain, with artifacts")
     for name in ("phantom", "volume", "series"):
-        if name == "series" and not given.root:
+        if name == "series" and not args.root:
             continue
         rates = []
-        for wear in ({}, WEAR):
+        for artifacts in ({}, ARTIFACTS):
             if name == "volume":
-                source = as_file(given.size, **wear)
+                source = phantom_as_file(args.size, **artifacts)
             else:
-                options = {"source": name, "root": given.root, "fresh": True, **size, **wear}
-                source = make_sources(options, 0)[0]
-            rates.append(rate(source))
+                source = make_sources({"source": name, "root": args.root, **shared, **artifacts}, 0)[0]
+            rates.append(rate(source, args.seconds))
         print(f"{name:8}" + "".join(f"{value:8,.0f}" for value in rates))
-    for wear in ({}, WEAR):
-        cutting, training = epoch({"source": "phantom", "fresh": True, **size, **wear})
+    for artifacts in ({}, ARTIFACTS):
+        cutting, training = epoch_seconds({"source": "phantom", **shared, **artifacts})
+        kind = "with artifacts" if artifacts else "plain"
         share = cutting / (cutting + training)
-        print(f"an epoch of {size['train']} {'worn' if wear else 'plain'} sections: {share:.1%} is cutting")
+        print(f"an epoch of {args.train} sections, {kind}: {share:.1%} is cutting")
 
 
 if __name__ == "__main__":

@@ -1,60 +1,71 @@
-"""Do small images rank configurations as large ones do? And what do they save?
+"""Do small images rank configurations as large ones do, and how much time do they save?
 
-    python -m benchmarks.fidelity [--trials 12] [--epochs 3] [--seed 0]
+    python -m benchmarks.fidelity [--trials 12] [--epochs 3] [--seed 0] [OVERRIDES]
 
-Random configurations of slice_reg train on the phantom for so many epochs at 64 px and at the sizes of lower
-rungs; printed are the seconds and Spearman's rank correlation of the objectives with those at 64 px. The last
-row is 64 px again with other initial weights: what chance leaves. Overrides follow: `backbone=resnet10t`.
+Trains random configurations of slice_reg on the phantom, at the image size of each rung, the last rung first.
+Prints the seconds, and Spearman's rank correlation of the objectives with those at the size of the last rung.
+The last line repeats that size with other initial weights: the correlation that chance leaves. Overrides are
+those of a search, such as `backbone=resnet10t`.
 """
 
 import argparse
 import random
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from scipy.stats import spearmanr
 
-from search.config.fidelity import smaller
+from search.config.fidelity import rung_options
 from search.config.run_config import resolve
-from search.runs.run import setup
-from trainables.training.train import Lane, Setup, train
+from search.engines.train_job import training_setup
+from spaces.lane import Lane
+from trainables.training.train import Setup, train
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--trials", type=int, default=12)
-    parser.add_argument("--epochs", type=int, default=3)
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--trials", type=int, default=12, help="number of configurations")
+    parser.add_argument("--epochs", type=int, default=3, help="of each training")
     parser.add_argument("--seed", type=int, default=0, help="of the configurations")
     parser.add_argument("overrides", nargs="*", help="of the search, as KEY=VALUE")
-    arguments = parser.parse_intermixed_args()
+    arguments = parser.parse_intermixed_args(argv)
     torch.set_num_threads(1)
     config = resolve(["space=slice_reg", *arguments.overrides])
+    setup = training_setup(config)
     rng = random.Random(arguments.seed)
     params = [config.space.default(), *(config.space.sample(rng) for _ in range(arguments.trials - 1))]
+    rungs = rung_options(("epochs", "image_size"), config.rungs, config.space.options)
+    full_size, *smaller_sizes = [options["image_size"] for options in reversed(rungs)]
     full: list[float] = []
     print(f"{arguments.trials} configurations, epoch {arguments.epochs} of {config.epochs}")
-    for below, first in ((0, 0), (1, 0), (2, 0), (0, arguments.trials)):
-        size = smaller(64, below)
-        base = setup(config)
-        plan = Setup(**{**base, "options": {**base["options"], "image_size": size}})
-        began = time.perf_counter()
-        values = [value(plan, first + index, one, arguments.epochs) for index, one in enumerate(params)]
+    passes = [*((size, 0) for size in (full_size, *smaller_sizes)), (full_size, arguments.trials)]
+    for size, first_seed in passes:
+        sized = Setup(**{**setup, "options": {**setup["options"], "image_size": size}})
+        start = time.perf_counter()
+        values = [
+            objective(sized, values_of, seed=first_seed + index, epochs=arguments.epochs)
+            for index, values_of in enumerate(params)
+        ]
         full = full or values
         print(
-            f"{size} px: {time.perf_counter() - began:.0f} s, best {min(values):.0f} um, "
-            f"rank correlation with 64 px {spearmanr(values, full).statistic:.2f}",
+            f"{size} px: {time.perf_counter() - start:.0f} s, best {min(values):.0f} um, "
+            f"rank correlation with {full_size} px {spearmanr(values, full).statistic:.2f}",
             flush=True,
         )
 
 
-def value(plan: Setup, number: int, params: dict[str, object], epochs: int) -> float:
-    """The objective after so many epochs."""
+def objective(setup: Setup, params: Mapping[str, Any], *, seed: int, epochs: int) -> float:
+    """The objective of a configuration after `epochs` epochs; `seed` is that of the initial weights."""
     with tempfile.TemporaryDirectory() as folder:
-        lane = Lane(number, params, seed=number)
-        *_, last = train(plan, [lane], 0, epochs, str(Path(folder) / "c.safetensors"))
-    return last.metrics[number][plan.objective]
+        lane = Lane(0, params, seed)
+        *_, last = train(setup, [lane], 0, epochs, str(Path(folder) / "checkpoint.safetensors"))
+    return last.metrics[0][setup.objective]
 
 
 if __name__ == "__main__":

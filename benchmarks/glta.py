@@ -1,22 +1,23 @@
-"""How well sections of a real brain are placed by models that saw every other section of it.
+"""Accuracy on sections of a real brain, for models that trained on every other section of it.
 
-    python -m benchmarks.glta FOLDER [--trials 10] [--epochs 36] [--train 512] [--image-size 64]
+    python -m benchmarks.glta FOLDER [--trials 10] [--epochs 36] [--train 512] [--image-size 64] [KEY=VALUE]
 
 FOLDER holds the GLTa series (28 coronal sections of a mouse and `glta.json`, from DeepSlice's examples). A
-search trains on cuts of the phantom, on the sections at even positions of the list and on cuts of the volume
-made from these, and ranks its trials by other cuts of the two volumes. The sections at odd positions are then
-placed by: the mean of the training planes; the even section that each is most like; the most alike of the
-cuts; the search's best model; and the median of its five best; and by most of these refined, that is moved
-until the cut of the even sections' volume looks like the section. Each by itself, with propagation over the
-series, and with propagation that is told the sections' thickness, which a laboratory knows.
+search trains on cuts of the phantom, on the sections at even positions of the list, and on cuts of the volume
+made from these. It ranks its trials by other cuts of the two volumes. The sections at odd positions are then
+predicted by: the mean of the training planes; the most similar even section; the most similar cut; the best
+model of the search; the median of its five best models; and by most of these with refinement (the plane is
+moved until the cut of the even sections' volume looks like the section). Each prediction is made without
+propagation, with propagation over the series, and with propagation given the section thickness, which a
+laboratory knows.
 
-Two more rows know the answer, and tell how good the others can be: the planes that lie between those of the
-even neighbours, and the true planes refined.
+Two more rows use the reference planes and tell how good the others can be: planes interpolated between those
+of the even neighbours, and the reference planes refined.
 
-The backbone is a small one, resnet10t, so that the search takes 10 to 15 minutes on two cores that have
-nothing else to do; `backbone=legacy_xception` after the folder takes another.
+The backbone is a small one, resnet10t, so that the search takes 10 to 15 minutes on two idle cores. Overrides
+are those of a search, such as `backbone=legacy_xception`.
 
-One brain, whose neighbouring sections were trained on, proves little: it shows that the whole way from real
+One brain, whose neighbouring sections were in training, proves little: it shows that the whole way from real
 sections to planes works, not what a new brain, stain or laboratory would get.
 """
 
@@ -25,172 +26,203 @@ import functools
 import os
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from results.store import open_run
-from search.after.models import loaded, ranked
+from search.after.models import load, ranked_models
 from search.config.run_config import resolve
 from search.runs.run import start
-from trainables.slices.options import Wanted
+from trainables.slices.options import SourceOptions
 from trainables.slices.planes import quicknii
 from trainables.slices.planes.geometry import alignment_distance
-from trainables.slices.predict.predictor import planes_of
+from trainables.slices.predict.predictor import predict_planes
 from trainables.slices.predict.propagate import propagate
-from trainables.slices.predict.refine import refined
-from trainables.slices.sections.anchored import anchored
+from trainables.slices.predict.refine import refine_planes
+from trainables.slices.sections import anchored
 from trainables.slices.sections.data import SliceData
 from trainables.slices.sections.nearest import nearest_section
-from trainables.slices.sections.sources import COUNTS, Cuts, Real, Source
+from trainables.slices.sections.sources import DEFAULT_COUNTS, AnchoredSource, Source, VolumeSource
 from trainables.slices.volumes import phantom
 from trainables.slices.volumes.series import series_volume
 
 WEIGHTS = {"phantom": 1.0, "series": 4.0, "quicknii": 3.0}
-ANGLE = 2.0  # degrees by which cuts are tilted
-MEMBERS = 5
+ANGLE = 2.0  # standard deviation of the tilt of cuts, in degrees
+MEMBERS = 5  # of the ensemble
 THICKNESS_UM = 50.0  # of the series, from one section number to the next
-WANTED = 0.5  # of the nearest section's median distance
-
-
-class Shown(Real):
-    """Real sections that only train: what judges is cuts."""
-
-    real = False
+TARGET_RATIO = 0.5  # of the nearest section's median distance
+EVEN, ODD = slice(0, None, 2), slice(1, None, 2)
 
 
 class EvenSections(SliceData):
-    """Cuts of the phantom and of the volume of every other section under `root`, and these sections too.
+    """Cuts of the phantom, cuts of the volume of every other section under `root`, and these sections.
 
-    Other cuts of the two volumes validate. `data=series` would keep one of the fourteen sections for that,
-    too few to rank by.
+    Other cuts of the two volumes validate. `data=series` would hold out one of the fourteen sections for
+    that, too few to rank by.
     """
 
     def __init__(self, root: str, image_size: int, seed: int, **options: Any) -> None:
         super().__init__(image_size=image_size, seed=seed, **options)
-        self.sources = _sources(root, image_size, seed, self.count)
+        self.sources = even_sources(root, image_size, seed, self.count)
 
 
 @functools.cache
-def _sources(root: str, image_size: int, seed: int, train: int) -> tuple[Source, ...]:
-    images, planes, _, found = load(root, max(128, image_size))
-    even = slice(0, None, 2)
-    atlas = quicknii.atlas(found.target)
+def even_sources(root: str, image_size: int, seed: int, train: int) -> tuple[Source, ...]:
+    """The sources of EvenSections, made once per process."""
+    series = load_series(root, max(128, image_size))
+    atlas = quicknii.atlas(series.target)
     assert atlas is not None, "GLTa's atlas is known"
-    brain = series_volume(images[even], planes[even], atlas.shape, atlas.voxel_um, atlas.midline, image_size)
-    counts = {**COUNTS, "train": train, "val": 64}
+    brain = series_volume(
+        series.images[EVEN], series.planes[EVEN], atlas.shape, atlas.voxel_um, atlas.midline, image_size
+    )
+    counts = {**DEFAULT_COUNTS, "train": train, "val": 64}
     volumes = {"phantom": phantom.volume(image_size), "series": brain}
-    wanted = {
-        name: Wanted(name, angle=ANGLE, fresh=name in volumes, weight=WEIGHTS[name]) for name in WEIGHTS
+    options = {
+        name: SourceOptions(source=name, root=root, angle=ANGLE, fresh=name in volumes, weight=weight)
+        for name, weight in WEIGHTS.items()
     }
     cuts = [
-        Cuts([volume], wanted[name], image_size, seed, counts, found.target)
+        VolumeSource([volume], options[name], image_size, seed, counts, series.target)
         for name, volume in volumes.items()
     ]
     none = torch.arange(0)
-    rows = {"train": torch.arange(len(planes))[even], "val": none, "test": none}
-    return (*cuts, Shown(anchored.load(root, image_size), wanted["quicknii"], rows))
+    rows = {"train": torch.arange(len(series.planes))[EVEN], "val": none, "test": none}
+    sections = AnchoredSource(anchored.load(root, image_size), options["quicknii"], rows)
+    sections.real = False  # or they alone would validate
+    return (*cuts, sections)
 
 
-def load(root: str, image_size: int) -> tuple[Tensor, Tensor, np.ndarray, anchored.Sections]:
-    """Images (N, S, S) in [0, 1], planes (N, 9) and section numbers (N,), in the order of the list."""
-    found = anchored.load(root, image_size)
+class Series(NamedTuple):
+    """The sections of GLTa in the order of the list."""
+
+    images: Tensor  # (N, S, S) in [0, 1]
+    planes: Tensor  # (N, 9), in voxels
+    numbers: np.ndarray  # (N,)
+    voxel_um: float
+    target: str
+
+
+def load_series(root: str, image_size: int) -> Series:
+    """The series with images of `image_size` pixels."""
+    sections = anchored.load(root, image_size)
     numbers = {section.filename: section.nr for section in quicknii.read(Path(root) / "glta.json").sections}
-    images = torch.from_numpy(np.array(found.images)).float() / 255
-    return images, torch.from_numpy(found.planes).float(), np.array([numbers[n] for n in found.names]), found
+    return Series(
+        images=torch.from_numpy(np.array(sections.images)).float() / 255,
+        planes=torch.from_numpy(sections.planes).float(),
+        numbers=np.array([numbers[name] for name in sections.names]),
+        voxel_um=sections.voxel_um,
+        target=sections.target,
+    )
 
 
 def search(
-    root: str, storage: str, trials: int, epochs: int, train: int, image_size: int, more: list[str]
+    root: str, storage: str, trials: int, epochs: int, train: int, image_size: int, overrides: list[str]
 ) -> Path:
     """A search of the space slice_reg on EvenSections; returns the run's folder."""
-    size = [f"trials={trials}", f"epochs={epochs}", f"grace={max(1, epochs // 2)}", "eta=2"]
-    data = [f"data.train={train}", f"data.image_size={image_size}"]
-    params = ["param.lr.low=2e-4", "param.lr.high=2e-3", "param.schedule=cosine", "param.loss=distance"]
     config = resolve(
         [
             "space=slice_reg",
             f"storage={storage}",
             "name=glta",
             "backbone=resnet10t",
-            *size,
-            *data,
-            *params,
-            *more,
+            f"trials={trials}",
+            f"epochs={epochs}",
+            f"grace={max(1, epochs // 2)}",
+            "eta=2",
+            f"data.train={train}",
+            f"data.image_size={image_size}",
+            "param.lr.low=2e-4",
+            "param.lr.high=2e-3",
+            "param.schedule=cosine",
+            "param.loss=distance",
+            *overrides,
         ]
     )
     options = {"root": root, "image_size": image_size, "train": train}
-    space = replace(config.space, data=f"{__spec__.name}:EvenSections", prepare=None, options=options)
+    space = replace(config.space, data="benchmarks.glta:EvenSections", prepare=None, options=options)
     return start(replace(config, space=space)).folder
 
 
-def table(root: str, run: Path, image_size: int) -> None:
-    images, planes, numbers, found = load(root, image_size)
-    even, odd = slice(0, None, 2), slice(1, None, 2)
-    models = [loaded(model) for model in ranked(open_run(run))[:MEMBERS]]
+def predictions(series: Series, run: Path) -> dict[str, Tensor]:
+    """Planes (M, 9) of the odd sections by method; see the module's head."""
+    models = [load(model) for model in ranked_models(open_run(run))[:MEMBERS]]
     data: Any = models[0][1]
-    cuts = data.sources[1].kept("train")
-    seen, asked = images[even, None], images[odd, None]
+    _, volume_source, _ = data.sources
+    volume, cuts = volume_source.volume(), volume_source.sections("train")
+    even, odd = series.images[EVEN, None], series.images[ODD, None]
     with torch.inference_mode():
-        members = torch.stack([planes_of(module, asked) for module, _ in models]).double()
-    near = nearest_section(seen, planes[even], asked)
-    cut = nearest_section(*cuts.take(torch.arange(len(cuts.rows))), asked)
-    count = f"the {len(models)} best"
-    between = propagate(planes.numpy(), numbers, found.voxel_um, bad=np.arange(len(planes)) % 2 == 1).planes
-    alike = data.sources[1].volume()
-    rows = {
-        "constant prediction": planes[even].mean(dim=0).repeat(len(asked), 1),
-        "nearest section": near,
-        "nearest of the cuts": cut,
-        "the search's best": members[0],
-        count: members.quantile(0.5, dim=0),
-        "nearest section, refined": refined(alike, asked, near[None])[0],
-        "nearest of the cuts, refined": refined(alike, asked, cut[None])[0],
-        "the search's best, refined": refined(alike, asked, members[:1])[0],
-        f"{count}, refined": refined(alike, asked, members)[0],
-        "known: between neighbours": torch.from_numpy(between[odd]),
-        "known: the truth, refined": refined(alike, asked, planes[odd][None])[0],
+        members = torch.stack([predict_planes(module, odd) for module, _ in models]).double()
+    nearest = nearest_section(even, series.planes[EVEN], odd)
+    nearest_cut = nearest_section(*cuts.take(torch.arange(len(cuts.rows))), odd)
+    is_odd = np.arange(len(series.planes)) % 2 == 1
+    between = propagate(series.planes.numpy(), series.numbers, series.voxel_um, bad=is_odd).planes[ODD]
+
+    def refined(*starts: Tensor) -> Tensor:
+        return refine_planes(volume, odd, torch.stack(starts))[0]
+
+    return {
+        "constant prediction": series.planes[EVEN].mean(dim=0).repeat(len(odd), 1),
+        "nearest section": nearest,
+        "nearest of the cuts": nearest_cut,
+        "best model": members[0],
+        "ensemble": members.quantile(0.5, dim=0),
+        "nearest section, refined": refined(nearest),
+        "nearest of the cuts, refined": refined(nearest_cut),
+        "best model, refined": refined(members[0]),
+        "ensemble, refined": refined(*members),
+        "reference: between neighbours": torch.from_numpy(between),
+        "reference, refined": refined(series.planes[ODD]),
     }
-    print(f"\n{len(asked)} sections, distance in µm: median and 90 %")
-    print(f"{'':28}{'by itself':>16}{'propagated':>16}{f'{THICKNESS_UM:g} µm given':>16}")
+
+
+def print_table(series: Series, rows: dict[str, Tensor]) -> None:
+    """Prints the distances from the reference planes by method, and the comparison with the target."""
+    reference, numbers = series.planes[ODD].double(), series.numbers[ODD]
+    print(f"\n{len(reference)} sections, distance in µm: median and 90 %")
+    print(f"{'':30}{'by itself':>16}{'propagated':>16}{f'{THICKNESS_UM:g} µm given':>16}")
     medians: dict[str, list[float]] = {}
     for name, predicted in rows.items():
-        one = predicted.double()
-        series = [
-            torch.from_numpy(propagate(one.numpy(), numbers[odd], found.voxel_um, thickness_um=thick).planes)
-            for thick in (None, THICKNESS_UM)
+        planes = predicted.double()
+        series_planes = [
+            torch.from_numpy(
+                propagate(planes.numpy(), numbers, series.voxel_um, thickness_um=thickness).planes
+            )
+            for thickness in (None, THICKNESS_UM)
         ]
-        distances = [alignment_distance(two, planes[odd].double(), found.voxel_um) for two in (one, *series)]
+        distances = [alignment_distance(p, reference, series.voxel_um) for p in (planes, *series_planes)]
         medians[name] = [float(np.median(distance)) for distance in distances]
         cells = [f"{np.median(d):,.0f} {np.quantile(d, 0.9):7,.0f}" for d in distances]
-        print(f"{name:28}" + "".join(f"{cell:>16}" for cell in cells))
-    wanted = WANTED * medians["nearest section"][0]
-    print(f"\nTo reach: {wanted:,.0f} µm, {WANTED} of the nearest section's median by itself. Propagated:")
-    for name in (count, f"{count}, refined"):
-        reached = medians[name][1]
-        print(f"{name}: {reached:,.0f} µm, {'reached' if reached <= wanted else 'not reached'}")
+        print(f"{name:30}" + "".join(f"{cell:>16}" for cell in cells))
+    target = TARGET_RATIO * medians["nearest section"][0]
+    print(f"\nTarget: {target:,.0f} µm, {TARGET_RATIO} of the nearest section's median. Propagated:")
+    for name in ("ensemble", "ensemble, refined"):
+        median = medians[name][1]
+        print(f"{name}: {median:,.0f} µm, {'reached' if median <= target else 'not reached'}")
     print("One brain, trained on its own neighbouring sections: it proves little about another.")
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", help="the GLTa series: images and glta.json")
     for name, value in {"trials": 10, "epochs": 36, "train": 512, "image-size": 64}.items():
         parser.add_argument(f"--{name}", type=int, default=value)
-    parser.add_argument("--storage", help="where the run is kept (default: nowhere)")
+    parser.add_argument("--storage", help="folder that keeps the run (default: a temporary one)")
     parser.add_argument("overrides", nargs="*", help="of the search, as KEY=VALUE")
-    given = parser.parse_intermixed_args()
-    root = str(Path(given.folder).resolve())
+    args = parser.parse_intermixed_args(arguments)
+    root = str(Path(args.folder).resolve())
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        storage = given.storage or os.path.join(folder, "runs")
-        size = given.image_size
-        run = search(root, storage, given.trials, given.epochs, given.train, size, given.overrides)
-        table(root, run, size)
+        storage = args.storage or os.path.join(folder, "runs")
+        size = args.image_size
+        run = search(root, storage, args.trials, args.epochs, args.train, size, args.overrides)
+        series = load_series(root, size)
+        print_table(series, predictions(series, run))
     print(f"{time.perf_counter() - began:,.0f} s")
 
 

@@ -1,14 +1,16 @@
-"""The usual recipes that benchmarks/search_speed.py runs beside Ladder, each as its documentation gives it.
+"""Recipes that benchmarks/search_speed.py compares with Ladder, each written as in its documentation.
 
     python -m benchmarks.recipes tune|reused|optuna|floor DATA TRIALS FOLDER
 
-Each epoch of each trial appends `unix-time accuracy` to a file in FOLDER.
+DATA is a folder of IDX files with images of 28 x 28 pixels and up to 10 classes. Each epoch of each trial
+appends `unix-time accuracy` to a file in FOLDER.
 """
 
+import argparse
+import functools
 import os
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +23,11 @@ from torch.utils.data import DataLoader, TensorDataset
 from trainables.mnist.data import MnistData
 
 EPOCHS, ETA, BATCH = 9, 3, 64
+WORKERS = 2  # processes of the recipes `optuna` and `floor`
 
 
-def space(trial: optuna.Trial) -> dict[str, Any]:
-    """The parameters of spaces/mnist_classifier.yaml that matter to this network."""
+def sample(trial: optuna.Trial) -> dict[str, Any]:
+    """A configuration of the parameters that spaces/mnist_classifier.yaml and this network share."""
     return {
         "lr": trial.suggest_float("lr", 1e-4, 1e-1, log=True),
         "weight_decay": trial.suggest_float("weight_decay", 1e-4, 1.0, log=True),
@@ -33,9 +36,9 @@ def space(trial: optuna.Trial) -> dict[str, Any]:
     }
 
 
-def define(trial: optuna.Trial) -> None:
-    """The same, as OptunaSearch wants it; a function of the module, for Tune pickles it."""
-    space(trial)
+def define_space(trial: optuna.Trial) -> None:
+    """`sample` for OptunaSearch, which must return None; at module level, because Tune pickles it."""
+    sample(trial)
 
 
 class Net(L.LightningModule):
@@ -72,21 +75,23 @@ class PerEpoch(L.Callback):
 
 
 def network(dropout: float) -> nn.Sequential:
+    """784-128-64-10 with ReLU and dropout."""
     return nn.Sequential(
         nn.Flatten(), nn.Linear(784, 128), nn.ReLU(), nn.Dropout(dropout),
         nn.Linear(128, 64), nn.ReLU(), nn.Dropout(dropout), nn.Linear(64, 10),
     )  # fmt: skip
 
 
-def adamw(net: nn.Module, config: dict[str, Any], **more: Any) -> torch.optim.AdamW:
+def adamw(net: nn.Module, config: dict[str, Any], **options: Any) -> torch.optim.AdamW:
+    """AdamW for the network; `options` are passed on."""
     betas = (config["beta1"], 0.999)
     return torch.optim.AdamW(
-        net.parameters(), lr=config["lr"], weight_decay=config["weight_decay"], betas=betas, **more
+        net.parameters(), lr=config["lr"], weight_decay=config["weight_decay"], betas=betas, **options
     )
 
 
 def tensors(data: str) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Training and validation images, float, and labels."""
+    """Images (float) and labels of the training split and of the validation split."""
     module = MnistData(source="idx", root=data)
     return [split.__getitems__(torch.arange(len(split))) for split in map(module.split, ("train", "val"))]
 
@@ -102,20 +107,21 @@ def fit(config: dict[str, Any], data: str, report: Callable[[float], None]) -> N
     trainer.fit(Net(config), DataLoader(train, BATCH, shuffle=True), DataLoader(val, 256))
 
 
-def note(folder: str, accuracy: float) -> None:
+def log_epoch(folder: str, accuracy: float) -> None:
+    """Appends a line to the file of this process."""
     with open(Path(folder) / f"{os.getpid()}.epochs", "a") as file:
         file.write(f"{time.time()} {accuracy}\n")
 
 
 def tune_search(data: str, trials: int, folder: str, reuse: bool) -> None:
-    """Ray Tune with Optuna and ASHA."""
+    """Ray Tune with OptunaSearch and ASHAScheduler; `reuse` keeps its actors."""
     from ray import tune
     from ray.tune.schedulers import ASHAScheduler
     from ray.tune.search.optuna import OptunaSearch
 
     def trainable(config: dict[str, Any]) -> None:
         def report(accuracy: float) -> None:
-            note(folder, accuracy)
+            log_epoch(folder, accuracy)
             tune.report({"val_accuracy": accuracy})
 
         fit(config, data, report)
@@ -125,7 +131,7 @@ def tune_search(data: str, trials: int, folder: str, reuse: bool) -> None:
         tune_config=tune.TuneConfig(
             metric="val_accuracy",
             mode="max",
-            search_alg=OptunaSearch(space=define, metric="val_accuracy", mode="max", seed=0),
+            search_alg=OptunaSearch(space=define_space, metric="val_accuracy", mode="max", seed=0),
             scheduler=ASHAScheduler(max_t=EPOCHS, grace_period=1, reduction_factor=ETA),
             num_samples=trials,
             reuse_actors=reuse,
@@ -136,17 +142,11 @@ def tune_search(data: str, trials: int, folder: str, reuse: bool) -> None:
 
 def optuna_search(data: str, trials: int, folder: str) -> None:
     """Optuna's loop and pruner in two processes on one journal."""
-    import torch.multiprocessing as multiprocessing
-
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=optuna_worker, args=(data, trials, folder)) for _ in range(2)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    in_processes(optuna_worker, data, trials, folder)
 
 
 def optuna_worker(data: str, trials: int, folder: str) -> None:
+    """One process of `optuna_search`."""
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
@@ -163,31 +163,25 @@ def optuna_worker(data: str, trials: int, folder: str) -> None:
         accuracies: list[float] = []
 
         def report(accuracy: float) -> None:
-            note(folder, accuracy)
+            log_epoch(folder, accuracy)
             accuracies.append(accuracy)
             trial.report(accuracy, len(accuracies))
             if trial.should_prune():
                 raise optuna.TrialPruned
 
-        fit(space(trial), data, report)
+        fit(sample(trial), data, report)
         return accuracies[-1]
 
     study.optimize(objective, callbacks=[optuna.study.MaxTrialsCallback(trials, states=None)])
 
 
 def floor(data: str, trials: int, folder: str) -> None:
-    """Two bare loops: what two cores can do for this network."""
-    import torch.multiprocessing as multiprocessing
-
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=bare_loop, args=(data, trials, folder)) for _ in range(2)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    """Bare training loops in two processes, without framework or search: the speed that two cores allow."""
+    in_processes(bare_loop, data, trials, folder)
 
 
 def bare_loop(data: str, trials: int, folder: str) -> None:
+    """Trains one network for `trials` epochs."""
     torch.set_num_threads(1)
     (x, y), (vx, vy) = tensors(data)
     net = network(0.1)
@@ -200,12 +194,40 @@ def bare_loop(data: str, trials: int, folder: str) -> None:
             optimizer.step()
         net.eval()
         with torch.no_grad():
-            note(folder, float((net(vx).argmax(1) == vy).float().mean()))
+            log_epoch(folder, float((net(vx).argmax(1) == vy).float().mean()))
+
+
+def in_processes(function: Callable[[str, int, str], None], data: str, trials: int, folder: str) -> None:
+    """Calls the function in WORKERS processes. Raises RuntimeError if one of them fails."""
+    context = torch.multiprocessing.get_context("spawn")
+    workers = [context.Process(target=function, args=(data, trials, folder)) for _ in range(WORKERS)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    if any(worker.exitcode for worker in workers):
+        raise RuntimeError(f"{function.__name__} failed; its error is printed above")
+
+
+RECIPES: dict[str, Callable[[str, int, str], None]] = {
+    "tune": functools.partial(tune_search, reuse=False),
+    "reused": functools.partial(tune_search, reuse=True),
+    "optuna": optuna_search,
+    "floor": floor,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("recipe", choices=RECIPES)
+    parser.add_argument("data")
+    parser.add_argument("trials", type=int)
+    parser.add_argument("folder")
+    options = parser.parse_args(argv)
+    RECIPES[options.recipe](options.data, options.trials, options.folder)
 
 
 if __name__ == "__main__":
-    name, data, count, folder = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
-    if name in ("tune", "reused"):
-        tune_search(data, count, folder, reuse=name == "reused")
-    else:
-        {"optuna": optuna_search, "floor": floor}[name](data, count, folder)
+    main()

@@ -1,19 +1,20 @@
-"""Whole searches, start-up included: Ladder beside the usual recipes, all in one run on one machine.
+"""Whole searches, start-up included: Ladder and the usual recipes, one after the other on one machine.
 
     python -m benchmarks.search_speed DATA [--trials 64] [--only ladder,reused,...] [--json FILE]
 
-DATA is a folder with MNIST's t10k files. Everyone tunes the same classifier (784-128-64-10, batch 64) on the
-same 8,000 images for at most 9 epochs, with eta 3, TPE, and one thread a trial:
+DATA is a folder of IDX files with images of 28 x 28 pixels and up to 10 classes, such as MNIST's t10k files.
+All contenders tune the same classifier (784-128-64-10, batch 64) on the same training split for at most 9
+epochs, with eta 3, TPE, and one thread per trial:
 
     ladder    python -m search run space=mnist_classifier
-    tune      Ray Tune as its documentation gives it: function trainable, OptunaSearch, ASHAScheduler,
-              Lightning, DataLoader
+    tune      Ray Tune as in its documentation: function trainable, OptunaSearch, ASHAScheduler, Lightning,
+              DataLoader
     reused    the same with reuse_actors=True
     optuna    Optuna's own loop with its SuccessiveHalvingPruner, two processes on one journal
     floor     two bare PyTorch loops with fused AdamW, one thread each: no framework, no search
 
-Figures: seconds of the whole command, trial-epochs a second, seconds to the best known accuracy less half a
-point, the peak of the memory of all processes (PSS), the best accuracy.
+Prints the seconds of the whole command, trial-epochs per second, the best accuracy, the seconds until a trial
+is within half a point of the best accuracy of all contenders, and the peak memory (PSS) of all processes.
 """
 
 import argparse
@@ -25,18 +26,28 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
 
+from results.store import open_run
+from search.core.study import Study
+from search.runs.folder import read_config
+
 CONTENDERS = ("ladder", "tune", "reused", "optuna", "floor")
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[1]
+LADDER = ("space=mnist_classifier", "param.widths=128-64", "param.batch_size=64", "param.norm=none", "name=r")
+MARGIN = 0.005  # below the best accuracy
+SAMPLE_SECONDS = 2  # between two measurements of the memory
+
+Timeline = list[tuple[float, float]]  # unix time and accuracy of each trial-epoch
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What one contender's command brought."""
+    """Measurements of the command of one contender."""
 
     contender: str
     trials: int
@@ -48,94 +59,95 @@ class Figures:
 
     @property
     def rate(self) -> float:
+        """Trial-epochs per second."""
         return self.trial_epochs / self.seconds
 
     def reached(self, accuracy: float) -> float | None:
-        """Seconds until a trial had this accuracy."""
+        """Seconds until a trial had this accuracy; None if none had."""
         return next((when for when, value in self.rises if value >= accuracy), None)
 
 
 def run(contender: str, data: Path, trials: int) -> Figures:
-    """Runs one contender's command in a process of its own and watches it."""
+    """Runs the command of one contender in a process of its own and measures it.
+
+    Raises RuntimeError if the command fails.
+    """
     with tempfile.TemporaryDirectory() as folder:
         if contender == "ladder":
-            command = [
-                "-m",
-                "search",
-                "run",
-                "space=mnist_classifier",
-                f"data.root={data}",
-                f"trials={trials}",
-            ]
-            command += [
-                "param.widths=128-64",
-                "param.batch_size=64",
-                "param.norm=none",
-                f"storage={folder}",
-                "name=r",
-            ]
+            options = [*LADDER, f"data.root={data}", f"trials={trials}", f"storage={folder}"]
+            command = ["-m", "search", "run", *options]
         else:
             command = ["-m", "benchmarks.recipes", contender, str(data), str(trials), folder]
-        peak, began, wall = watch([sys.executable, *command])
-        rows = ladder_rows(Path(folder)) if contender == "ladder" else recipe_rows(Path(folder))
+        peak, start, seconds = watch([sys.executable, *command])
+        timeline = ladder_timeline(Path(folder)) if contender == "ladder" else recipe_timeline(Path(folder))
     rises: list[tuple[float, float]] = []
-    for when, accuracy in sorted(rows):
+    for when, accuracy in sorted(timeline):
         if not rises or accuracy > rises[-1][1]:
-            rises.append((round(when - began, 2), accuracy))
-    return Figures(contender, trials, round(wall, 2), len(rows), peak, rises[-1][1], rises)
+            rises.append((round(when - start, 2), accuracy))
+    return Figures(contender, trials, round(seconds, 2), len(timeline), peak, rises[-1][1], rises)
 
 
 def watch(command: list[str]) -> tuple[int, float, float]:
-    """Peak PSS of a command and its descendants in MB, when it began (unix time), and how long it took."""
-    began = time.time()
+    """Runs a command. Returns the peak PSS of its processes in MB, its start (unix time), and its seconds."""
+    start = time.time()
     process = subprocess.Popen(
-        command, cwd=HERE.parent, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
-    peak = 0
+    peak, ended = 0, threading.Event()
 
     def sample() -> None:
         nonlocal peak
-        while process.poll() is None:
+        while not ended.is_set():
             total = 0
             try:
                 for child in [root := psutil.Process(process.pid), *root.children(recursive=True)]:
                     total += child.memory_full_info().pss
             except psutil.Error:
-                continue  # a process ended while it was looked at
+                continue  # a process ended during the measurement
             peak = max(peak, total)
-            time.sleep(2)
+            ended.wait(SAMPLE_SECONDS)
 
     watcher = threading.Thread(target=sample, daemon=True)
     watcher.start()
     _, errors = process.communicate()
-    wall = time.time() - began
+    seconds = time.time() - start
+    ended.set()
     watcher.join()
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{errors[-2000:]}")
-    return peak >> 20, began, wall
+    return peak >> 20, start, seconds
 
 
-def ladder_rows(storage: Path) -> list[tuple[float, float]]:
-    """(unix time, accuracy) of each trial-epoch of a Ladder run, the time that of its rung's record."""
-    rows = []
-    for line in (storage / "r" / "study.log").read_text().splitlines():
-        log = json.loads(line)
-        for key, value in log.get("user_attr", {}).items():
-            if key.startswith("rung/"):
-                rows += [(value["at"], row["val/accuracy"]) for row in value["epochs"]]
-    return rows
+def ladder_timeline(storage: Path) -> Timeline:
+    """The timeline of a Ladder run. An epoch has the time at which its rung was finished.
+
+    The epochs of a diverged trial after its last rung have the time of the last rung of the run.
+    """
+    run = open_run(storage / "r")
+    config = read_config(run)
+    study = Study(run.path / "study.log", config.space, config.rungs, writable=False)
+    start = min(trial.datetime_start.timestamp() for trial in study.frozen_trials() if trial.datetime_start)
+    rungs = run.rungs.to_pylist()  # in the order of time
+    end = rungs[-1]["finished_at"]
+
+    def finished_at(trial: int, epoch: int) -> float:
+        times = (row["finished_at"] for row in rungs if row["trial"] == trial and row["epochs"] >= epoch)
+        return next(times, end)
+
+    rows = run.epochs.to_pylist()
+    return [(start + finished_at(row["trial"], row["epoch"]), row["val/accuracy"]) for row in rows]
 
 
-def recipe_rows(folder: Path) -> list[tuple[float, float]]:
-    """(unix time, accuracy) of each trial-epoch, as the recipes log them."""
+def recipe_timeline(folder: Path) -> Timeline:
+    """The timeline that a recipe has logged."""
     lines = [line for file in folder.glob("*.epochs") for line in file.read_text().splitlines()]
     return [(float(when), float(accuracy)) for when, accuracy in (line.split() for line in lines)]
 
 
 def table(all_figures: list[Figures]) -> str:
-    """The figures as a Markdown table; each rate beside those of the recipes."""
-    goal = max(f.best for f in all_figures) - 0.005
+    """The figures as a Markdown table, and the ratios of Ladder's rate to those of the others."""
+    goal = max(f.best for f in all_figures) - MARGIN
     lines = [
         "| contender | trials | s | trial-epochs | per s | best | s to best known - 0.5 points | peak MB |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
@@ -146,22 +158,22 @@ def table(all_figures: list[Figures]) -> str:
             f"| {f.contender} | {f.trials} | {f.seconds:.1f} | {f.trial_epochs} | {f.rate:.2f} "
             f"| {f.best:.3f} | {'never' if reached is None else f'{reached:.1f}'} | {f.peak_mb} |"
         )
-    ours = next((f for f in all_figures if f.contender == "ladder"), None)
-    if ours:
-        ratios = [f"{f.contender} {ours.rate / f.rate:.1f}" for f in all_figures if f is not ours]
+    ladder = next((f for f in all_figures if f.contender == "ladder"), None)
+    if ladder:
+        ratios = [f"{f.contender} {ladder.rate / f.rate:.1f}" for f in all_figures if f is not ladder]
         lines.append(f"\nladder's trial-epochs/s over: {', '.join(ratios)}")
     return "\n".join(lines)
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", type=Path)
     parser.add_argument("--trials", type=int, default=64)
-    parser.add_argument("--only", default=",".join(CONTENDERS))
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
+    parser.add_argument("--only", default=",".join(CONTENDERS), help="contenders, joined by commas")
+    parser.add_argument("--json", type=Path, help="file to write the figures to")
+    options = parser.parse_args(argv)
     all_figures = []
     for contender in options.only.split(","):
         all_figures.append(run(contender, options.data.resolve(), options.trials))

@@ -1,45 +1,47 @@
-"""Xception's training speed: the slice regressor as train.py trains it, beside plain timm.
+"""Training speed of Xception: the slice regressor as a search trains it, compared with plain timm.
 
-    python -m benchmarks.xception
+    python -m benchmarks.xception [--cases SIZE,THREADS,ROUNDS,STEPS ...] [--epochs 4] [--train 256]
 
-Each recipe has a process of its own and they take turns, so that both see the same machine; ratios are
-medians over rounds. Then the share of an epoch that is spent outside forward, backward and optimizer,
-in epochs trained by `trainables.training.train.train` on the phantom.
+Prints images/s of both recipes for each case: image size in pixels, threads, rounds, and training steps per
+round. Each recipe has a process of its own, and they take turns, so that both see the same load of the
+machine; ratios are medians over rounds. Then prints the share of an epoch that is spent outside forward pass,
+backward pass and optimizer, in epochs trained by `trainables.training.train.train` on the phantom.
 """
 
+import argparse
+import functools
 import json
 import multiprocessing
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection
-from typing import Any, ClassVar
+from typing import Any
+from unittest import mock
 
 import timm
 import torch
 from torch import Tensor
 
+from spaces.lane import Lane
 from trainables.slices.xception import SliceRegressor
-from trainables.training.fit import has_bf16
+from trainables.training import checkpoint
 from trainables.training.memory import keep_memory
-from trainables.training.train import Lane, Setup, train
+from trainables.training.precision import has_bf16
+from trainables.training.train import Setup, train
 
 Step = Callable[[Tensor, Tensor], None]
 
 BATCH = 16
-CASES = [  # image size, threads, rounds, steps a round, the least ratio we claim
-    (96, 2, 5, 2, 2.0),
-    (64, 1, 5, 2, None),
-    (299, 2, 3, 1, 2.5),
-]
-OUTSIDE = 0.05  # the largest share of an epoch outside forward, backward and optimizer
-EPOCHS = 4  # trained for it; the first is warm-up, the last also writes the job's checkpoint
+CASES = ["96,2,5,2", "64,1,5,2", "299,2,3,1"]
+TARGET_RATIOS = {(96, 2): 2.0, (299, 2): 2.5}  # by image size and threads: ladder's speed over plain timm's
+TARGET_OUTSIDE = 0.05  # largest share of an epoch outside forward pass, backward pass and optimizer
 
 
-def plain() -> Step:
-    """The usual recipe: timm's model in float32, AdamW's defaults."""
+def plain_step() -> Step:
+    """The usual recipe: timm's model in float32, AdamW with default arguments."""
     model = timm.create_model("legacy_xception", in_chans=1, num_classes=9)
     optimizer = torch.optim.AdamW(model.parameters())
 
@@ -51,8 +53,8 @@ def plain() -> Step:
     return step
 
 
-def ladder() -> Step:
-    """Ours: precision, memory format and optimizer as train.py chooses them."""
+def ladder_step() -> Step:
+    """Ladder's recipe: precision, memory format and optimizer as trainables.training chooses them."""
     keep_memory()
     learner = SliceRegressor(target_mean=torch.zeros(9), target_std=torch.ones(9), voxel_um=25.0)
     learner.to(memory_format=torch.channels_last)
@@ -69,8 +71,8 @@ def ladder() -> Step:
     return step
 
 
-def work(recipe: Callable[[], Step], size: int, threads: int, pipe: Connection) -> None:
-    """Runs as many steps as the pipe asks for and answers with the seconds they took."""
+def serve(recipe: Callable[[], Step], size: int, threads: int, pipe: Connection) -> None:
+    """Runs as many steps as each message asks for and answers with their seconds; 0 ends the process."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     step, batch = recipe(), (torch.rand(BATCH, 1, size, size), torch.randn(BATCH, 9))
@@ -84,11 +86,13 @@ def work(recipe: Callable[[], Step], size: int, threads: int, pipe: Connection) 
 def images_per_second(size: int, threads: int, rounds: int, steps: int) -> list[tuple[float, float]]:
     """(plain, ladder) of each round."""
     context = multiprocessing.get_context("spawn")
-    pipes = []
-    for recipe in (plain, ladder):
-        ours, theirs = context.Pipe()
-        context.Process(target=work, args=(recipe, size, threads, theirs), daemon=True).start()
-        pipes.append(ours)
+    pipes, processes = [], []
+    for recipe in (plain_step, ladder_step):
+        own_end, other_end = context.Pipe()
+        process = context.Process(target=serve, args=(recipe, size, threads, other_end), daemon=True)
+        process.start()
+        pipes.append(own_end)
+        processes.append(process)
 
     def measure(pipe: Connection, steps: int) -> float:
         pipe.send(steps)
@@ -97,91 +101,94 @@ def images_per_second(size: int, threads: int, rounds: int, steps: int) -> list[
     for pipe in pipes:
         measure(pipe, 1)  # warm-up
     speeds = [(measure(pipes[0], steps), measure(pipes[1], steps)) for _ in range(rounds)]
-    for pipe in pipes:
+    for pipe, process in zip(pipes, processes, strict=True):
         pipe.send(0)
+        process.join()
     return speeds
 
 
-class Timed(SliceRegressor):
-    """Adds up the seconds of forward, backward and optimizer, epoch by epoch."""
+@contextmanager
+def timed_calls(*functions: tuple[Any, str]) -> Iterator[list[float]]:
+    """Yields a list that receives the seconds of each call of `functions`, each given as owner and name."""
+    seconds: list[float] = []
 
-    busy: ClassVar[list[float]] = [0.0]
-
-    @contextmanager
-    def clock(self) -> Iterator[None]:
-        began = time.perf_counter()
-        yield
-        self.busy[-1] += time.perf_counter() - began
-
-    def losses(self, batch: Any) -> Tensor:
-        with self.clock():
-            return super().losses(batch)
-
-    def metrics(self, batch: Any) -> dict[str, Tensor]:
-        with self.clock():
-            return super().metrics(batch)
-
-    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
-        with self.clock():
-            super().backward(loss, *args, **kwargs)
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        optimizer = super().configure_optimizers()
-        update = optimizer.step
-
-        def step(closure: Callable[[], Any]) -> Any:
-            result = closure()  # forward and backward
-            with self.clock():
-                update()
+    def timed(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            began = time.perf_counter()
+            result = function(*args, **kwargs)
+            seconds.append(time.perf_counter() - began)
             return result
 
-        optimizer.step = step  # type: ignore[method-assign,assignment]
-        return optimizer
+        return call
 
-    def on_train_epoch_end(self) -> None:
-        super().on_train_epoch_end()
-        self.busy.append(0.0)
+    with ExitStack() as stack:
+        for owner, name in functions:
+            stack.enter_context(mock.patch.object(owner, name, timed(getattr(owner, name))))
+        yield seconds
 
 
-def epochs() -> dict[str, float]:
-    """An epoch's seconds, its share outside forward, backward and optimizer, and a job's last write."""
+def epoch_seconds(epochs: int, sections: int) -> dict[str, float]:
+    """Seconds of an epoch, its share outside forward, backward and optimizer, and seconds of a checkpoint.
+
+    The first epoch is warm-up and does not count.
+    """
+    assert epochs >= 2, "the first epoch is warm-up"
     torch.set_num_threads(2)
     setup = Setup(
-        trainable=f"{__name__}:Timed",
+        trainable="trainables.slices.xception:SliceRegressor",
         data="trainables.slices.sections.data:SliceData",
-        options={"image_size": 64, "train": 256, "val": 128, "batch_size": BATCH},
+        options={"image_size": 64, "train": sections, "val": sections // 2, "batch_size": BATCH},
         seed=0,
-        epochs=EPOCHS,
+        epochs=epochs,
         objective="val/distance_um",
     )
-    with tempfile.TemporaryDirectory() as folder:
-        reports = list(train(setup, [Lane(number=0, params={}, seed=0)], 0, EPOCHS, f"{folder}/checkpoint"))
-    seconds = [report.seconds for report in reports]
-    outside = [total - busy for total, busy in zip(seconds, Timed.busy, strict=False)]
+    model_calls = [
+        (SliceRegressor, "losses"),
+        (SliceRegressor, "metrics"),
+        (Tensor, "backward"),
+        (torch.optim.AdamW, "step"),
+    ]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        timed_calls(*model_calls) as busy,
+        timed_calls((checkpoint, "save")) as saving,
+    ):
+        lanes = [Lane(number=0, params={}, seed=0)]
+        reports = list(train(setup, lanes, 0, epochs, f"{folder}/checkpoint"))
+    calls = len(busy) // epochs  # every epoch makes the same calls
+    assert calls * epochs == len(busy), (len(busy), epochs)
+    total = sum(report.seconds for report in reports[1:])
     return {
-        "seconds": statistics.mean(seconds[1:-1]),
-        "outside": sum(outside[1:-1]) / sum(seconds[1:-1]),
-        "checkpoint_seconds": outside[-1] - statistics.mean(outside[1:-1]),
+        "seconds": total / (epochs - 1),
+        "outside": 1 - sum(busy[calls:]) / total,
+        "checkpoint_seconds": sum(saving),
     }
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--cases", nargs="*", default=CASES, metavar="SIZE,THREADS,ROUNDS,STEPS")
+    parser.add_argument("--epochs", type=int, default=4, help="at least 2; the first is warm-up")
+    parser.add_argument("--train", type=int, default=256, help="sections of an epoch")
+    args = parser.parse_args(arguments)
     began = time.perf_counter()
     print(f"Xception, batches of {BATCH}, images/s (median of rounds)")
-    print(f"{'size':>6} {'threads':>8} {'plain timm':>11} {'ladder':>8} {'ratio':>7}   at least")
+    print(f"{'size':>6} {'threads':>8} {'plain timm':>11} {'ladder':>8} {'ratio':>7}   target")
     results: list[dict[str, Any]] = []
-    for size, threads, rounds, steps, least in CASES:
+    for case in args.cases:
+        size, threads, rounds, steps = map(int, case.split(","))
         speeds = images_per_second(size, threads, rounds, steps)
-        usual, ours = (statistics.median(column) for column in zip(*speeds, strict=True))
-        ratio = statistics.median(b / a for a, b in speeds)
-        figures = f"{usual:>11.1f} {ours:>8.1f} {ratio:>6.2f}x   {least or '-'}"
+        plain, ladder = (statistics.median(column) for column in zip(*speeds, strict=True))
+        ratio = statistics.median(ours / theirs for theirs, ours in speeds)
+        figures = f"{plain:>11.1f} {ladder:>8.1f} {ratio:>6.2f}x   {TARGET_RATIOS.get((size, threads), '-')}"
         print(f"{size:>4}px {threads:>8} {figures}", flush=True)
-        results.append({"size": size, "threads": threads, "plain": usual, "ladder": ours, "ratio": ratio})
-    epoch = epochs()
+        results.append({"size": size, "threads": threads, "plain": plain, "ladder": ladder, "ratio": ratio})
+    epoch = epoch_seconds(args.epochs, args.train)
     print(
         f"an epoch at 64 px takes {epoch['seconds']:.2f} s; outside forward, backward and optimizer: "
-        f"{epoch['outside']:.1%} (at most {OUTSIDE:.0%}); "
-        f"the checkpoint that ends a job takes {epoch['checkpoint_seconds']:.2f} s"
+        f"{epoch['outside']:.1%} (target: at most {TARGET_OUTSIDE:.0%}); "
+        f"the checkpoint at the end of a job takes {epoch['checkpoint_seconds']:.2f} s"
     )
     print(json.dumps({"speed": results, "epoch": epoch, "seconds": time.perf_counter() - began}))
 

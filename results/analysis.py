@@ -1,22 +1,24 @@
-"""What a run cost, what stopping early saved, and how well its rungs foretold the end. Pure calculations."""
+"""Cost of a run, savings of early stopping, and how well each rung predicted the final ranks.
+
+Pure functions of rows of the tables of trials and rungs.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, final
 
 from scipy.stats import spearmanr
 
-from results.history import Finish
-
-FEWEST = 5  # trials that a rank correlation needs to be worth a number
-SOUND = 10  # and to give advice on
+MIN_TRIALS = 5  # for a rank correlation
+MIN_TRIALS_ADVICE = 10  # for advice that relies on one
 
 Row = Mapping[str, Any]
 
 
+@final
 @dataclass(frozen=True)
 class Cost:
-    """What a search took, beside what it would have taken to train each of its trials to the last rung."""
+    """Cost of a search, and of training each of its trials to the last rung ("full")."""
 
     trials: int
     epochs: int
@@ -27,126 +29,135 @@ class Cost:
 
     @property
     def saved(self) -> float:
-        """The share of the epochs that were not trained."""
+        """The share of the full epochs that was not trained."""
         return 1 - self.epochs / self.full_epochs if self.full_epochs else 0.0
 
 
-def cost(rows: Sequence[Row], epochs: int, finishes: Sequence[Finish]) -> Cost:
-    """The cost of a run whose last rung is `epochs`.
+def cost(trials: Sequence[Row], epochs: int, rungs: Sequence[Row]) -> Cost:
+    """The cost of a run with rows `trials` and `rungs`, whose last rung is at `epochs`.
 
-    Diverged and failed trials would have ended all the same, so they count as trained. A stopped trial's
-    further epochs are taken to last as long as its own.
+    Diverged and failed trials would have ended anyway, so they count as fully trained. The further epochs of
+    a stopped trial are assumed to take as long as those it trained.
     """
     full_epochs, full_seconds = 0, 0.0
-    for row in rows:
-        cut = row["state"] in ("stopped", "paused", "running") and row["epochs"] > 0
-        goal = epochs if cut else row["epochs"]
-        full_epochs += goal
-        full_seconds += row["seconds"] * (goal / row["epochs"] if row["epochs"] else 1)
+    for row in trials:
+        stopped = row["state"] in ("stopped", "paused", "running") and row["epochs"] > 0
+        full = epochs if stopped else row["epochs"]
+        full_epochs += full
+        full_seconds += row["seconds"] * (full / row["epochs"] if row["epochs"] else 1)
     return Cost(
-        trials=len(rows),
-        epochs=sum(row["epochs"] for row in rows),
+        trials=len(trials),
+        epochs=sum(row["epochs"] for row in trials),
         full_epochs=full_epochs,
-        seconds=sum(row["seconds"] for row in rows),
+        seconds=sum(row["seconds"] for row in trials),
         full_seconds=full_seconds,
-        wall_seconds=max((finish.at for finish in finishes), default=0.0),
+        wall_seconds=max((row["finished_at"] for row in rungs), default=0.0),
     )
 
 
+@final
 @dataclass(frozen=True)
 class Step:
-    """The best value so far, from this point on."""
+    """An improvement of the best value so far."""
 
     trial: int
     value: float
     epochs: int  # trained by all trials together
-    at: float  # seconds since the run began
+    at: float  # seconds since the start of the first trial
 
 
-def progress(finishes: Sequence[Finish], mode: str) -> list[Step]:
-    """Best so far: a step for each improvement, and a last one where the run stands now."""
+def progress(rungs: Sequence[Row], mode: str) -> list[Step]:
+    """The best value so far: one step per improvement, and one for the last finished rung.
+
+    `rungs` are in the order of `finished_at`.
+    """
     sign = 1 if mode == "min" else -1
     steps: list[Step] = []
-    done: dict[int, int] = {}
-    for finish in finishes:
-        done[finish.trial] = finish.epochs
-        if not steps or sign * finish.value < sign * steps[-1].value:
-            steps.append(Step(finish.trial, finish.value, sum(done.values()), finish.at))
+    epochs: dict[int, int] = {}  # by trial
+    for row in rungs:
+        epochs[row["trial"]] = row["epochs"]
+        if not steps or sign * row["value"] < sign * steps[-1].value:
+            steps.append(Step(row["trial"], row["value"], sum(epochs.values()), row["finished_at"]))
     if steps:
-        steps.append(Step(steps[-1].trial, steps[-1].value, sum(done.values()), finishes[-1].at))
+        steps.append(Step(steps[-1].trial, steps[-1].value, sum(epochs.values()), rungs[-1]["finished_at"]))
     return steps
 
 
+@final
 @dataclass(frozen=True)
-class Rung:
-    """A rung of the ladder, and how well its values foretold those of the next rung and of the last."""
+class RungSummary:
+    """A rung, and how well its values agree with those at the next and at the last rung.
+
+    Correlations are Spearman's, over the trials that finished both rungs; None with too few of them.
+    """
 
     epochs: int
     finished: int
     promoted: int
     best: float
-    next: float | None  # Spearman's rank correlation, over the trials that finished both
-    last: float | None
-    last_count: int
-    last_place: int | None  # where the trial that was best in the end stood here, counted from 1
+    next_correlation: float | None
+    last_correlation: float | None
+    last_count: int  # trials that finished the last rung
+    place_of_final_best: int | None  # rank here, counted from 1, of the best trial at the last rung
 
 
-def ladder(finishes: Sequence[Finish], mode: str) -> list[Rung]:
-    """The rungs from the first to the last that any trial has finished."""
+def rung_summaries(rungs: Sequence[Row], mode: str) -> list[RungSummary]:
+    """A summary of each rung that any trial has finished, the first rung first."""
     sign = 1 if mode == "min" else -1
-    values: dict[int, dict[int, float]] = {}
-    for finish in finishes:
-        values.setdefault(finish.epochs, {})[finish.trial] = sign * finish.value
-    rungs = sorted(values)
-    if not rungs:
+    values: dict[int, dict[int, float]] = {}  # by epochs and trial; lower is better
+    for row in rungs:
+        values.setdefault(row["epochs"], {})[row["trial"]] = sign * row["value"]
+    milestones = sorted(values)
+    if not milestones:
         return []
-    top = values[rungs[-1]]
-    winner = min(top, key=lambda trial: (top[trial], trial))
-    found = []
-    for here, above in zip(rungs, [*rungs[1:], None], strict=True):
-        ranked = sorted(values[here].values())
-        found.append(
-            Rung(
-                epochs=here,
+    last = values[milestones[-1]]
+    winner = min(last, key=lambda trial: (last[trial], trial))
+    summaries = []
+    for epochs, following in zip(milestones, [*milestones[1:], None], strict=True):
+        here, ranked = values[epochs], sorted(values[epochs].values())
+        summaries.append(
+            RungSummary(
+                epochs=epochs,
                 finished=len(ranked),
-                promoted=len(values[above]) if above else 0,
+                promoted=len(values[following]) if following else 0,
                 best=sign * ranked[0],
-                next=correlation(values[here], values[above]) if above else None,
-                last=correlation(values[here], top) if above else None,
-                last_count=len(top),
-                last_place=1 + sum(value < values[here][winner] for value in ranked) if above else None,
+                next_correlation=correlation(here, values[following]) if following else None,
+                last_correlation=correlation(here, last) if following else None,
+                last_count=len(last),
+                place_of_final_best=1 + sum(value < here[winner] for value in ranked) if following else None,
             )
         )
-    return found
+    return summaries
 
 
 def correlation(first: Mapping[int, float], second: Mapping[int, float]) -> float | None:
-    """Spearman's rank correlation over the trials that are in both; None where there are too few."""
+    """Spearman's rank correlation over the trials in both; None with too few or with constant values."""
     both = sorted(first.keys() & second.keys())
     a, b = [first[trial] for trial in both], [second[trial] for trial in both]
-    if len(both) < FEWEST or len(set(a)) < 2 or len(set(b)) < 2:
+    if len(both) < MIN_TRIALS or len(set(a)) < 2 or len(set(b)) < 2:
         return None
     return float(spearmanr(a, b).statistic)
 
 
-def advice(rungs: Sequence[Rung], eta: int) -> str:
-    """What the correlations say of `grace` and `eta`, in a sentence."""
+def advice(rungs: Sequence[RungSummary], eta: int) -> str:
+    """Advice on `grace` and `eta` from the rank correlations of the first rung."""
     if len(rungs) < 2:
-        return "With one rung nothing is stopped early, so there is nothing to foretell."
+        return "With one rung nothing is stopped early, so there are no ranks to compare."
     first = rungs[0]
-    seen = first.last if first.last is not None else first.next
-    count = first.last_count if first.last is not None else first.promoted
-    if seen is None:
+    agreement, count = first.last_correlation, first.last_count
+    if agreement is None:
+        agreement, count = first.next_correlation, first.promoted
+    if agreement is None:
         return (
-            f"Only {first.promoted} trials went beyond epoch {first.epochs}: too few to judge grace and eta "
-            "by. A larger search (trials=...) will tell."
+            f"Only {first.promoted} trials were trained beyond epoch {first.epochs}: too few to judge grace "
+            "and eta. Run a larger search (trials=...)."
         )
-    what = f"Ranks at epoch {first.epochs} agree with later ones at {seen:.2f} over {count} trials"
-    caveat = " (only the promoted are compared, which makes it look weaker than it is)"
-    if count < SOUND:
-        return f"{what}{caveat}: few, so take it as a hint."
-    if seen < 0.3:
-        return f"{what}{caveat}: the first rung is close to a lottery. Try grace={first.epochs * eta}."
-    if seen < 0.6:
-        return f"{what}{caveat}: usable, though good trials may be lost. A later grace would be safer."
-    return f"{what}: the first rung foretells the end well; grace={first.epochs} and eta={eta} are sound."
+    ranks = f"Ranks at epoch {first.epochs} agree with later ranks at {agreement:.2f} over {count} trials"
+    caveat = " (biased downwards, because only promoted trials are compared)"
+    if count < MIN_TRIALS_ADVICE:
+        return f"{ranks}{caveat}. These are few trials, so this is only a hint."
+    if agreement < 0.3:
+        return f"{ranks}{caveat}: the first rung selects almost at random. Try grace={first.epochs * eta}."
+    if agreement < 0.6:
+        return f"{ranks}{caveat}: usable, though good trials may be lost. A later grace would be safer."
+    return f"{ranks}: the first rung predicts final ranks well; grace={first.epochs} and eta={eta} are sound."

@@ -1,21 +1,26 @@
-"""What a search has to beat: predictions that take no training, scored on the validation set."""
+"""Baselines: predictions without training, scored on the validation split. A search should beat them.
+
+They are constants of the data, in `results/facts.json`. Rungs may differ in image size, so each has its own.
+"""
 
 from dataclasses import dataclass
+from typing import final
 
-from results.store import Run
+from results.store import Run, read_facts
 
-LEARNED = 0.01  # of a baseline, or of what it leaves to be gained, that a value must be better by to beat it
+MARGIN = 0.01  # relative improvement from which a value counts as better than a baseline
 NAMES = {"baseline": "constant prediction", "nearest": "most similar training sample"}
 VERDICTS = {"baseline": "nothing was learned", "nearest": "training has not beaten it"}
 
 
+@final
 @dataclass(frozen=True)
 class Baseline:
-    """A prediction without training: `key` is its metric's name after `val/`."""
+    """A prediction without training."""
 
-    key: str
-    value: float  # the objective that it has
-    beaten: bool  # by the best trial of the search
+    key: str  # in the facts, and in NAMES
+    value: float  # the objective
+    beaten: bool  # by the best trial
 
     @property
     def name(self) -> str:
@@ -23,29 +28,28 @@ class Baseline:
 
     @property
     def verdict(self) -> str:
-        """What is to be said of the search, in bold; empty if it beats this."""
+        """Conclusion about the search if it does not beat the baseline; else empty."""
         return "" if self.beaten else VERDICTS[self.key]
 
 
 def baselines(run: Run) -> list[Baseline]:
-    """Those that are noted beside the best trial's last value; none before there is one."""
+    """The baselines at the rung of the best trial; empty before the first value."""
     best = run.best()
     if best is None:
         return []
     sign = 1 if run.config["objective"]["mode"] == "min" else -1
-    last = (best["trial"], best["epochs"])
-    rows = [row for row in run.epochs.to_pylist() if (row["trial"], row["epoch"]) == last]
+    facts = read_facts(run.path).get(best["rung"], {})
     return [
-        Baseline(key, value, sign * (value - best["objective"]) > LEARNED * room(value, sign))
-        for row in rows
+        Baseline(key, value, sign * (value - best["objective"]) > MARGIN * scale(value, sign))
         for key in NAMES
-        if (value := row.get(f"val/{key}")) is not None
+        if (value := facts.get(key)) is not None
     ]
 
 
-def room(value: float, sign: int) -> float:
-    """What an improvement on a baseline is measured by: the baseline, or what a share leaves to be gained.
+def scale(value: float, sign: int) -> float:
+    """The quantity that an improvement on a baseline is relative to.
 
-    An accuracy of 0.995 can't be beaten by a hundredth of itself.
+    This is the baseline itself. For a maximised score between 0 and 1 it is the distance to 0 or 1, the
+    smaller one: an accuracy of 0.995 cannot be improved by 1 % of itself.
     """
     return min(value, 1 - value) if sign < 0 and 0 < value < 1 else abs(value)

@@ -1,4 +1,4 @@
-"""What a run runs on: versions, machine and git commit, each time it is begun or gone on with."""
+"""Environment of a run: software versions, machine and git commit, recorded at each start and resume."""
 
 import importlib.metadata
 import json
@@ -16,20 +16,20 @@ PACKAGES = ("ladder-search", "torch", "lightning", "ray", "optuna", "timm", "num
 
 
 def record(run: Path) -> None:
-    """Adds what is true now to the run's `environment.json`."""
-    found = [*read(run), describe()]
-    write_text(run / FILE, json.dumps(found, indent=2))
+    """Appends the current environment to the run's `environment.json`."""
+    records = [*read(run), describe()]
+    write_text(run / FILE, json.dumps(records, indent=2))
 
 
 def read(run: Path) -> list[dict[str, Any]]:
-    """A record for each time that the run was begun or gone on with, first to last."""
+    """The recorded environments, oldest first; empty if there are none."""
     path = run / FILE
-    found: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
-    return found
+    records: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
+    return records
 
 
 def describe() -> dict[str, Any]:
-    """The machine and the software, and the commit of the folder that the command was given in."""
+    """Time, machine, versions of Python and of the installed PACKAGES, and commit of the current folder."""
     versions = {}
     for name in PACKAGES:
         try:
@@ -46,9 +46,9 @@ def describe() -> dict[str, Any]:
 
 
 def commit() -> str | None:
-    """The git commit of the current folder, marked where files differ from it; None without one."""
+    """The git commit of the current folder, marked if files differ from it; None outside a repository."""
     try:
-        ask = ["git", "describe", "--always", "--dirty=, with changes", "--abbrev=12", "--exclude=*"]
-        return subprocess.run(ask, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+        command = ["git", "describe", "--always", "--dirty=, with changes", "--abbrev=12", "--exclude=*"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None

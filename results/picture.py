@@ -1,12 +1,14 @@
-"""What a space shows of its best model in the report."""
+"""A picture of a model's predictions, made by the gallery of a space and shown in the report."""
 
 import base64
 from dataclasses import dataclass
+from typing import final
 
 
+@final
 @dataclass(frozen=True)
 class Picture:
-    """A picture (the bytes of a PNG file) or a piece of HTML, with a title and a caption."""
+    """A PNG image (the bytes of the file) or a piece of HTML, with a title and a caption."""
 
     title: str
     caption: str
@@ -15,5 +17,5 @@ class Picture:
 
     @property
     def source(self) -> str:
-        """The picture as a URL that holds all of it."""
+        """The image as a data URL."""
         return "data:image/png;base64," + base64.b64encode(self.png).decode()

@@ -1,28 +1,33 @@
-"""What a confirmation says: how well each configuration does on fresh seeds, and whether the winner is one.
+"""Statistics of a confirmation: the score of each configuration on fresh seeds, and which one wins.
 
-Pure functions of the table `results/confirm.parquet`. Configurations are compared on the seeds that all of
-them have a row for, seed by seed: on one seed they have the same batches and draws, so what a seed does to
-all of them cancels in the difference. Intervals are Student's t at 95 %. They tell what other seeds would
-give with the same test split; how another test split would differ they can't know.
+Pure functions of the table `results/confirm.parquet`. Configurations are compared on the seeds for which all
+of them have a row, seed by seed. On one seed they share batches and random draws, so the effect of the seed
+cancels in the difference. Intervals are Student's t at 95 %. They cover the variation between seeds on this
+test split, not the variation between test splits.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import final
 
 import numpy as np
 import pyarrow as pa
 
-LEVEL = 0.95
-RESAMPLES = 10_000
-ROUNDING = 1e-12  # of a value: by so little may equal ones differ
+LEVEL = 0.95  # confidence level of intervals
+RESAMPLES = 10_000  # of the bootstrap
+ROUNDING = 1e-12  # relative difference up to which values count as equal
 DEFAULT = "default"
 Scores = Mapping[str, Mapping[int, float]]  # by configuration and seed
 
 
+@final
 @dataclass(frozen=True)
 class Estimate:
-    """A mean of `n` values, their standard deviation (n - 1), and its interval. One value has a mean only."""
+    """A mean of `n` values, their standard deviation (n - 1) and the interval of the mean.
+
+    With one value only the mean is known.
+    """
 
     mean: float
     n: int
@@ -31,81 +36,83 @@ class Estimate:
     high: float | None = None
 
     @property
-    def holds_zero(self) -> bool:
-        """Whether the mean may as well be zero: so it is without an interval."""
+    def contains_zero(self) -> bool:
+        """Whether the interval contains zero. True if there is no interval."""
         return self.low is None or self.high is None or self.low <= 0 <= self.high
 
 
+@final
 @dataclass(frozen=True)
-class Confirmed:
-    """A configuration. What can't be said, because it has no score on some seed, is None."""
+class ConfirmedConfig:
+    """The result of one configuration. Scores are None if it has none on some seed."""
 
     config: str
     trial: int | None
     test: Estimate | None
     val: Estimate | None  # at the best epochs
-    searched: float | None  # what the search said of it
-    gap: float | None  # by how much the test is worse than that; negative if it is better
-    probability_best: float | None  # that no other configuration of these has a better mean
-    errors: tuple[str, ...] = ()  # what went wrong, a line a seed
-    early: int | None = None  # the epoch of `searched`, where the search did not train it to the end
+    searched: float | None  # its objective in the search
+    gap: float | None  # how much worse the test score is than `searched`; negative if it is better
+    probability_best: float | None  # that its mean is the best of all configurations
+    errors: tuple[str, ...] = ()  # one line per seed that failed
+    early: int | None = None  # the epoch of `searched`, if the search did not train the trial to the end
 
 
+@final
 @dataclass(frozen=True)
 class Confirmation:
-    """All that is said. Leads are positive where the winner is better, whichever way the metric counts."""
+    """The result of a confirmation. Leads are positive if the winner is better, for both modes."""
 
     mode: str
-    seeds: int  # that all configurations have been trained on
-    configs: tuple[Confirmed, ...]  # the best first, those without a score on some seed last
-    winner: str | None  # None if none has a score on all seeds
+    seeds: int  # number of seeds on which all configurations were trained
+    configs: tuple[ConfirmedConfig, ...]  # best first; those without a score on some seed last
+    winner: str | None  # None if no configuration has a score on all seeds
     runner_up: str | None
     lead: Estimate | None  # of the winner over the runner-up
-    lead_over_default: Estimate | None  # None too if the default wins
-    told_apart: bool  # whether the interval of the lead over the runner-up leaves out zero
+    lead_over_default: Estimate | None  # None also if the default wins
+    told_apart: bool  # whether the interval of `lead` excludes zero
 
 
 def confirmation(
     table: pa.Table, mode: str, searched: Mapping[int, float], early: Mapping[int, int] = MappingProxyType({})
 ) -> Confirmation:
-    """What a table of confirmed configurations says; `searched` are the search's own values by trial, and
-    `early` the epochs of those that it did not train to the end.
+    """Evaluates a table of confirmed configurations.
 
-    `mode` is min or max. A configuration that diverged or failed on a seed can't win: the mean of its other
-    seeds would flatter it.
+    `mode` is min or max, `searched` the objective of each trial in the search, and `early` the epoch of that
+    value for trials that the search did not train to the end. A configuration that diverged or failed on a
+    seed cannot win: the mean of its other seeds would be biased.
     """
     sign = 1 if mode == "min" else -1
     rows = table.to_pylist()
     seeds = common_seeds(rows)
     rows = [row for row in rows if row["seed"] in seeds]
-    test = {
+    tests = {
         config: {row["seed"]: row["test"] for row in rows if row["config"] == config}
         for config in dict.fromkeys(row["config"] for row in rows)
     }
-    whole = {config: by for config, by in test.items() if seeds and None not in by.values()}
-    order = sorted(whole, key=lambda config: sign * estimate(list(whole[config].values())).mean)
-    chances = probability_best({config: whole[config] for config in order}, sign)
+    scored = {config: by_seed for config, by_seed in tests.items() if seeds and None not in by_seed.values()}
+    order = sorted(scored, key=lambda config: sign * estimate(list(scored[config].values())).mean)
+    probabilities = probability_best({config: scored[config] for config in order}, sign)
     configs = []
-    for config in [*order, *(config for config in test if config not in whole)]:
+    for config in [*order, *(config for config in tests if config not in scored)]:
         own = [row for row in rows if row["config"] == config]
         trial = own[0]["trial"]
-        said = None if trial is None else searched.get(trial)
-        score = estimate([row["test"] for row in own]) if config in whole else None
+        value = None if trial is None else searched.get(trial)
+        score = estimate([row["test"] for row in own]) if config in scored else None
         configs.append(
-            Confirmed(
+            ConfirmedConfig(
                 config=config,
                 trial=trial,
                 test=score,
-                val=estimate([row["val"] for row in own]) if config in whole else None,
-                searched=said,
-                gap=sign * (score.mean - said) if score and said is not None else None,
-                probability_best=chances.get(config),
+                val=estimate([row["val"] for row in own]) if config in scored else None,
+                searched=value,
+                gap=sign * (score.mean - value) if score and value is not None else None,
+                probability_best=probabilities.get(config),
                 early=None if trial is None else early.get(trial),
                 errors=tuple(f"seed {row['seed']}: {row['error']}" for row in own if row["error"]),
             )
         )
     winner, runner_up = [*order, None, None][:2]
-    lead = lead_over(whole, winner, runner_up, sign)
+    lead = lead_over(scored, winner, runner_up, sign)
     return Confirmation(
         mode=mode,
         seeds=len(seeds),
@@ -113,13 +120,13 @@ def confirmation(
         winner=winner,
         runner_up=runner_up,
         lead=lead,
-        lead_over_default=lead_over(whole, winner, DEFAULT, sign),
-        told_apart=lead is not None and not lead.holds_zero,
+        lead_over_default=lead_over(scored, winner, DEFAULT, sign),
+        told_apart=lead is not None and not lead.contains_zero,
     )
 
 
 def common_seeds(rows: list[dict[str, object]]) -> set[object]:
-    """The seeds that every configuration has a row for."""
+    """The seeds for which every configuration has a row."""
     by_config: dict[object, set[object]] = {}
     for row in rows:
         by_config.setdefault(row["config"], set()).add(row["seed"])
@@ -127,12 +134,12 @@ def common_seeds(rows: list[dict[str, object]]) -> set[object]:
 
 
 def estimate(values: list[float]) -> Estimate:
-    """Mean, standard deviation and 95 % interval by Student's t of at least one value."""
+    """Mean, standard deviation and 95 % interval (Student's t) of one or more values."""
     n = len(values)
     mean = float(np.mean(values))
     if n == 1:
         return Estimate(mean, n)
-    from scipy.special import stdtrit  # here, for it takes time that only this needs
+    from scipy.special import stdtrit  # imported late: it is slow, and only this function needs it
 
     sd = float(np.std(values, ddof=1))
     if sd < ROUNDING * max(map(abs, values)):
@@ -142,24 +149,27 @@ def estimate(values: list[float]) -> Estimate:
 
 
 def lead_over(scores: Scores, winner: str | None, other: str | None, sign: int) -> Estimate | None:
-    """By how much the winner is better than another on the same seeds; None where there are not two."""
+    """How much better the winner is than another configuration, paired by seed.
+
+    None if either has no scores or both are the same.
+    """
     if winner is None or other is None or other == winner or other not in scores:
         return None
     return estimate([sign * (scores[other][seed] - value) for seed, value in scores[winner].items()])
 
 
 def probability_best(scores: Scores, sign: int) -> dict[str, float]:
-    """How often each configuration has the best mean when the seeds are drawn anew with replacement.
+    """The share of bootstrap resamples in which each configuration has the best mean.
 
-    The bootstrap (Efron, 1979) of all configurations' means at once, seeds paired; equal means share. The
-    draws are the same each time. Empty with one seed, which can't be drawn in different ways.
+    The bootstrap (Efron, 1979) draws seeds with replacement, the same for all configurations; equal means
+    share. Its generator has a fixed seed. Empty with fewer than two seeds, which have one resample only.
     """
     seeds = sorted(next(iter(scores.values()), {}))
     if len(seeds) < 2:
         return {}
-    values = sign * np.array([[by[seed] for seed in seeds] for by in scores.values()])
+    values = sign * np.array([[by_seed[seed] for seed in seeds] for by_seed in scores.values()])
     draws = np.random.default_rng(0).integers(len(seeds), size=(RESAMPLES, len(seeds)))
     means = values[:, draws].mean(axis=2)  # (configurations, resamples)
-    best = np.isclose(means, means.min(axis=0), rtol=1e-12, atol=0.0)
+    best = np.isclose(means, means.min(axis=0), rtol=ROUNDING, atol=0.0)
     shares = (best / best.sum(axis=0)).mean(axis=1)
     return dict(zip(scores, shares.tolist(), strict=True))

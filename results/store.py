@@ -1,28 +1,31 @@
-"""A run's tables in Parquet, and how to open them.
+"""The tables of a run in Parquet: their columns, how to write them, and how to open a run.
 
-`results/trials.parquet` has a row a trial, `results/epochs/*.parquet` a row a trial and epoch. Both are
-derived from the run's study and can be written again from it. `results/confirm.parquet` has a row for each
-training of a confirmation. A file is written to a temporary name and renamed: a reader never sees half of
-one.
+`results/trials.parquet` has one row per trial, `results/rungs.parquet` one per trial and finished rung, and
+`results/epochs/*.parquet` one per trial and epoch. `results/facts.json` has constants of the data by rung:
+`{"0": {"baseline": 2409.1, "nearest": 545.0}, "1": ...}`. A search derives all of them from its study and can
+write them again. `results/confirm.parquet` has one row per training of a confirmation. Each file is written
+under a temporary name and renamed, so a reader never sees a partial file.
 """
 
 import fcntl
+import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from results.files import write_text
 from results.stats import Confirmation, confirmation
 
 TRIAL_FIELDS = [
     ("trial", pa.int64()),
     ("state", pa.string()),
-    ("rung", pa.int64()),  # the last one finished, counted from 0; null before the first
+    ("rung", pa.int64()),  # the last finished rung, counted from 0; null before the first
     ("epochs", pa.int64()),
     ("objective", pa.float64()),  # at that rung
     ("seconds", pa.float64()),
@@ -30,33 +33,49 @@ TRIAL_FIELDS = [
     ("node", pa.string()),
     ("error", pa.string()),
 ]
+RUNG_FIELDS = [
+    ("trial", pa.int64()),
+    ("rung", pa.int64()),  # counted from 0
+    ("epochs", pa.int64()),  # of the rung
+    ("value", pa.float64()),  # the objective there
+    ("seconds", pa.float64()),  # training time of the trial up to this rung
+    ("finished_at", pa.float64()),  # seconds from the start of the first trial to the end of this rung
+    ("checkpoint", pa.string()),  # relative to the run's folder
+    ("device", pa.string()),
+    ("node", pa.string()),
+]
 EPOCH_FIELDS = [("trial", pa.int64()), ("epoch", pa.int64()), ("seconds", pa.float64())]
 CONFIRM_FIELDS = [
     ("config", pa.string()),  # "trial 7" or "default"
-    ("trial", pa.int64()),  # null if the default is no trial
+    ("trial", pa.int64()),  # null if the default configuration is no trial
     ("seed", pa.int64()),
-    ("state", pa.string()),  # complete, diverged or failed; only what is complete has the next three
-    ("epoch", pa.int64()),  # the one with the best validation, whose weights are scored and kept
-    ("val", pa.float64()),  # the objective there
+    ("state", pa.string()),  # complete, diverged or failed; the next three are null unless complete
+    ("epoch", pa.int64()),  # the epoch with the best validation value, whose weights are scored and kept
+    ("val", pa.float64()),  # the objective on the validation split at that epoch
     ("test", pa.float64()),  # the objective on the test split
     ("seconds", pa.float64()),
     ("checkpoint", pa.string()),  # relative to the run's folder
     ("error", pa.string()),
 ]
-EPOCHS_FILE = "00000.parquet"
+TRIALS_FILE = "trials.parquet"
+RUNGS_FILE = "rungs.parquet"
+EPOCHS_FILE = "epochs/00000.parquet"
 CONFIRM_FILE = "confirm.parquet"
+FACTS_FILE = "facts.json"
 ACTIVE = ("running", "paused")
 
 
+@final
 @dataclass(frozen=True)
 class Run:
-    """A run as its folder tells it. `trials`, `epochs` and `confirmed` are Arrow tables."""
+    """A run as read from its folder. `trials`, `rungs`, `epochs` and `confirmed` are Arrow tables."""
 
     path: Path
     config: Mapping[str, Any]
     trials: pa.Table
+    rungs: pa.Table  # in the order of finished_at; no rows that the trials table does not have yet
     epochs: pa.Table
-    confirmed: pa.Table | None = None  # a row a configuration and seed; None before `confirm`
+    confirmed: pa.Table | None = None  # None before the first `confirm`
 
     @property
     def name(self) -> str:
@@ -70,24 +89,24 @@ class Run:
         states = self.trials["state"].to_pylist()
         if states and self.best() is None and all(state in ("failed", "diverged") for state in states):
             return "failed"
-        whole = len(states) >= self.config["trials"] and not any(state in ACTIVE for state in states)
-        return "finished" if whole else "interrupted"
+        finished = len(states) >= self.config["trials"] and not any(state in ACTIVE for state in states)
+        return "finished" if finished else "interrupted"
 
     def best(self) -> dict[str, Any] | None:
         """The row of the best trial; None before the first value."""
         return best_row(self.trials.to_pylist(), self.config["objective"]["mode"])
 
     def params(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """The parameters in a row of a table. Null in one that counts only sometimes: it did not count."""
-        values = {name: (row[f"param/{name}"], plain) for name, plain in self.config["params"].items()}
+        """The active parameters in a row of a table. A conditional parameter that is null is inactive."""
         return {
             name: value
-            for name, (value, plain) in values.items()
-            if value is not None or not (isinstance(plain, dict) and "when" in plain)
+            for name, definition in self.config["params"].items()
+            if (value := row[f"param/{name}"]) is not None
+            or not (isinstance(definition, dict) and "when" in definition)
         }
 
     def confirmation(self) -> Confirmation | None:
-        """What the confirmation says; None before there is one."""
+        """The statistics of the confirmation; None before there is one."""
         if self.confirmed is None:
             return None
         rows = self.trials.to_pylist()
@@ -96,68 +115,101 @@ class Run:
         return confirmation(self.confirmed, self.config["objective"]["mode"], searched, early)
 
     def winner(self) -> dict[str, Any] | None:
-        """The row of the trial that won the confirmation; of the best trial where nothing has.
+        """The row of the trial that won the confirmation, or of the best trial if there is no winner.
 
-        If the winner is the default and that was no trial, a row that has its parameters and no number.
+        If the default configuration won and is no trial, the row has its parameters and all else is None.
         """
-        said = self.confirmation()
-        if self.confirmed is None or said is None or said.winner is None:
+        result = self.confirmation()
+        if self.confirmed is None or result is None or result.winner is None:
             return self.best()
-        won = next(row for row in self.confirmed.to_pylist() if row["config"] == said.winner)
-        known = [row for row in self.trials.to_pylist() if row["trial"] == won["trial"]]
-        return known[0] if known else {name: won.get(name) for name in self.trials.column_names}
+        winner = next(row for row in self.confirmed.to_pylist() if row["config"] == result.winner)
+        trials = [row for row in self.trials.to_pylist() if row["trial"] == winner["trial"]]
+        return trials[0] if trials else {name: winner.get(name) for name in self.trials.column_names}
 
 
 def best_row(rows: Iterable[Mapping[str, Any]], mode: str) -> dict[str, Any] | None:
-    """The trial whose last value is best, whatever its rung; None before the first value.
+    """The trial with the best last value, at whatever rung; None before the first value.
 
-    A model that is better after fewer epochs is the better model; one that has diverged is none. That the
-    best of many noisy values flatters its trial is another matter, and the same at every rung.
+    A model that is better after fewer epochs is the better model. The best of many noisy values is biased
+    towards better ones at every rung; `confirm` corrects that.
     """
     return next((dict(row) for row in best_first(rows, mode)), None)
 
 
 def best_first(rows: Iterable[Mapping[str, Any]], mode: str) -> list[Mapping[str, Any]]:
-    """The trials that have a value and did not diverge after it, the best first; of equal ones the earlier.
+    """Trials with a value that did not diverge later, best first; of equal ones the lower number first.
 
-    Of a trial that diverged nothing is left to be used, and it would diverge again.
+    A diverged trial has no usable model, and would diverge again.
     """
     sign = 1 if mode == "min" else -1
-    valued = [row for row in rows if row["objective"] is not None and row["state"] != "diverged"]
-    return sorted(valued, key=lambda row: (sign * row["objective"], row["trial"]))
+    ranked = [row for row in rows if row["objective"] is not None and row["state"] != "diverged"]
+    return sorted(ranked, key=lambda row: (sign * row["objective"], row["trial"]))
 
 
 def open_run(path: str | Path) -> Run:
-    """The run in folder `path`. Raises ValueError if that is no run."""
+    """Opens the run in folder `path`. Missing tables are empty.
+
+    Raises ValueError if the folder has no config.yaml, or a table cannot be read.
+    """
     path = Path(path)
     try:
         config = yaml.safe_load((path / "config.yaml").read_text())
     except OSError as error:
         raise ValueError(f"{path} is not a run: it has no config.yaml (python -m search list)") from error
-    trials_file = path / "results" / "trials.parquet"
-    trials = pq.read_table(trials_file) if trials_file.exists() else pa.schema(TRIAL_FIELDS).empty_table()
-    epochs_file = path / "results" / "epochs" / EPOCHS_FILE
-    epochs = pq.read_table(epochs_file) if epochs_file.exists() else pa.schema(EPOCH_FIELDS).empty_table()
-    confirm_file = path / "results" / CONFIRM_FILE
-    confirmed = pq.read_table(confirm_file) if confirm_file.exists() else None
-    return Run(path.resolve(), config, trials, epochs, confirmed)
+    tables = path / "results"
+    trials = read_table(tables / TRIALS_FILE, TRIAL_FIELDS)
+    rungs = known_rungs(read_table(tables / RUNGS_FILE, RUNG_FIELDS), trials)
+    epochs = read_table(tables / EPOCHS_FILE, EPOCH_FIELDS)
+    confirmed = pq.read_table(tables / CONFIRM_FILE) if (tables / CONFIRM_FILE).exists() else None
+    return Run(path.resolve(), config, trials, rungs, epochs, confirmed)
+
+
+def read_table(path: Path, fields: Sequence[tuple[str, pa.DataType]]) -> pa.Table:
+    """The table in a Parquet file; an empty one with these fields if the file is missing."""
+    return pq.read_table(path) if path.exists() else pa.schema(fields).empty_table()
+
+
+def known_rungs(rungs: pa.Table, trials: pa.Table) -> pa.Table:
+    """The rows of `rungs` that `trials` has too. A running search may write between two reads."""
+    epochs = dict(zip(trials["trial"].to_pylist(), trials["epochs"].to_pylist(), strict=True))
+    known = [row["epochs"] <= epochs.get(row["trial"], 0) for row in rungs.to_pylist()]
+    return rungs.filter(pa.array(known, pa.bool_()))
 
 
 def write_trials(run: Path, rows: Iterable[Mapping[str, Any]], params: Mapping[str, pa.DataType]) -> None:
-    """Writes `results/trials.parquet`: the fields above, and a typed column `param/<name>` each."""
-    write(with_params(rows, TRIAL_FIELDS, params), run / "results" / "trials.parquet")
+    """Writes `results/trials.parquet`: TRIAL_FIELDS, and a column `param/<name>` for each of `params`."""
+    write_table(with_params(rows, TRIAL_FIELDS, params), run / "results" / TRIALS_FILE)
 
 
-def write_epochs(run: Path, rows: list[dict[str, Any]]) -> None:
-    """Writes the epochs table; every metric that occurs gets a column of float64."""
+def write_rungs(run: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Writes `results/rungs.parquet`; the rows must be in the order of `finished_at`, then `trial`."""
+    write_table(pa.Table.from_pylist(list(rows), pa.schema(RUNG_FIELDS)), run / "results" / RUNGS_FILE)
+
+
+def write_epochs(run: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes the table of epochs: EPOCH_FIELDS, and a column of float64 for each metric in any row."""
     metrics = sorted({name for row in rows for name in row} - {name for name, _ in EPOCH_FIELDS})
     schema = pa.schema([*EPOCH_FIELDS, *((name, pa.float64()) for name in metrics)])
-    write(pa.Table.from_pylist(rows, schema), run / "results" / "epochs" / EPOCHS_FILE)
+    write_table(pa.Table.from_pylist(list(rows), schema), run / "results" / EPOCHS_FILE)
 
 
 def write_confirmed(run: Path, rows: Iterable[Mapping[str, Any]], params: Mapping[str, pa.DataType]) -> None:
-    """Writes `results/confirm.parquet`: the fields above, and a typed column `param/<name>` each."""
-    write(with_params(rows, CONFIRM_FIELDS, params), run / "results" / CONFIRM_FILE)
+    """Writes `results/confirm.parquet`: CONFIRM_FIELDS, and a column `param/<name>` for each of `params`."""
+    write_table(with_params(rows, CONFIRM_FIELDS, params), run / "results" / CONFIRM_FILE)
+
+
+def write_facts(run: Path, facts: Mapping[int, Mapping[str, float]]) -> None:
+    """Writes `results/facts.json`: constants of the data, such as baselines, by the index of the rung."""
+    by_rung = {str(rung): dict(facts[rung]) for rung in sorted(facts)}
+    (run / "results").mkdir(parents=True, exist_ok=True)
+    write_text(run / "results" / FACTS_FILE, json.dumps(by_rung))
+
+
+def read_facts(run: Path) -> dict[int, dict[str, float]]:
+    """Constants of the data by the index of the rung; empty if the file is missing."""
+    path = run / "results" / FACTS_FILE
+    facts = json.loads(path.read_text()) if path.exists() else {}
+    return {int(rung): values for rung, values in facts.items()}
 
 
 def with_params(
@@ -165,15 +217,15 @@ def with_params(
     fields: Sequence[tuple[str, pa.DataType]],
     params: Mapping[str, pa.DataType],
 ) -> pa.Table:
-    """A table of the fields and a column `param/<name>` each; in a column of text, all values as text."""
+    """A table of the fields and of columns `param/<name>`. Values of a text column are converted to text."""
     schema = pa.schema([*fields, *((f"param/{name}", kind) for name, kind in params.items())])
     texts = [f"param/{name}" for name, kind in params.items() if kind == pa.string()]
-    found = [{**row, **{key: str(row[key]) for key in texts if row.get(key) is not None}} for row in rows]
-    return pa.Table.from_pylist(found, schema)
+    converted = [{**row, **{key: str(row[key]) for key in texts if row.get(key) is not None}} for row in rows]
+    return pa.Table.from_pylist(converted, schema)
 
 
 def column_type(values: Iterable[object]) -> pa.DataType:
-    """The type of a parameter's column, from the values that it may take; text for those of several types."""
+    """The type of a parameter's column, from all values it can take; text if they are of several types."""
     kinds = {type(value) for value in values if value is not None}
     if kinds <= {bool}:
         return pa.bool_()
@@ -182,7 +234,8 @@ def column_type(values: Iterable[object]) -> pa.DataType:
     return pa.float64() if kinds <= {int, float} else pa.string()
 
 
-def write(table: pa.Table, path: Path) -> None:
+def write_table(table: pa.Table, path: Path) -> None:
+    """Writes a Parquet file under a temporary name and renames it. Creates the folder if needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     pq.write_table(table, temporary)
@@ -190,7 +243,7 @@ def write(table: pa.Table, path: Path) -> None:
 
 
 def is_locked(run: Path) -> bool:
-    """Whether a search is at work in the folder: it holds a lock that ends with its process."""
+    """Whether a search is running in the folder. It holds a lock that ends with its process."""
     try:
         with open(run / "run.lock") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""How numbers and times are written for people."""
+"""Numbers, scores and durations as text for people."""
 
 import math
 from typing import Any
@@ -7,53 +7,54 @@ from results.stats import Estimate
 
 
 def number(value: float) -> str:
-    """Four digits are as many as a noisy metric has."""
+    """A number with four significant digits; from 1000 on as a whole number."""
     return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def rounded(value: float, give: float | None) -> str:
-    """A value that may as well be `give` more or less: with the first two digits of that, and no more."""
-    if not give or not math.isfinite(give):
+def rounded(value: float, uncertainty: float | None) -> str:
+    """A value rounded to the first two significant digits of its uncertainty; `number` if there is none."""
+    if not uncertainty or not math.isfinite(uncertainty):
         return number(value)
-    return f"{value:,.{max(0, 1 - math.floor(math.log10(give)))}f}"
+    return f"{value:,.{max(0, 1 - math.floor(math.log10(uncertainty)))}f}"
 
 
-def half(of: Estimate) -> float | None:
-    """Half the interval, which is symmetric; None where there is none."""
-    return None if of.high is None else of.high - of.mean
+def half_width(estimate: Estimate) -> float | None:
+    """Half the width of the interval, which is symmetric; None without an interval."""
+    return None if estimate.high is None else estimate.high - estimate.mean
 
 
-def mean(of: Estimate) -> str:
-    """The mean of an estimate, with the digits that its interval leaves it."""
-    return rounded(of.mean, half(of))
+def mean(estimate: Estimate) -> str:
+    """The mean, rounded to the precision of its interval."""
+    return rounded(estimate.mean, half_width(estimate))
 
 
-def interval(of: Estimate) -> str:
-    """`0.9594 to 0.9650`; nothing where there is none."""
-    if of.low is None or of.high is None:
+def interval(estimate: Estimate) -> str:
+    """The interval, such as `0.9594 to 0.9650`; empty without an interval."""
+    if estimate.low is None or estimate.high is None:
         return ""
-    return f"{rounded(of.low, half(of))} to {rounded(of.high, half(of))}"
+    half = half_width(estimate)
+    return f"{rounded(estimate.low, half)} to {rounded(estimate.high, half)}"
 
 
-def score(of: Estimate) -> str:
-    """`0.962 (0.959 to 0.965)`; the mean alone where there is no interval."""
-    return mean(of) + (f" ({interval(of)})" if of.low is not None else "")
+def score(estimate: Estimate) -> str:
+    """Mean and interval, such as `0.962 (0.959 to 0.965)`; the mean alone without an interval."""
+    return mean(estimate) + (f" ({interval(estimate)})" if estimate.low is not None else "")
 
 
 def duration(seconds: float) -> str:
-    """`1:02:03` or `2:03`."""
-    whole = int(seconds)
-    hours, minutes = whole // 3600, whole // 60 % 60
-    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
+    """Hours, minutes and seconds: `1:02:03` or `2:03`."""
+    total = int(seconds)
+    hours, minutes = total // 3600, total // 60 % 60
+    return f"{hours}:{minutes:02}:{total % 60:02}" if hours else f"{minutes}:{total % 60:02}"
 
 
-def spell(seconds: float) -> str:
-    """A length of time with its unit, for a sentence: `41 s`, `3.2 min`, `1.4 h`."""
+def rounded_duration(seconds: float) -> str:
+    """A duration with its unit, for a sentence: `41 s`, `3.2 min`, `1.4 h`."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def plain(value: Any) -> str:
-    """A value of any kind, for people."""
+    """A parameter's value: floats as `number`, all else as `str`."""
     return number(value) if isinstance(value, float) else str(value)

@@ -1,67 +1,79 @@
-"""A space: what to train, what to vary, and what ranks it. `read.py` makes one from its YAML file."""
+"""A space: what to train, its parameters, and the objective. `read.py` makes one from a YAML file."""
 
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from spaces.params import Param, Value, is_active, fitting, nearest, start
-from spaces.parse import parse_param
+from pydantic import ConfigDict, Field
+
+from spaces.hints import did_you_mean
+from spaces.params import Param, Value, initial_value, is_active, restrict_default
+from spaces.parse_param import parse_param
+from spaces.validation import Rule
+
+ImportPath = Annotated[str, Field(pattern=r"^[\w.]+:\w+$"), Rule("look like package.module:Name")]
+Fields = Annotated[Mapping[str, Any], Rule("hold fields of its own")]
 
 
 @dataclass(frozen=True)
 class Objective:
-    """The validation metric that ranks trials, and whether less (`min`) or more (`max`) of it is better."""
+    """The validation metric that ranks trials, and whether it is minimized (`min`) or maximized (`max`)."""
 
-    metric: str
-    mode: str
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    metric: Annotated[str, Rule("be the name of a metric")]
+    mode: Annotated[Literal["min", "max"], Rule("be min or max")]
 
     @property
     def sign(self) -> int:
-        """What the metric is multiplied by so that less is better."""
+        """1 for `min`, -1 for `max`: the factor that turns the metric into a quantity to minimize."""
         return 1 if self.mode == "min" else -1
 
 
 @dataclass(frozen=True)
 class Space:
-    """A space, read and valid."""
+    """A space. The fields that a file has are those of `parse_space.FIELDS`."""
 
     name: str
-    about: str
-    trainable: str  # package.module:Class
-    data: str  # package.module:Class
+    about: Annotated[str, Rule("be text")]
+    trainable: ImportPath  # the LightningModule or Learner
+    data: ImportPath  # the LightningDataModule
     objective: Objective
     params: Mapping[str, Param]
-    structure: tuple[str, ...] = ()  # the parameters that change tensor shapes or the batch
-    options: Mapping[str, Any] = field(default_factory=dict)  # of the data: source, root ...
-    settings: Mapping[str, Any] = field(default_factory=dict)  # of the run, not searched: backbone ...
-    prepare: str | None = None  # package.module:function that checks the data before anything is written
-    trainer: Mapping[str, Any] = field(default_factory=dict)  # of Lightning's Trainer: gradient_clip_val ...
-    budgets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    gallery: str | None = None  # package.module:function that shows the best model in the report
-    predictor: str | None = None  # package.module:Class of the Predictor
-    seeds: tuple[Mapping[str, Value], ...] = ()  # known good points; the first is the default configuration
-    file: str | None = None  # the path that it was asked for by; None of those that Ladder brings
+    structure: Annotated[tuple[str, ...], Rule("be a list of parameters")] = ()  # they change tensor shapes
+    options: Fields = field(default_factory=dict)  # of the data: source, root ...
+    settings: Fields = field(default_factory=dict)  # arguments that are not searched: backbone ...
+    prepare: ImportPath | None = None  # a function that checks the data before anything is written
+    trainer: Fields = field(default_factory=dict)  # of Lightning's Trainer: gradient_clip_val ...
+    budgets: Annotated[Mapping[str, Mapping[str, Any]], Rule("hold fields for each budget")] = field(
+        default_factory=dict
+    )
+    gallery: ImportPath | None = None  # a function that makes pictures of the best model for the report
+    predictor: ImportPath | None = None  # the Predictor
+    seeds: tuple[Mapping[str, Value], ...] = ()  # known good configurations; the first is the default
+    file: str | None = None  # path of the space file as the user gave it; None for a space of Ladder's
 
     def default(self) -> dict[str, Value]:
-        """The configuration to beat: the first of the seeds; what it leaves open is in the middle."""
+        """The default configuration, which a search should beat: the first of the `seeds`, completed."""
         return self.point(self.seeds[0] if self.seeds else {})
 
-    def point(self, seed: Mapping[str, Value]) -> dict[str, Value]:
-        """A seed as a configuration: a parameter it leaves open, or whose range no longer holds it, is at its
-        default or in the middle."""
+    def point(self, partial: Mapping[str, Value]) -> dict[str, Value]:
+        """A partial configuration, completed: parameters that it lacks, or whose range excludes its value,
+        take their initial value."""
         return self.configuration(
             lambda name, param, values: (
-                seed[name] if name in seed and seed[name] in param else start(param, values)
+                partial[name] if name in partial and partial[name] in param else initial_value(param, values)
             )
         )
 
     def sample(self, rng: random.Random) -> dict[str, Value]:
-        """A configuration drawn at random, each parameter by itself."""
+        """A random configuration; parameters are drawn independently."""
         return self.configuration(lambda name, param, values: param.sample(rng))
 
     def configuration(self, choose: Callable[[str, Param, Mapping[str, Value]], Value]) -> dict[str, Value]:
-        """A configuration in which `choose(name, param, values so far)` gives each parameter that counts."""
+        """The configuration in which each active parameter has the value `choose(name, param, values)`;
+        `values` are those of the active parameters before it."""
         values: dict[str, Value] = {}
         for name, param in self.params.items():
             if is_active(param, values):
@@ -69,40 +81,45 @@ class Space:
         return values
 
     def params_in(self, row: Mapping[str, Any]) -> dict[str, Value]:
-        """The configuration in a row of a run's table, where a parameter that does not count is null."""
+        """The configuration in a row of a run's table, where inactive parameters are null."""
         return self.configuration(lambda name, param, values: param.from_column(row[f"param/{name}"]))
 
     def holds(self, values: Mapping[str, Any]) -> bool:
-        """Whether these are a configuration of the space: all that count, each within its range."""
-        own = self.configuration(lambda name, param, _: values.get(name, param.middle))
+        """Whether `values` is a configuration of this space: exactly the active parameters, each in range."""
+        own = self.configuration(lambda name, param, _: values.get(name, param.fallback))
         return own.keys() == values.keys() and all(value in self.params[name] for name, value in own.items())
 
     def with_params(self, changes: Mapping[str, Any]) -> "Space":
-        """The space with parameters fixed or changed: {"lr": 0.1} or {"lr.high": 0.1}.
+        """The space with parameters replaced, {"lr": 0.1}, or changed in one field, {"lr.high": 0.1}.
 
-        Raises ValueError for an unknown parameter or a value that makes no sense.
+        A changed parameter keeps its condition and the part of its default that is still in range, unless
+        they are changed themselves. Raises ValueError for an unknown parameter, a field of a parameter that
+        has none, or a value that `parse_param` refuses.
         """
         plain = {name: param.plain() for name, param in self.params.items()}
         for key, value in changes.items():
             name, _, part = key.partition(".")
             where = f"param.{key}={value}"
             if name not in plain:
-                raise ValueError(f"{where}: there is no parameter {name!r}{nearest(name, plain)}")
+                raise ValueError(f"{where}: there is no parameter {name!r}{did_you_mean(name, plain)}")
             if not part:
                 plain[name] = value
             elif isinstance(plain[name], dict):
                 plain[name] = {**plain[name], part: value}
             else:
                 raise ValueError(f"{where}: {name} has no {part!r}; it is {plain[name]} (param.{name}=...)")
-        changed = {key.partition(".")[0] for key in changes}
-        params: dict[str, Param] = {}
-        for name, value in plain.items():
-            params[name] = param = self.params[name]
-            if name in changed:
-                keep = f"{name}.default" not in changes
-                if keep and isinstance(value, dict):
-                    value = {key: part for key, part in value.items() if key != "default"}
-                new = parse_param(value, f"param.{name}", self.params)
-                new = new if f"{name}.when" in changes else replace(new, when=param.when)
-                params[name] = replace(new, default=fitting(param.default, new)) if keep else new
+        params = dict(self.params)
+        for name in dict.fromkeys(key.partition(".")[0] for key in changes):
+            params[name] = self._changed(name, plain[name], changes)
         return replace(self, params=params)
+
+    def _changed(self, name: str, plain: Any, changes: Mapping[str, Any]) -> Param:
+        """Parameter `name`, parsed anew from `plain`."""
+        before = self.params[name]
+        keep_default = f"{name}.default" not in changes
+        if keep_default and isinstance(plain, dict):
+            plain = {key: part for key, part in plain.items() if key != "default"}
+        param = parse_param(plain, f"param.{name}", self.params)
+        if f"{name}.when" not in changes:
+            param = replace(param, when=before.when)
+        return replace(param, default=restrict_default(before.default, param)) if keep_default else param

@@ -3,6 +3,7 @@
 import io
 import math
 import random
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,17 +13,21 @@ import yaml
 from rich.console import Console
 
 from results.store import open_run
-from search.config.run_config import SAMPLERS, from_plain, resolve
-from search.core.job import State, StorageError
-from search.core.samplers.all import Observation, propose
+from search.config.run_config import from_plain, resolve
+from search.core.job import State
+from search.core.samplers.base import Observation
+from search.core.samplers.registry import SAMPLERS
+from search.engines.train_job import training_setup
 from search.runs.confirm import ConfirmPlan, ConfirmQueue, candidates, confirmation_seeds
-from search.runs.run import prepared, setup
+from search.runs.preflight import prepare
 from search.watch.progress import ProgressView
+from spaces.lane import Lane, StorageError
+from spaces.params import Choice, Range
 from spaces.read import read
-from spaces.space import Space
+from spaces.space import Objective, Space
 from tests.formula import Formula
 from trainables import import_path
-from trainables.training.train import Lane, Setup, build, train
+from trainables.training.train import Setup, build, train
 
 
 class EngineContract:
@@ -102,6 +107,48 @@ class EngineContract:
             engine(Formula()).run(Broken(make_queue(trials=12)))
 
 
+SAMPLER_SPACE = Space(
+    name="s",
+    about="",
+    trainable="a:b",
+    data="a:b",
+    objective=Objective("val/f", "min"),
+    params={
+        "x": Range(0.0, 1.0),
+        "n": Range(1, 8),
+        "lr": Range(1e-5, 1.0, log=True),
+        "c": Choice(("a", None, 3)),
+    },
+)
+
+
+def history(count: int, rungs: int = 1, seed: int = 0) -> list[Observation]:
+    """Random trials of SAMPLER_SPACE, whose best x is 0.3 at each rung."""
+    rng = random.Random(seed)
+    return [
+        Observation(params, tuple((params["x"] - 0.3) ** 2 for _ in range(rungs)), busy=False)
+        for params in (SAMPLER_SPACE.sample(rng) for _ in range(count))
+    ]
+
+
+class SamplerContract:
+    """A sampler proposes configurations. Subclasses give the fixture `sampler`."""
+
+    @pytest.mark.parametrize("count", [0, 5, 40])
+    def test_proposals_are_in_the_space_and_pure(self, sampler, count):
+        first = sampler.propose(SAMPLER_SPACE, history(count), 3, 1)
+        assert first == sampler.propose(SAMPLER_SPACE, history(count), 3, 1)
+        assert first != sampler.propose(SAMPLER_SPACE, history(count), 3, 2)
+        for params in first:
+            assert all(params[name] in param for name, param in SAMPLER_SPACE.params.items())
+            assert isinstance(params["n"], int)
+
+    @pytest.mark.parametrize("number", [0, 1, 70])
+    def test_as_many_different_proposals_as_asked_for(self, sampler, number):
+        proposals = sampler.propose(SAMPLER_SPACE, history(20), number, 0)
+        assert len({params["x"] for params in proposals}) == len(proposals) == number
+
+
 class SpaceContract:
     """A space file is valid and whole. Subclasses give the fixture `name`."""
 
@@ -117,8 +164,8 @@ class SpaceContract:
     def test_proposals_lie_in_the_space(self, name, sampler):
         space = read(name)
         rng = random.Random(0)
-        history = [Observation(space.sample(rng), (rng.random(),), busy=False) for _ in range(30)]
-        for params in propose(space, history, 20, sampler=sampler, seed=0):
+        trials = [Observation(space.sample(rng), (rng.random(),), busy=False) for _ in range(30)]
+        for params in SAMPLERS[sampler]().propose(space, trials, 20, 0):
             assert space.holds(params)
 
     def test_a_run_config_survives_yaml(self, name):
@@ -154,74 +201,78 @@ class TrainableContract:
     """What `train` promises of every space's trainable. Subclasses give the fixture `name`."""
 
     @pytest.fixture
-    def given(self, name: str) -> tuple[Setup, dict[str, object]]:
+    def case(self, name: str) -> tuple[Setup, dict[str, object]]:
+        """A small setup of the space, and the parameters of a trial that trains without divergence."""
         config = resolve([f"space={name}", "epochs=3", "seed=1"])
-        config, _ = prepared(replace(config, space=small(config.space)))
+        config, _ = prepare(replace(config, space=small(config.space)))
         params = dict(config.space.sample(random.Random(4)))
         gentle = {"lr": 1e-3, "batch_size": 16, "dropout": 0.3, "schedule": "cosine", "temperature": 0.5}
         gentle["backbone"] = "resnet10t"
         params |= {key: value for key, value in gentle.items() if key in params}
-        return Setup(**setup(config)), params
+        return Setup(**training_setup(config)), params
 
-    def test_a_pause_changes_nothing(self, given, tmp_path):
+    @pytest.mark.slow
+    def test_a_pause_changes_nothing(self, case, tmp_path):
         """Epochs 0-1, then 1-3 from the checkpoint, are epochs 0-3: losses, rates, batches, dropout."""
-        plan, params = given
+        setup, params = case
         lane = Lane(5, params, seed=3)
-        whole = list(train(plan, [lane], 0, 3, str(tmp_path / "whole.safetensors")))
-        first = list(train(plan, [lane], 0, 1, str(tmp_path / "first.safetensors")))
+        uninterrupted = list(train(setup, [lane], 0, 3, str(tmp_path / "uninterrupted.safetensors")))
+        first = list(train(setup, [lane], 0, 1, str(tmp_path / "first.safetensors")))
         lane = replace(lane, start=str(tmp_path / "first.safetensors"))
-        rest = list(train(plan, [lane], 1, 3, str(tmp_path / "rest.safetensors")))
-        assert [epoch.epoch for epoch in first + rest] == [1, 2, 3]
-        for one, other in zip(whole, first + rest, strict=True):
-            assert set(one.metrics[5]) == set(other.metrics[5])
-            for key, value in one.metrics[5].items():
-                assert other.metrics[5][key] == pytest.approx(value, rel=1e-5), key
+        rest = list(train(setup, [lane], 1, 3, str(tmp_path / "rest.safetensors")))
+        assert [report.epoch for report in first + rest] == [1, 2, 3]
+        for expected, report in zip(uninterrupted, first + rest, strict=True):
+            assert set(expected.metrics[5]) == set(report.metrics[5])
+            for key, value in expected.metrics[5].items():
+                assert report.metrics[5][key] == pytest.approx(value, rel=1e-5), key
 
-    @pytest.mark.parametrize("together", [True, False])
-    def test_a_lane_is_its_trial(self, given, together, tmp_path, monkeypatch):
+    @pytest.mark.slow
+    @pytest.mark.parametrize("batched", [True, False])
+    def test_a_lane_is_its_trial(self, case, batched, tmp_path):
         """In float32 and without dropout, a lane of a pack has the losses that its trial has alone."""
-        monkeypatch.setattr("trainables.training.fit.has_bf16", lambda: False)
-        monkeypatch.setattr("trainables.training.train.pack_memory", lambda: 2**40)
-        monkeypatch.setattr("trainables.training.pack.Group.probe", lambda group, batch: together)
-        plan, params = given
-        if "backbone" in plan.options:
-            plan = replace(plan, options={**plan.options, "backbone": "resnet10t"})
-        params = changed(
-            plan, params, dropout=0.0, warmup=0.0, eps=1e-5
-        )  # a small eps enlarges rounding errors
+        setup, params = case
+        setup = replace(setup, mixed_precision=False, pack_memory=2**40, batched=batched)
+        if "backbone" in setup.options:
+            setup = replace(setup, options={**setup.options, "backbone": "resnet10t"})
+        # A small eps enlarges rounding errors.
+        params = changed(setup, params, dropout=0.0, warmup=0.0, eps=1e-5)
         losses = ["mse", "mse", "l1"]
         lanes = [
-            Lane(7 + i, changed(plan, params, lr=10 ** (-4 + i / 2), loss=losses[i]), seed=i)
+            Lane(7 + i, changed(setup, params, lr=10 ** (-4 + i / 2), loss=losses[i]), seed=i)
             for i in range(3)
         ]
-        pack = list(train(plan, lanes, 0, 3, str(tmp_path / "pack.safetensors")))
+        pack = list(train(setup, lanes, 0, 3, str(tmp_path / "pack.safetensors")))
         alone = [
-            list(train(plan, [lane], 0, 3, str(tmp_path / f"{lane.number}.safetensors"))) for lane in lanes
+            list(train(setup, [lane], 0, 3, str(tmp_path / f"{lane.number}.safetensors"))) for lane in lanes
         ]
-        for lane, epochs in zip(lanes, alone, strict=True):
-            for one, other in zip(epochs, pack, strict=True):
-                assert set(one.metrics[lane.number]) == set(other.metrics[lane.number])
-                for key, value in one.metrics[lane.number].items():
-                    assert other.metrics[lane.number][key] == pytest.approx(value, rel=1e-4, abs=1e-6), key
+        for lane, reports in zip(lanes, alone, strict=True):
+            for expected, report in zip(reports, pack, strict=True):
+                assert set(expected.metrics[lane.number]) == set(report.metrics[lane.number])
+                for key, value in expected.metrics[lane.number].items():
+                    assert report.metrics[lane.number][key] == pytest.approx(value, rel=1e-4, abs=1e-6), key
         finals = {
-            lane.number: epochs[-1].metrics[lane.number] for lane, epochs in zip(lanes, alone, strict=True)
+            lane.number: reports[-1].metrics[lane.number] for lane, reports in zip(lanes, alone, strict=True)
         }
         winner = min(finals, key=lambda number: finals[number]["val/loss"])
         assert winner == min(finals, key=lambda number: pack[-1].metrics[number]["val/loss"])
 
-    def test_reports_what_is_promised(self, given, tmp_path):
-        plan, params = given
-        (epoch,) = train(plan, [Lane(0, params, seed=0)], 0, 1, str(tmp_path / "c.safetensors"))
-        metrics = epoch.metrics[0]
-        assert {"train/loss", "val/loss", "val/baseline", "lr", plan.objective} <= set(metrics)
+    def test_a_report_is_complete(self, case, tmp_path):
+        setup, params = case
+        (report,) = train(setup, [Lane(0, params, seed=0)], 0, 1, str(tmp_path / "c.safetensors"))
+        metrics = report.metrics[0]
+        assert {"train/loss", "val/loss", "lr", setup.objective} <= set(metrics)
         assert all(math.isfinite(value) for value in metrics.values())
-        assert epoch.seconds > 0
-        assert not epoch.diverged
+        assert math.isfinite(report.facts["baseline"])
+        assert set(report.facts) <= {"baseline", "nearest"}
+        assert report.device == (torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu")
+        assert report.node == socket.gethostname()
+        assert report.seconds > 0
+        assert not report.diverged
         assert [path.name for path in Path(tmp_path).iterdir()] == ["c.safetensors"]
 
-    def test_divergence_is_reported_and_ends_the_lane(self, given, tmp_path):
-        plan, params = given
-        wild = {
+    def test_divergence_is_reported_and_ends_the_lane(self, case, tmp_path):
+        setup, params = case
+        diverging = {
             "lr": 1e30,
             "eps": 1e-30,
             "schedule": "constant",
@@ -229,25 +280,25 @@ class TrainableContract:
             "loss": "mse",
             "norm": "none",
         }
-        params = changed(plan, params, **wild)
-        epochs = list(train(plan, [Lane(0, params, seed=0)], 0, 3, str(tmp_path / "c.safetensors")))
-        assert epochs[-1].diverged == {0}
-        assert len(epochs) < 3
+        params = changed(setup, params, **diverging)
+        reports = list(train(setup, [Lane(0, params, seed=0)], 0, 3, str(tmp_path / "c.safetensors")))
+        assert reports[-1].diverged == {0}
+        assert len(reports) < 3
         assert not list(tmp_path.iterdir())
 
-    def test_fresh_batches_are_of_the_same_splits(self, given):
-        plan, params = given
-        data = [build(replace(plan, batch_seed=seed), Lane(0, params, seed=0))[1] for seed in (None, 1, 2)]
+    def test_batch_seeds_share_their_splits(self, case):
+        setup, params = case
+        data = [build(replace(setup, batch_seed=seed), Lane(0, params, seed=0))[1] for seed in (None, 1, 2)]
         for split, same in (("train", False), ("val", True), ("test", True)):
             batches = [list(getattr(one, f"{split}_dataloader")()) for one in data]
             targets = [[batch[-1] for batch in of_seed] for of_seed in batches]
             for one, other in zip(targets[0], targets[1], strict=True):
-                assert torch.equal(one, other)  # without a seed of their own they have the run's
+                assert torch.equal(one, other)  # batch_seed defaults to the seed of the run
             alike = [torch.equal(one, other) for one, other in zip(targets[0], targets[2], strict=True)]
             assert all(alike) if same else not any(alike)
 
-    def test_the_seed_decides_the_first_weights(self, given):
-        plan, params = given
-        states = [build(plan, Lane(0, params, seed=seed))[0].state_dict() for seed in (1, 1, 2)]
+    def test_the_seed_decides_the_initial_weights(self, case):
+        setup, params = case
+        states = [build(setup, Lane(0, params, seed=seed))[0].state_dict() for seed in (1, 1, 2)]
         assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
         assert not all(torch.equal(states[0][key], states[2][key]) for key in states[0])

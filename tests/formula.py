@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from search.core.job import Job, Report, StorageError
+from search.core.job import Job
+from spaces.lane import Report, StorageError
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Formula:
             if job.confirm_seed is not None and epoch == job.last:
                 test = {number: metrics[number]["val/f"] + job.confirm_seed % 10 / 1000 for number in alive}
             yield Report(
-                job.number, epoch, 0.5, metrics, gone, device="none", node="here", best=best, test=test
+                epoch, 0.5, metrics, gone, device="none", node="here", best=best, test=test, job=job.number
             )
             if not alive:
                 return

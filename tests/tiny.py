@@ -1,4 +1,4 @@
-"""Somebody's own LightningModule and data, as they would write them without knowing of Ladder."""
+"""A LightningModule and its data as a user would write them without Ladder."""
 
 import lightning as L
 import torch

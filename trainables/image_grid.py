@@ -1,4 +1,4 @@
-"""Small images side by side, as PNG: what galleries are made of."""
+"""Grids of small images as PNG, for galleries."""
 
 import io
 
@@ -7,13 +7,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-GAP = 2  # pixels of an image between two images, before they are enlarged
+GAP = 2  # pixels between two images, before enlarging
 
 
-def sheet(rows: list[list[Tensor]], enlarge: int = 1) -> bytes:
-    """A grid of grey images as PNG; each (H, W) with values in [0, 1], all of one size.
+def png_grid(rows: list[list[Tensor]], enlarge: int = 1) -> bytes:
+    """Draws a grid of grey images as PNG; each (H, W) with values in [0, 1], all of one size.
 
-    Between them it is transparent, so that the sheet suits a light and a dark page. `enlarge` repeats pixels.
+    The gaps are transparent, so the grid suits light and dark pages. `enlarge` repeats each pixel.
     """
     height, width = rows[0][0].shape
     columns = max(map(len, rows))

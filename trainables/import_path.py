@@ -1,7 +1,7 @@
-"""Import by path, and call a class with those of many values that it has names for.
+"""Imports by path (`package.module:Class`), and calls with the accepted ones of many named values.
 
-This is how Ladder's own learners and anyone's LightningModule are built by the same code: a space says
-`package.module:Class`, and each value goes to whichever `__init__` names it.
+A space names module and data by path; each of its values goes to whichever `__init__` has an argument of that
+name. So the same code builds Ladder's learners and any other LightningModule.
 """
 
 import ast
@@ -17,7 +17,7 @@ from typing import Any
 
 
 def load(path: str) -> Any:
-    """The object that `package.module:Name` names. Raises ValueError if there is none."""
+    """The object at `package.module:Name`. Raises ValueError if path, module or name does not exist."""
     module_name, _, name = path.partition(":")
     if not name:
         raise ValueError(f"{path!r} must look like package.module:Class (in the space file)")
@@ -28,29 +28,29 @@ def load(path: str) -> Any:
 
 
 def module(path: str) -> ModuleType:
-    """The module of `package.module:Name`. Raises ValueError if there is none."""
+    """The module of `package.module:Name`. Raises ValueError if it does not exist."""
     module_name = path.partition(":")[0]
     try:
         return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name and not module_name.startswith(error.name):
-            raise  # the module is there, and something that it imports is not
+            raise  # the module exists; an import inside it fails
         raise ValueError(missing(path)) from error
 
 
 def find(path: str) -> Path | None:
-    """The source file of what `package.module:Name` names, found without running any of it.
+    """The source file that defines `package.module:Name`, without running any of it.
 
-    None where there is no Python source to look into. Raises ValueError if there is no such module, or its
-    source has no such name.
+    None if the module has no Python source. Raises ValueError if the module does not exist or its source does
+    not define the name.
     """
     module_name, _, name = path.partition(":")
     parts = module_name.split(".")
     spec = importlib.util.find_spec(parts[0])
     for depth in range(2, len(parts) + 1):
-        places = spec.submodule_search_locations if spec else None
-        # find_spec of a submodule would run its package.
-        spec = PathFinder.find_spec(".".join(parts[:depth]), places) if places else None
+        locations = spec.submodule_search_locations if spec else None
+        # importlib.util.find_spec would import the parent package.
+        spec = PathFinder.find_spec(".".join(parts[:depth]), locations) if locations else None
     if spec is None:
         raise ValueError(missing(path))
     if spec.origin is None or not spec.origin.endswith(".py"):
@@ -64,7 +64,7 @@ def find(path: str) -> Path | None:
 
 
 def names_in(source: ast.Module) -> Iterator[str]:
-    """What a module's source defines or imports, wherever in it; `*` where it may be anything."""
+    """Names that a module's source defines or imports at any depth; `*` for a star import."""
     for node in ast.walk(source):
         match node:
             case ast.ClassDef() | ast.FunctionDef():
@@ -76,7 +76,7 @@ def names_in(source: ast.Module) -> Iterator[str]:
 
 
 def missing(path: str) -> str:
-    """Says that there is no such module, and where it was looked for."""
+    """Message for a module that does not exist."""
     name = path.partition(":")[0]
     return (
         f"there is no module {name!r} for {path!r} (in the space file); it must be installed, or in the "
@@ -85,24 +85,24 @@ def missing(path: str) -> str:
 
 
 def argument_names(cls: type) -> set[str]:
-    """The keyword arguments of `cls.__init__`; those of its bases too where it passes `**kwargs` on."""
-    found: set[str] = set()
+    """Names of the arguments of `cls.__init__`, and of its base classes' while those pass on `**kwargs`."""
+    names: set[str] = set()
     for base in cls.__mro__:
         if "__init__" not in vars(base):
             continue
         parameters = list(inspect.signature(vars(base)["__init__"]).parameters.values())[1:]
-        found |= {p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)}
+        names |= {p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)}
         if not any(p.kind == p.VAR_KEYWORD for p in parameters):
             break
-    return found
+    return names
 
 
 def accepted_arguments(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of `values` that `cls.__init__` has names for."""
-    wanted = argument_names(cls)
-    return {name: value for name, value in values.items() if name in wanted}
+    """The values whose names are arguments of `cls.__init__`."""
+    names = argument_names(cls)
+    return {name: value for name, value in values.items() if name in names}
 
 
 def build(cls: type, values: Mapping[str, Any]) -> Any:
-    """`cls(**...)` with those of `values` that its `__init__` has names for."""
+    """`cls(**accepted_arguments(cls, values))`."""
     return cls(**accepted_arguments(cls, values))

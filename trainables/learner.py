@@ -1,8 +1,8 @@
-"""What all learners share: a loss in training, metrics in validation, AdamW with a schedule."""
+"""Learner: base class of Ladder's own modules, with per-sample losses and metrics, AdamW and a schedule."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 import lightning as L
 import torch
@@ -11,19 +11,20 @@ from torch import Tensor, nn
 
 from trainables.optim import Optim
 
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+
 
 class Learner(L.LightningModule, ABC):
-    """A LightningModule that says per sample what its loss and its metrics are; the rest is here.
+    """A LightningModule whose subclasses define the loss and the metrics of each sample.
 
-    Metrics are logged as `train/loss`, `val/loss` and `val/<metric>`, each the mean over the samples of
-    the epoch. `baseline` is the objective of the best prediction that looks at no input; where it is
-    known it is logged as `val/baseline`, so that a reader sees what was learned; so is `nearest`, that of
-    answering as for the most similar training sample, as `val/nearest`.
+    Logs `train/loss`, `val/loss` and `val/<metric>`, each the mean over the samples of the epoch. `epochs` is
+    the length of the whole training, which the schedule spans; the other arguments are those of Optim.
+    Raises ValueError for an argument that Optim refuses.
     """
 
-    mixed_precision: ClassVar[bool] = False  # bf16 autocast pays for this learner, where there is bf16
-    channels_last: ClassVar[bool] = False  # so do channels-last images
-    batch_norm_samples: ClassVar[int] = 0  # training samples from which batch norm is settled for validation
+    mixed_precision: ClassVar[bool] = False  # train with bf16 autocast where the device supports it
+    channels_last: ClassVar[bool] = False  # channels-last memory layout
+    batch_norm_samples: ClassVar[int] = 0  # to recompute batch-norm statistics before validation (0: off)
 
     def __init__(
         self,
@@ -36,41 +37,39 @@ class Learner(L.LightningModule, ABC):
         eps: float = 1e-8,
         schedule: str = "cosine",
         warmup: float = 0.0,
-        baseline: float | None = None,
-        nearest: float | None = None,
     ) -> None:
         super().__init__()
         self.optim = Optim(lr, weight_decay, beta1, beta2, eps, schedule, warmup)
-        self.epochs, self.baseline, self.nearest = epochs, baseline, nearest
+        self.epochs = epochs
         self._train, self._val = Means(), Means()
 
     @abstractmethod
     def losses(self, batch: Any) -> Tensor:
-        """The loss of each sample of a batch, shape (B,)."""
+        """The training loss of each sample of a batch, (B,)."""
 
     @abstractmethod
     def metrics(self, batch: Any) -> dict[str, Tensor]:
-        """What validation measures of each sample of a batch, by name, each of shape (B,)."""
+        """The validation metrics of each sample of a batch, by name, (B,) each."""
 
     def recalibrate_batch_norm(self, batches: Iterable[Any]) -> None:
-        """Takes batch norm's running statistics anew from `batch_norm_samples` samples, with the weights as they are.
+        """Recomputes batch norm's running statistics from `batch_norm_samples` samples with current weights.
 
-        In short trainings the usual moving averages lag behind the weights, and validation measures the
-        lag ("precise batch norm": Wu and Johnson, 2021, arXiv:2105.07576).
+        In short trainings the usual moving averages lag behind the weights. "Precise batch norm": Wu and
+        Johnson, Rethinking "Batch" in BatchNorm, 2021, arXiv:2105.07576.
         """
-        norms = [module for module in self.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+        norms: list[Any] = [module for module in self.modules() if isinstance(module, BATCH_NORMS)]
         if not (self.batch_norm_samples and norms):
             return
         momenta = [norm.momentum for norm in norms]
         for norm in norms:
             norm.reset_running_stats()
-            norm.momentum = None  # the plain mean over the batches
+            norm.momentum = None  # a plain mean over the batches
         self.train()
-        seen = 0
+        samples = 0
         with torch.no_grad():
             for batch in batches:
-                seen += len(self.losses(batch))
-                if seen >= self.batch_norm_samples:
+                samples += len(self.losses(batch))
+                if samples >= self.batch_norm_samples:
                     break
         self.eval()
         for norm, momentum in zip(norms, momenta, strict=True):
@@ -106,10 +105,6 @@ class Learner(L.LightningModule, ABC):
 
     def on_validation_epoch_end(self) -> None:
         self.log_dict({f"val/{name}": value for name, value in self._val.take().items()})
-        if self.baseline is not None:
-            self.log("val/baseline", self.baseline)
-        if self.nearest is not None:
-            self.log("val/nearest", self.nearest)
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
         self._val.add(self.metrics(batch))
@@ -118,13 +113,14 @@ class Learner(L.LightningModule, ABC):
         self.log_dict({f"test/{name}": value for name, value in self._val.take().items()})
 
     def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
-        """What `forward` gives for the inputs of a batch; a Predictor says what it means."""
-        found: Tensor = self(batch[0])
-        return found
+        """The output of `forward` for the inputs of a batch; a Predictor interprets it."""
+        output: Tensor = self(batch[0])
+        return output
 
 
+@final
 class Means:
-    """Means over the samples of an epoch, summed on the device and read once."""
+    """Means over the samples of an epoch, summed on the device."""
 
     def __init__(self) -> None:
         self.sums: dict[str, Tensor] = {}
@@ -138,7 +134,7 @@ class Means:
         self.count += len(next(iter(values.values())))
 
     def take(self) -> dict[str, float]:
-        """The means so far; starts anew."""
+        """Returns the means and starts again from zero."""
         means = {name: float(total) / self.count for name, total in self.sums.items()}
         self.sums, self.count = {}, 0
         return means

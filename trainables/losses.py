@@ -1,9 +1,7 @@
-"""The losses that training minimises. Each maps a batch to one number per sample.
-
-One number per sample, not per batch: the pack of lanes weighs samples and lanes itself.
-"""
+"""Training losses. Each maps a batch to one number per sample: a pack weighs samples and lanes itself."""
 
 from collections.abc import Callable, Mapping
+from typing import final
 
 import torch
 from torch import Tensor, nn
@@ -35,11 +33,12 @@ def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
 LOSSES: dict[str, Function] = {"mse": mse, "l1": l1, "linf": linf, "cross_entropy": cross_entropy}
 
 
+@final
 class Loss(nn.Module):
-    """The function of `functions` that is called `name`: (B, ...), (B, ...) -> (B,).
+    """The function `name` of `functions` as a module: (B, ...), (B, ...) -> (B,).
 
-    A module with its choice as a tensor, so that the lanes of a pack can differ in it. Raises ValueError if
-    there is no function of that name.
+    Its choice is also a tensor, `kind`, so that the lanes of a pack can differ in it. Raises ValueError if
+    `functions` has no such name.
     """
 
     kind: Tensor

@@ -1,19 +1,22 @@
-"""AdamW and the learning rate's schedule.
+"""AdamW and the schedule of its learning rate.
 
-The rate is a pure function of the share of training that is done, so nothing of the schedule has to be
-saved: a trial that pauses at a rung goes on with the rate it would have had.
+The learning rate is a pure function of the share of training that is done. So a checkpoint needs no state of
+the schedule, and a trial paused at a rung resumes with the same rates.
 """
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
+
+from spaces.validation import Rule, validate
 
 
 def constant(progress: float) -> float:
-    """1 throughout."""
+    """Always 1."""
     return 1.0
 
 
@@ -23,7 +26,7 @@ def cosine(progress: float) -> float:
 
 
 def exponential(progress: float) -> float:
-    """From 1 down to 0.01, by the same factor each step."""
+    """Exponential decay from 1 to 0.01."""
     return 0.01**progress
 
 
@@ -31,10 +34,16 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
     "constant": constant,
     "cosine": cosine,
     "exponential": exponential,
-    # One-cycle is a long warm-up and then a cosine (Smith and Topin, 2018); see `Optim.factor`.
+    # One-cycle is a long warm-up followed by a cosine (Smith and Topin, 2018); see `Optim.factor`.
     "one_cycle": cosine,
 }
-ONE_CYCLE_WARMUP = 0.3  # the share of training in which one-cycle rises, unless `warmup` is larger
+ONE_CYCLE_WARMUP = 0.3  # share of training in which the rate rises, unless `warmup` is larger
+
+NonNegative = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False), Rule("be a finite number >= 0")]
+Share = Annotated[float, Field(strict=True, ge=0, lt=1), Rule("be a number in [0, 1)")]
+Schedule = Annotated[
+    str, Field(pattern=f"^({'|'.join(SCHEDULES)})$"), Rule(f"be one of {', '.join(SCHEDULES)}")
+]
 
 
 @dataclass(frozen=True)
@@ -42,46 +51,34 @@ class Optim:
     """AdamW's parameters (Loshchilov and Hutter, ICLR 2019) and the schedule.
 
     `warmup` is the share of all training steps in which the rate rises linearly from 0 to `lr`.
+    Raises ValueError for a value that breaks the rule of its type.
     """
 
-    lr: float = 1e-3
-    weight_decay: float = 1e-2
-    beta1: float = 0.9
-    beta2: float = 0.999
-    eps: float = 1e-8
-    schedule: str = "cosine"
-    warmup: float = 0.0
+    lr: NonNegative = 1e-3
+    weight_decay: NonNegative = 1e-2
+    beta1: Share = 0.9
+    beta2: Share = 0.999
+    eps: NonNegative = 1e-8
+    schedule: Schedule = "cosine"
+    warmup: Share = 0.0
 
     def __post_init__(self) -> None:
-        for name, low, high in [
-            ("lr", 0.0, math.inf),
-            ("weight_decay", 0.0, math.inf),
-            ("beta1", 0.0, 1.0),
-            ("beta2", 0.0, 1.0),
-            ("eps", 0.0, math.inf),
-            ("warmup", 0.0, 1.0),
-        ]:
-            value = getattr(self, name)
-            if not low <= value < high:
-                raise ValueError(f"{name} is {value}, but must be in [{low}, {high}) (param.{name}=...)")
-        if self.schedule not in SCHEDULES:
-            raise ValueError(
-                f"schedule is {self.schedule!r}, but must be one of {', '.join(SCHEDULES)} "
-                "(param.schedule=...)"
-            )
+        for item in fields(self):
+            name = item.name
+            validate(item.type, getattr(self, name), lambda name=name: name, "param.{}=...")
 
     def factor(self, progress: float) -> float:
-        """What `lr` is multiplied by when `progress` (0 to 1) of all steps are done."""
+        """The factor of `lr` when the share `progress` (0 to 1) of all steps is done."""
         warmup = max(self.warmup, ONE_CYCLE_WARMUP) if self.schedule == "one_cycle" else self.warmup
         if progress < warmup:
             return progress / warmup
         return SCHEDULES[self.schedule]((progress - warmup) / (1.0 - warmup))
 
     def rate(self, progress: float) -> float:
-        """The learning rate when `progress` (0 to 1) of all steps are done."""
+        """The learning rate when the share `progress` (0 to 1) of all steps is done."""
         return self.lr * self.factor(progress)
 
-    def slot(self, module: torch.nn.Module) -> dict[str, Any]:
+    def parameter_group(self, module: torch.nn.Module) -> dict[str, Any]:
         """The module's trainable parameters as a parameter group of AdamW."""
         return {
             "params": [parameter for parameter in module.parameters() if parameter.requires_grad],
@@ -92,5 +89,5 @@ class Optim:
         }
 
     def build(self, module: torch.nn.Module) -> torch.optim.AdamW:
-        """AdamW over the module's trainable parameters, one fused kernel a step."""
-        return torch.optim.AdamW([self.slot(module)], fused=True)
+        """AdamW for the module's trainable parameters, with one fused kernel per step."""
+        return torch.optim.AdamW([self.parameter_group(module)], fused=True)

@@ -1,7 +1,4 @@
-"""What a trained model's output is turned into, apart from how the model learned: a learner never predicts.
-
-A space's field `predictor` names a Predictor; `python -m search predict` is what runs it.
-"""
+"""Predictor: applies trained learners to new inputs. A space names it; `python -m search predict` runs it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -12,16 +9,16 @@ import lightning as L
 
 
 class Predictor(ABC):
-    """Predicts what lies at a path and writes the results to a folder.
+    """Predicts for the inputs at a path and writes the results to a folder.
 
-    `members` are one or more trained learners in eval mode: an ensemble. `data` is what they were trained
-    on. `options` are the names that `predict` takes, with their defaults.
+    `members` are one or more trained learners in eval mode: an ensemble. `data` is the data that they were
+    trained on. `options` are the options of `predict` with their defaults.
     """
 
     options: ClassVar[Mapping[str, Any]] = {}
 
-    members: tuple[Any, ...]  # each predictor knows the class of its learners
-    data: Any  # and that of their data
+    members: tuple[Any, ...]  # a predictor requires learners of its own class
+    data: Any  # and data of its own class
 
     def __init__(self, members: Sequence[L.LightningModule], data: L.LightningDataModule) -> None:
         assert members, "a predictor has at least one member"
@@ -29,8 +26,8 @@ class Predictor(ABC):
 
     @abstractmethod
     def predict(self, source: Path, out: Path, options: Mapping[str, Any]) -> list[str]:
-        """Predicts all inputs at `source`, writes files into the folder `out`, returns lines to say.
+        """Predicts for all inputs at `source`, writes files to the folder `out`, returns a summary in lines.
 
-        `options` holds a value for every name in the class's `options`. Raises ValueError with one line
-        for a source that can't be used.
+        `options` has a value for every name in the class's `options`. Raises ValueError for a source that
+        can't be read or an option that is out of range.
         """

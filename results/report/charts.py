@@ -1,14 +1,14 @@
-"""What figures are made of: lines, dots and axes as options of Apache ECharts.
+"""Parts of figures: lines, dots and axes as options of Apache ECharts.
 
-A text that begins with `$` names a colour of the page's theme, one that begins with `@` a function of
-`page/script.js`: so a figure is plain data, and changes with the theme. Places on a parameter's axis count
-from 0 to 1 on its own scale (`Dimension.place`), the same in every figure.
+A string `$name` stands for a colour of the page's theme, and `@name` for a function of `templates/script.js`.
+So a figure is plain data, and its colours follow the theme. Positions on the axis of a parameter are from
+0 to 1 (`Dimension.position`) in all figures.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
@@ -18,29 +18,30 @@ from results.store import best_row
 Row = Mapping[str, Any]
 Option = dict[str, Any]
 GRID: Option = {"left": 8, "right": 16, "top": 16, "bottom": 8}
-GRID |= {"outerBoundsMode": "same", "outerBoundsContain": "all"}  # labels lie within
+GRID |= {"outerBoundsMode": "same", "outerBoundsContain": "all"}  # labels stay inside
 MUTED: Option = {"color": "$muted", "fontSize": 11}
-HALO: Option = {"textBorderColor": "$paper", "textBorderWidth": 3}  # so that lines can cross a label
-CROWDED = 24  # letters of all choices together, from which on their labels are slanted
-SPREAD = 4.0  # largest to smallest value from which on an axis is logarithmic
+HALO: Option = {"textBorderColor": "$paper", "textBorderWidth": 3}  # keeps labels legible on lines
+MAX_UPRIGHT = 24  # characters in all labels of choices; longer ones are rotated
+LOG_RATIO = 4.0  # ratio of largest to smallest value from which on an axis is logarithmic
 HOVER: Option = {"trigger": "item", "formatter": "@trial"}
 
 
+@final
 @dataclass(frozen=True)
 class Figure:
-    """A figure; `option` is what ECharts draws. `wide` ones have the page's width, others share a row."""
+    """A figure of a page."""
 
     key: str
     title: str
-    option: Option
-    height: int = 300
-    wide: bool = True
+    option: Option  # of ECharts
+    height: int = 300  # pixels
+    wide: bool = True  # as wide as the page; other figures share a row
 
 
 def line(name: str, data: Sequence[Any], colour: str, width: float, crowd: int = 1) -> Option:
-    """A series of points (x, y, trial) joined by a line; [None, None, None] breaks it.
+    """A series of points (x, y, trial) joined by a line; [None, None, None] is a gap.
 
-    A crowd of lines is drawn the thinner, so that their density shows.
+    `crowd` is the number of lines; many lines are more transparent, so that their density shows.
     """
     opacity = max(0.4, min(1.0, 60 / crowd))
     return {
@@ -70,15 +71,15 @@ def scatter(name: str, data: Sequence[Any], colour: str, size: int) -> Option:
 
 
 def legend(names: Sequence[str]) -> Option:
-    """Names of series above the chart."""
+    """A legend above the chart with these names of series."""
     look = {"icon": "roundRect", "itemWidth": 16, "itemHeight": 6, "itemStyle": {"opacity": 1}}
     return {"top": 0, "left": 4, "data": list(names), "textStyle": {"color": "$muted"}, **look}
 
 
 def axis_style(axis: Option, ticks: Sequence[float] = ()) -> Option:
-    """An axis with thin lines and muted labels; with ticks at `ticks` alone, if there are any."""
+    """An axis with thin lines and muted labels; if `ticks` are given, it has no others."""
     label: Option = MUTED | {"formatter": "@number", "hideOverlap": True}
-    if "min" in axis and not ticks:  # the ends are where the data end, and no round numbers
+    if "min" in axis and not ticks:  # the ends are not round numbers
         label |= {"showMinLabel": False, "showMaxLabel": False}
     tick: Option = {"show": False}
     if ticks:
@@ -98,13 +99,13 @@ def axis_style(axis: Option, ticks: Sequence[float] = ()) -> Option:
 
 
 def value_axis(values: Sequence[float], keep: Sequence[float], mode: str) -> Option:
-    """An axis for values of the objective that shows the bulk of them and all of `keep`.
+    """An axis for values of the objective, with the ends of `robust_range`.
 
-    Logarithmic for what is minimised and spreads: else the last gains, which matter, can't be seen.
+    Logarithmic for minimised values with a large range, so that late improvements are visible.
     """
     low, high = robust_range(values, keep)
     inside = [value for value in [*values, *keep] if low <= value <= high]
-    if mode == "max" or not inside or min(inside) <= 0 or max(inside) / min(inside) < SPREAD:
+    if mode == "max" or not inside or min(inside) <= 0 or max(inside) / min(inside) < LOG_RATIO:
         return {"type": "value", "min": low, "max": high}
     ratio = max(inside) / min(inside)
     ends = {"min": min(inside) / ratio**0.04, "max": max(inside) * ratio**0.04}
@@ -112,60 +113,61 @@ def value_axis(values: Sequence[float], keep: Sequence[float], mode: str) -> Opt
 
 
 def robust_range(values: Iterable[float | None], keep: Iterable[float | None] = ()) -> tuple[float, float]:
-    """Ends of an axis that shows the bulk of `values`, and all of `keep`, with a little room.
+    """Ends of an axis that shows `values` except outliers, and all of `keep`, with a margin of 4 %.
 
-    Outliers (beyond two spreads of the middle half) do not squeeze the rest together.
+    Outliers are more than twice the interquartile range away from the quartiles. (0, 1) without a value.
     """
     finite = np.array([value for value in values if value is not None and math.isfinite(value)])
     if not len(finite):
         return 0.0, 1.0
     low, high = np.percentile(finite, [25, 75])
-    spread = 2 * (high - low)
-    inside = finite[(finite >= low - spread) & (finite <= high + spread)]
+    reach = 2 * (high - low)
+    inside = finite[(finite >= low - reach) & (finite <= high + reach)]
     kept = [value for value in keep if value is not None and math.isfinite(value)]
     low, high = min([*inside, *kept]), max([*inside, *kept])
-    room = 0.04 * (high - low) or 0.05 * abs(high) or 0.5
-    return float(low - room), float(high + room)
+    margin = 0.04 * (high - low) or 0.05 * abs(high) or 0.5
+    return float(low - margin), float(high + margin)
 
 
-def place_axis(dim: Dimension) -> Option:
-    """The axis of a parameter; choices have room to both sides."""
-    room = 0.5 / max(1, len(dim.options) - 1) if dim.options else 0.03
-    axis = axis_style({"type": "value", "min": -room, "max": 1 + room}) | tick_labels(dim)
-    if sum(len(str(option)) for option in dim.options) > CROWDED:
+def parameter_axis(dim: Dimension) -> Option:
+    """The axis of a parameter; choices have a margin on both sides."""
+    margin = 0.5 / max(1, len(dim.options) - 1) if dim.options else 0.03
+    axis = axis_style({"type": "value", "min": -margin, "max": 1 + margin}) | tick_labels(dim)
+    if sum(len(str(option)) for option in dim.options) > MAX_UPRIGHT:
         axis["axisLabel"] |= {"rotate": 30, "hideOverlap": False}
     return axis
 
 
 def tick_labels(dim: Dimension) -> Option:
-    """The labels of a parameter's axis, at their places."""
-    ticks = [[round(place, 6), label] for place, label in dim.ticks()]
-    places = {"customValues": [place for place, _ in ticks], "formatter": {"@labels": ticks}}
+    """The labels of a parameter's axis, at their positions."""
+    ticks = [[round(position, 6), label] for position, label in dim.ticks()]
+    positions = [position for position, _ in ticks]
+    labels = {"customValues": positions, "formatter": {"@labels": ticks}}
     return {
-        "axisLabel": {**MUTED, **HALO, "hideOverlap": True, **places},
-        "axisTick": {"show": False, "customValues": places["customValues"]},
+        "axisLabel": {**MUTED, **HALO, "hideOverlap": True, **labels},
+        "axisTick": {"show": False, "customValues": positions},
     }
 
 
 def jittered(dim: Dimension, row: Row) -> float:
-    """The place of a trial's value; those of choices are spread a little, each time alike."""
-    place = dim.place(row[f"param/{dim.name}"])
+    """The position of a trial's value; choices are jittered, by the trial's number."""
+    position = dim.position(row[f"param/{dim.name}"])
     if dim.options:
-        place += ((row["trial"] * 0.618034) % 1 - 0.5) * 0.5 / max(1, len(dim.options) - 1)
-    return round(place, 4)
+        position += ((row["trial"] * 0.618034) % 1 - 0.5) * 0.5 / max(1, len(dim.options) - 1)
+    return round(position, 4)
 
 
 def best_trial(rows: Sequence[Row], mode: str) -> int | None:
-    """The number of the trial whose last value is best."""
+    """The number of the trial with the best last value; None before the first value."""
     best = best_row(rows, mode)
     return None if best is None else best["trial"]
 
 
-def extremes(values: Sequence[float], mode: str) -> list[float]:
-    """The best value, which no axis may cut off."""
+def best_value(values: Sequence[float], mode: str) -> list[float]:
+    """The best value, which no axis may cut off, in a list; empty without values."""
     return [(min if mode == "min" else max)(values)] if values else []
 
 
 def significant(value: float) -> float:
-    """A value with as many digits as a figure can show, to keep the page small."""
+    """A value with five significant digits, to keep the page small."""
     return float(f"{value:.5g}")

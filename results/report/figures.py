@@ -1,4 +1,4 @@
-"""The figures of what a search has come to: over epochs, and over time. Their parts are in `charts.py`."""
+"""Figures of a search over epochs and over time: learning curves and the best value so far."""
 
 import itertools
 import math
@@ -12,7 +12,7 @@ from results.report.charts import (
     Row,
     axis_style,
     best_trial,
-    extremes,
+    best_value,
     legend,
     line,
     scatter,
@@ -20,8 +20,8 @@ from results.report.charts import (
     value_axis,
 )
 
-SHORT = 5  # epochs: of so short curves the dots are most of what there is
-STATES = {  # of trials: name, colour, width of the line, members
+SHORT = 5  # epochs; curves up to this length have larger dots
+STATES = {  # series of curves: name, colour, width of the line, states of the trials
     "stopped": ("$faint", 1.0, ("stopped", "paused", "running", "failed")),
     "complete": ("$accent", 1.6, ("complete",)),
     "diverged": ("$bad", 1.0, ("diverged",)),
@@ -31,7 +31,10 @@ STATES = {  # of trials: name, colour, width of the line, members
 def curves(
     rows: Sequence[Row], epochs: Sequence[Row], metric: str, mode: str, rungs: Sequence[int]
 ) -> Figure:
-    """The objective of every trial by epoch; those that were stopped fade."""
+    """The objective of each trial by epoch.
+
+    `rows` are those of the trials table, `epochs` those of the epochs table, `rungs` in epochs.
+    """
     states = {row["trial"]: row["state"] for row in rows}
     best = best_trial(rows, mode)
     points: dict[int, list[list[float]]] = {}
@@ -40,19 +43,21 @@ def curves(
             points.setdefault(row["trial"], []).append([row["epoch"], significant(row[metric]), row["trial"]])
     series = []
     for name, (colour, width, members) in STATES.items():
-        chosen = [path for t, path in points.items() if states.get(t) in members and t != best]
-        if chosen:
-            # One series, broken by gaps: a thousand of them would take seconds to draw.
-            data = [point for path in chosen for point in (*path, [None, None, None])]
+        group = [curve for t, curve in points.items() if states.get(t) in members and t != best]
+        if group:
+            # One series with gaps: a thousand series would take seconds to draw.
+            data = [point for curve in group for point in (*curve, [None, None, None])]
             dots = {"symbolSize": 6} if max(rungs) <= SHORT else {}
-            series.append(line(name, data, colour, width, crowd=len(chosen)) | dots)
+            series.append(line(name, data, colour, width, crowd=len(group)) | dots)
     if best is not None and best in points:
-        series.append(line(f"trial {best}, the best", points[best], "$best", 2.6) | {"z": 5})
+        series.append(line(f"trial {best} (best)", points[best], "$best", 2.6) | {"z": 5})
     names = [entry["name"] for entry in series]
-    lasts = [path[-1][1] for path in points.values()]
+    last_values = [curve[-1][1] for curve in points.values()]
     scale = {"type": "log", "logBase": 3} if len(rungs) > 1 and max(rungs) > 3 else {"type": "value"}
     x = {**scale, "min": 1, "max": max([*rungs, 2]), "name": "epoch"}
-    y = value_axis([point[1] for path in points.values() for point in path], extremes(lasts, mode), mode)
+    y = value_axis(
+        [point[1] for curve in points.values() for point in curve], best_value(last_values, mode), mode
+    )
     option = {
         "grid": GRID | {"top": 36},
         "legend": legend(names),
@@ -65,27 +70,27 @@ def curves(
 
 
 def best_so_far(steps: Sequence[Step], marks: Mapping[str, float | None], mode: str) -> list[Figure]:
-    """The best value against the epochs that all trials have trained, and against time.
+    """The best value so far against the epochs trained by all trials together, and against time.
 
-    `marks` are values to compare with; one that is too far off is left out.
+    `marks` are named values to compare with. Marks far outside the range of the steps are left out.
     """
     values = [step.value for step in steps]
-    spread = max(values, default=0.0) - min(values, default=0.0)
+    width = max(values, default=0.0) - min(values, default=0.0)
     near = {
         name: value
         for name, value in marks.items()
-        if value is not None and values and min(values) - spread <= value <= max(values) + spread
+        if value is not None and values and min(values) - width <= value <= max(values) + width
     }
     y = value_axis(values, [*values, *near.values()], mode)
     last = steps[-1].at if steps else 0.0
     figures = []
-    for key, title, name, at in spans(last):
-        data = [[at(step), step.value, step.trial] for step in steps]
-        series = line("best so far", stairs(data), "$best", 2.2) | {"showSymbol": False, "silent": True}
+    for key, title, name, x in x_axes(last):
+        data = [[x(step), step.value, step.trial] for step in steps]
+        series = line("best so far", staircase(data), "$best", 2.2) | {"showSymbol": False, "silent": True}
         series["markLine"] = {
             "silent": True,
             "symbol": "none",
-            "precision": -1,  # else ECharts draws the line at the value's second decimal
+            "precision": -1,  # by default ECharts rounds the value to two decimals
             "lineStyle": {"color": "$muted", "type": [3, 4], "width": 1},
             "data": [
                 {"yAxis": value, "label": {"formatter": mark, "position": "insideEndTop", "color": "$muted"}}
@@ -103,17 +108,19 @@ def best_so_far(steps: Sequence[Step], marks: Mapping[str, float | None], mode: 
     return figures
 
 
-def together(runs: Mapping[str, Sequence[Step]], mode: str) -> list[Figure]:
-    """The best so far of several runs, against epochs and against time."""
+def comparison(runs: Mapping[str, Sequence[Step]], mode: str) -> list[Figure]:
+    """The best value so far of several runs, against epochs and against time."""
     values = [step.value for steps in runs.values() for step in steps]
     y = value_axis(values, values, mode)
     last = max((steps[-1].at for steps in runs.values() if steps), default=0.0)
     figures = []
-    for key, title, name, at in spans(last):
+    for key, title, name, x in x_axes(last):
         series = []
         for number, (run, steps) in enumerate(runs.items()):
-            data = [[at(step), significant(step.value)] for step in steps]
-            series.append(line(run, stairs(data), f"$run{number % 6}", 2.2) | {"showSymbol": len(data) == 1})
+            data = [[x(step), significant(step.value)] for step in steps]
+            series.append(
+                line(run, staircase(data), f"$run{number % 6}", 2.2) | {"showSymbol": len(data) == 1}
+            )
         option = {
             "grid": GRID | {"top": 36},
             "legend": legend(list(runs)),
@@ -127,18 +134,18 @@ def together(runs: Mapping[str, Sequence[Step]], mode: str) -> list[Figure]:
     return figures
 
 
-def spans(last: float) -> Iterator[tuple[str, str, str, Callable[[Step], float]]]:
-    """What the best so far is drawn against: key, title and axis of the figure, and where a step lies on it.
+def x_axes(last: float) -> Iterator[tuple[str, str, str, Callable[[Step], float]]]:
+    """The two x axes of the best so far: key and title of the figure, name of the axis, and x of a step.
 
-    `last` is when the last step was, in seconds since the start.
+    `last` is the time of the last step in seconds since the start.
     """
-    epochs = "epochs trained, all trials together"
+    epochs = "epochs trained by all trials"
     yield "best-epochs", "Best so far, by epochs", epochs, lambda step: step.epochs
     scale, unit = (3600.0, "hours") if last > 7200 else (60.0, "minutes") if last > 120 else (1.0, "seconds")
     yield "best-time", "Best so far, by time", f"{unit} since the start", lambda step: step.at / scale
 
 
-def stairs(points: Sequence[list[float]]) -> list[list[float]]:
-    """The points with a corner between each two. (ECharts' own steps leave out those of a few pixels.)"""
+def staircase(points: Sequence[list[float]]) -> list[list[float]]:
+    """The points with a corner between neighbours. (ECharts' own steps omit those of a few pixels.)"""
     corners = [[after[0], *before[1:]] for before, after in itertools.pairwise(points)]
     return [point for pair in zip(points, corners, strict=False) for point in pair] + list(points[-1:])

@@ -1,4 +1,4 @@
-"""The model card of an exported model: what it is, what it was trained on, how good it is, how to load it."""
+"""The model card of an exported model: scores, data, hyperparameters, versions, and how to load it."""
 
 import platform
 from collections.abc import Mapping
@@ -27,17 +27,17 @@ def card(
 ) -> str:
     """The card, in Markdown.
 
-    `model` is how the model is called and `config` its configuration in the confirmation; `value` its
-    objective on the validation split after `epoch` epochs; `size` its count of parameters; `data` what it
-    was trained on.
+    `model` is the name of the model and `config` that of its configuration in the confirmation. `value` is
+    its objective on the validation split after `epoch` epochs, `size` its number of parameters, `data` the
+    class and the options of its data.
     """
     trainable = run.config["trainable"].replace(":", ".")
     cls = trainable.rpartition(".")[2]
     lines = [
         f"# {run.config['space']}: {model} of {run.name}",
         "",
-        f"{run.config.get('about') or run.config['space']}. A `{trainable}` of {size:,} parameters, found by "
-        f"a search of {run.trials.num_rows} configurations; its weights are those after epoch {epoch}.",
+        f"{run.config.get('about') or run.config['space']}. A `{trainable}` with {size:,} parameters, found "
+        f"by a search of {run.trials.num_rows} configurations. Its weights are from epoch {epoch}.",
         "",
         "## Scores",
         "",
@@ -45,17 +45,17 @@ def card(
         "",
         "## Trained on",
         "",
-        *table(("data", ""), [(name, shown(entry)) for name, entry in data.items()]),
+        *table(("data", ""), [(name, cell(entry)) for name, entry in data.items()]),
         "",
         f"Licence of the data: {licence or 'not known'}.",
         "",
         "## Hyperparameters",
         "",
-        *table(("parameter", "value"), [(name, shown(entry)) for name, entry in params.items()]),
+        *table(("parameter", "value"), [(name, cell(entry)) for name, entry in params.items()]),
         "",
         "## Versions",
         "",
-        f"Exported with Python {platform.python_version()}, {', '.join(versions())}.",
+        f"Exported with Python {platform.python_version()}, {', '.join(package_versions())}.",
         "",
         "## Use",
         "",
@@ -65,42 +65,45 @@ def card(
         f'model = {cls}.load_from_checkpoint("model.ckpt", weights_only=True).eval()',
         "```",
         "",
-        "`model.safetensors` has the weights alone; `python -m trainables fit --config config.yaml` trains",
+        "`model.safetensors` has only the weights. `python -m trainables fit --config config.yaml` trains",
         "the same configuration again.",
     ]
     return "\n".join(lines) + "\n"
 
 
 def scores(run: Run, config: str, value: float) -> list[str]:
-    """The scores, and what is to be thought of them."""
+    """The table of scores, and a sentence on how certain they are."""
     objective = run.config["objective"]
     metric = f"{objective['metric']} ({objective['mode']})"
     rows = [(f"{metric}, validation split, this model", f"{value:.6g}")]
     rows += [(f"{metric}, validation split, the {b.name}", f"{b.value:.6g}") for b in baselines(run)]
-    said = run.confirmation()
-    if said is None or said.winner is None:
+    confirmation = run.confirmation()
+    if confirmation is None or confirmation.winner is None:
         note = (
-            "The validation score chose this model among others, so it flatters it. Nothing has been scored "
-            f"on the test split: `python -m search confirm {run.name}` does."
+            "This model was selected by its validation score, which is therefore biased. Nothing has been "
+            f"scored on the test split; run `python -m search confirm {run.name}` to do that."
         )
         return [*table(("score", ""), rows), "", note]
     rows += [
         (f"{metric}, test split, {entry.config}", text.score(entry.test))
-        for entry in said.configs
+        for entry in confirmation.configs
         if entry.test
     ]
-    return [*table(("score", ""), rows), "", apart(said, config)]
+    return [*table(("score", ""), rows), "", certainty(confirmation, config)]
 
 
-def apart(said: Confirmation, config: str) -> str:
-    """What the confirmation says of the winner."""
-    seeds = f"Test scores are means over {said.seeds} trainings on fresh seeds, with 95 % intervals."
-    if said.seeds == 1:
-        seeds = "Test scores are of one training on a fresh seed: nothing can be said of how sure they are."
-    if said.runner_up is None:
+def certainty(confirmation: Confirmation, config: str) -> str:
+    """A sentence on how certain the winner of the confirmation is. `config` is the model's configuration."""
+    seeds = f"Test scores are means over {confirmation.seeds} trainings on fresh seeds, with 95 % intervals."
+    if confirmation.seeds == 1:
+        seeds = "Test scores are from one training on a fresh seed, which does not show how certain they are."
+    if confirmation.runner_up is None:
         return seeds
-    told = "better than" if said.told_apart else "not told apart from"
-    return f"{seeds} {said.winner} is {told} the runner-up, {said.runner_up}; this model is one of {config}."
+    comparison = "better than" if confirmation.told_apart else "not told apart from"
+    return (
+        f"{seeds} {confirmation.winner} is {comparison} the runner-up, {confirmation.runner_up}; "
+        f"this model was trained with {config}."
+    )
 
 
 def table(head: tuple[str, str], rows: list[tuple[str, str]]) -> list[str]:
@@ -108,17 +111,17 @@ def table(head: tuple[str, str], rows: list[tuple[str, str]]) -> list[str]:
     return [f"| {left} | {right} |" for left, right in [head, ("---", "---"), *rows]]
 
 
-def shown(value: Any) -> str:
-    """A value as its cell of a table."""
+def cell(value: Any) -> str:
+    """A value as a cell of a Markdown table."""
     return f"{value:.6g}" if isinstance(value, float) else str(value).replace("|", "\\|")
 
 
-def versions() -> list[str]:
-    """`torch 2.12.0` of each package that is there."""
-    found = []
+def package_versions() -> list[str]:
+    """Names and versions of the installed PACKAGES, such as `torch 2.12.0`."""
+    versions = []
     for name in PACKAGES:
         try:
-            found.append(f"{name} {version(name)}")
+            versions.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             continue
-    return found
+    return versions

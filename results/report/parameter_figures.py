@@ -1,8 +1,8 @@
-"""The figures of how the objective lies over the parameters. Their parts are in `charts.py`."""
+"""Figures of the objective over the parameters: parallel coordinates, slices and response surfaces."""
 
 from collections.abc import Sequence
 
-from results.parameters import Dimension, surface
+from results.parameters import Dimension, response_surface
 from results.report.charts import (
     GRID,
     HOVER,
@@ -12,9 +12,9 @@ from results.report.charts import (
     Row,
     axis_style,
     best_trial,
-    extremes,
+    best_value,
     jittered,
-    place_axis,
+    parameter_axis,
     robust_range,
     scatter,
     significant,
@@ -23,29 +23,32 @@ from results.report.charts import (
 )
 from results.store import best_first
 
-AXES = 8  # of parallel coordinates: more can't be told apart
-CONTOURS = 3  # parameters whose pairs are drawn
+AXES = 8  # of parallel coordinates; more are not legible
+CONTOURS = 3  # parameters whose pairs have a response surface
 
 
 def parallel(rows: Sequence[Row], dims: Sequence[Dimension], metric: str, mode: str) -> Figure:
-    """A line a trial through its parameters to its objective; better ones are stronger and in front."""
-    valued = best_first(rows, mode)[::-1]  # the best last
-    chosen = [dim for dim in dims if len(having(valued, [dim])) == len(valued)][:AXES]
-    objectives = [row["objective"] for row in valued]
-    low, high = robust_range(objectives, extremes(objectives, mode))
-    crowd, data = len(valued), []
-    for rank, row in enumerate(valued):
-        good, first = (rank + 1) / len(valued), rank == len(valued) - 1
+    """One line per trial through its parameters to its objective; better ones are darker and in front.
+
+    Conditional parameters have no axis.
+    """
+    ranked = best_first(rows, mode)[::-1]  # best last
+    chosen = [dim for dim in dims if len(with_active(ranked, [dim])) == len(ranked)][:AXES]
+    objectives = [row["objective"] for row in ranked]
+    low, high = robust_range(objectives, best_value(objectives, mode))
+    count, data = len(ranked), []
+    for index, row in enumerate(ranked):
+        quality, first = (index + 1) / count, index == count - 1  # quality: 1 for the best
         style = {
-            "color": "$best" if first else f"$ramp{min(4, int(good * 5))}",
+            "color": "$best" if first else f"$ramp{min(4, int(quality * 5))}",
             "width": 3 if first else 1.2,
-            # Of many lines only the best can be followed; the rest are a haze.
+            # Of many lines only the best are legible; the others are transparent.
             "opacity": 1
             if first
-            else round(0.25 * min(1, 80 / crowd) + 0.65 * good ** max(2, crowd / 40), 3),
+            else round(0.25 * min(1, 80 / count) + 0.65 * quality ** max(2, count / 40), 3),
         }
-        places = [round(d.place(row[f"param/{d.name}"]), 4) for d in chosen]
-        value = [*places, significant(min(max(row["objective"], low), high)), row["trial"]]
+        positions = [round(d.position(row[f"param/{d.name}"]), 4) for d in chosen]
+        value = [*positions, significant(min(max(row["objective"], low), high)), row["trial"]]
         data.append({"value": value, "lineStyle": style})
     axes: list[Option] = [
         {"name": d.name, "min": 0, "max": 1, "nameTextStyle": MUTED} | tick_labels(d) for d in chosen
@@ -87,16 +90,16 @@ def parallel(rows: Sequence[Row], dims: Sequence[Dimension], metric: str, mode: 
 
 
 def slices(rows: Sequence[Row], dims: Sequence[Dimension], mode: str) -> list[Figure]:
-    """The objective against each parameter, shaded by the rung that the value is from."""
-    valued = [row for row in rows if row["objective"] is not None]
+    """The objective against each parameter; values of later rungs are darker."""
+    with_value = [row for row in rows if row["objective"] is not None]
     best = best_trial(rows, mode)
-    reached = sorted({row["epochs"] for row in valued})
-    objectives = [row["objective"] for row in valued]
-    y = value_axis(objectives, extremes(objectives, mode), mode)
+    reached = sorted({row["epochs"] for row in with_value})
+    objectives = [row["objective"] for row in with_value]
+    y = value_axis(objectives, best_value(objectives, mode), mode)
     figures = []
     for dim in dims:
         dots: dict[int | None, list[list[float]]] = {epochs: [] for epochs in [*reached, None]}
-        for row in having(valued, [dim]):
+        for row in with_active(with_value, [dim]):
             key = None if row["trial"] == best else row["epochs"]
             dots[key].append([jittered(dim, row), significant(row["objective"]), row["trial"]])
         series = [
@@ -105,7 +108,7 @@ def slices(rows: Sequence[Row], dims: Sequence[Dimension], mode: str) -> list[Fi
         ]
         option = {
             "grid": GRID,
-            "xAxis": place_axis(dim),
+            "xAxis": parameter_axis(dim),
             "yAxis": axis_style(dict(y)),
             "tooltip": HOVER,
             "series": [*series, scatter("best", dots[None], "$best", 11) | {"z": 5}],
@@ -115,32 +118,32 @@ def slices(rows: Sequence[Row], dims: Sequence[Dimension], mode: str) -> list[Fi
 
 
 def shade(number: int, count: int) -> int:
-    """The colour of rung `number` of `count`: later ones are stronger."""
+    """The shade of rung `number` of `count`: later ones are darker."""
     return 4 if count == 1 else round(1 + 3 * number / (count - 1))
 
 
 def contours(rows: Sequence[Row], dims: Sequence[Dimension], mode: str) -> list[Figure]:
-    """The pairs of the first parameters: the mean rank of the trials near each point, and the trials."""
+    """Response surfaces over pairs of the first parameters: mean ranks of nearby trials, and the trials."""
     best = best_trial(rows, mode)
     numbers = [dim for dim in dims if not dim.options]
     chosen = (numbers if len(numbers) > 1 else list(dims))[:CONTOURS]
     figures = []
     for x, y in ((x, y) for i, x in enumerate(chosen) for y in chosen[i + 1 :]):
-        valued = best_first(having(rows, [x, y]), mode)[::-1]  # the best last
-        # Ranks, from 0 for the worst: one outlier would else take all the colours.
-        points = [(row[f"param/{x.name}"], row[f"param/{y.name}"], float(n)) for n, row in enumerate(valued)]
-        cells = surface((x, y), points)
+        ranked = best_first(with_active(rows, [x, y]), mode)[::-1]  # best last
+        # Ranks, from 0 for the worst, so that one outlier does not use up the colour scale.
+        points = [(row[f"param/{x.name}"], row[f"param/{y.name}"], float(n)) for n, row in enumerate(ranked)]
+        cells = response_surface((x, y), points)
         low, high = (end((cell[4] for cell in cells), default=0.0) for end in (min, max))
         boxes = [
             [*(round(corner, 4) for corner in cell[:4]), round((cell[4] - low) / (high - low or 1), 3)]
             for cell in cells
         ]
-        dots = [[round(x.place(u), 4), round(y.place(v), 4)] for u, v, _ in points]
-        trials = [[*dot, row["trial"]] for dot, row in zip(dots, valued, strict=True)]
+        dots = [[round(x.position(u), 4), round(y.position(v), 4)] for u, v, _ in points]
+        trials = [[*dot, row["trial"]] for dot, row in zip(dots, ranked, strict=True)]
         option = {
             "grid": GRID | {"top": 28},
-            "xAxis": place_axis(x) | {"name": x.name, "splitLine": {"show": False}},
-            "yAxis": place_axis(y)
+            "xAxis": parameter_axis(x) | {"name": x.name, "splitLine": {"show": False}},
+            "yAxis": parameter_axis(y)
             | {"name": y.name, "nameLocation": "end", "nameGap": 10, "splitLine": {"show": False}}
             | {"nameTextStyle": MUTED | {"align": "left"}},
             "tooltip": HOVER,
@@ -157,6 +160,6 @@ def contours(rows: Sequence[Row], dims: Sequence[Dimension], mode: str) -> list[
     return figures
 
 
-def having(rows: Sequence[Row], dims: Sequence[Dimension]) -> list[Row]:
-    """The trials for which all of these parameters count."""
+def with_active(rows: Sequence[Row], dims: Sequence[Dimension]) -> list[Row]:
+    """The trials in which all of these parameters are active."""
     return [row for row in rows if all(row[f"param/{dim.name}"] is not None for dim in dims)]

@@ -1,39 +1,35 @@
-"""Makes a run's report: one HTML file that needs nothing else, neither files nor a network."""
+"""Makes the report of a run: what it shows, section by section. `page.py` makes the HTML file."""
 
-import json
-import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from results import environment, text
-from results.analysis import Cost, advice, cost, ladder, progress
+from results.analysis import Cost, advice, cost, progress, rung_summaries
 from results.baselines import baselines
 from results.files import write_text
-from results.history import history
-from results.parameters import dimensions, explored, importance
+from results.parameters import dimensions, explored_ranges, importance
 from results.picture import Picture
 from results.report import figures, parameter_figures
 from results.report.charts import Figure
+from results.report.page import page, trial_table
 from results.stats import Confirmation
 from results.store import Run, best_first
 
-PAGE = Path(__file__).parent / "templates"
 
-
+@final
 @dataclass(frozen=True)
 class Extras:
-    """What a report needs that the run's tables do not say."""
+    """Contents of a report that are not in the tables of the run."""
 
-    commands: Mapping[int, str] = field(default_factory=dict)  # that train a trial again, by number
-    default: int | None = None  # the trial that was the space's default configuration
+    commands: Mapping[int, str] = field(default_factory=dict)  # that train a trial again, by trial
+    default: int | None = None  # the trial with the default configuration of the space
     pictures: Sequence[Picture] = ()
-    missing: str = ""  # why there are no pictures, where there ought to be some
+    missing: str = ""  # why the gallery of the space made no pictures
 
 
 def write(run: Run, extras: Extras) -> Path:
@@ -43,35 +39,34 @@ def write(run: Run, extras: Extras) -> Path:
 
 def render(run: Run, extras: Extras) -> str:
     """The report as HTML."""
-    rows, finishes, config = run.trials.to_pylist(), history(run), run.config
+    trials, rungs, config = run.trials.to_pylist(), run.rungs.to_pylist(), run.config
     metric, mode = config["objective"]["metric"], config["objective"]["mode"]
     dims, winner = dimensions(config["params"]), run.winner()
-    weights = importance(dims, rows, finishes)
-    if weights:
-        order = [share[0] for share in (*weights.shares, *weights.conditional)]
+    importances = importance(dims, trials, rungs)
+    if importances:
+        order = [share[0] for share in (*importances.shares, *importances.conditional)]
         dims.sort(key=lambda dim: order.index(dim.name) if dim.name in order else len(order))
-    rungs, spent = ladder(finishes, mode), cost(rows, config["epochs"], finishes)
-    steps = progress(finishes, mode)
-    by_number = {row["trial"]: row for row in rows}
-    default = by_number.get(extras.default) if extras.default is not None else None
-    default_value = default["objective"] if default else None
-    valued = run.best() is not None
-    marks = {**{baseline.name: baseline.value for baseline in baselines(run)}, "default": default_value}
-    sections = {
-        "curves": [
-            figures.curves(
-                rows, run.epochs.to_pylist(), metric, mode, [rung.epochs for rung in rungs] or [1]
-            ),
-            *figures.best_so_far(steps, marks, mode),
-        ],
-        "parallel": [parameter_figures.parallel(rows, dims, metric, mode)] if dims else [],
-        "slices": parameter_figures.slices(rows, dims, mode),
-        "contours": parameter_figures.contours(rows, dims, mode),
-    }
+    summaries, spent = rung_summaries(rungs, mode), cost(trials, config["epochs"], rungs)
+    default = next((row for row in trials if row["trial"] == extras.default), None)
+    sections: dict[str, list[Figure]] = {"curves": [], "parallel": [], "slices": [], "contours": []}
+    if run.best() is not None:
+        milestones = [rung.epochs for rung in summaries] or [1]
+        marks = {baseline.name: baseline.value for baseline in baselines(run)}
+        sections = {
+            "curves": [
+                figures.curves(trials, run.epochs.to_pylist(), metric, mode, milestones),
+                *figures.best_so_far(
+                    progress(rungs, mode), marks | {"default": default and default["objective"]}, mode
+                ),
+            ],
+            "parallel": [parameter_figures.parallel(trials, dims, metric, mode)] if dims else [],
+            "slices": parameter_figures.slices(trials, dims, mode),
+            "contours": parameter_figures.contours(trials, dims, mode),
+        }
     return page(
         "report.html.jinja",
-        [figure for section in sections.values() for figure in section] if valued else [],
-        trial_table(rows, [dim.name for dim in dims], metric, extras.commands),
+        [figure for section in sections.values() for figure in section],
+        trial_table(trials, [dim.name for dim in dims], metric, extras.commands),
         run=run,
         status=run.status,
         metric=metric,
@@ -79,145 +74,81 @@ def render(run: Run, extras: Extras) -> str:
         direction="lower" if mode == "min" else "higher",
         winner=winner,
         params={} if winner is None else run.params(winner),
-        scores=scores(run, rows, default),
+        scores=scores(run, trials, default),
         baselines=baselines(run),
         confirmation=run.confirmation(),
         verdict=verdict(run.confirmation()),
         cost=spent,
         saving=saving(spent),
-        rungs=rungs,
-        advice=advice(rungs, config["eta"]),
-        importance=weights,
-        explored=explored(dims, rows, winner, mode),
-        sections=sections if valued else {name: [] for name in sections},
+        rungs=summaries,
+        advice=advice(summaries, config["eta"]),
+        importance=importances,
+        ranges=explored_ranges(dims, trials, winner, mode),
+        sections=sections,
         extras=extras,
-        troubles=troubles(rows),
-        states={
-            state: sum(r["state"] == state for r in rows) for state in sorted({r["state"] for r in rows})
-        },
-        machines=sorted({(row["device"] or "", row["node"] or "") for row in rows if row["device"]}),
+        errors=errors(trials),
+        states=dict(sorted(Counter(row["state"] for row in trials).items())),
+        machines=sorted({(row["device"], row["node"] or "") for row in trials if row["device"]}),
         environments=environment.read(run.path),
         config_text=yaml.safe_dump(dict(config), sort_keys=False),
     )
 
 
-def page(template: str, drawn: Sequence[Figure], table: Mapping[str, Any], **context: Any) -> str:
-    """A page from its template, with the charts' library, the figures and the table of trials in it."""
-    data = {"figures": {figure.key: figure.option for figure in drawn}, "table": table}
-    return str(
-        jinja()
-        .get_template(template)
-        .render(
-            style=(PAGE / "style.css").read_text(),
-            script=(PAGE / "script.js").read_text(),
-            echarts=(PAGE / "echarts.min.js").read_text(),
-            # In a script element, only `<` could end it.
-            data=json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
-            **context,
-        )
-    )
-
-
-@cache
-def jinja() -> Environment:
-    """Templates in `page/`; whatever is not marked safe is escaped."""
-    environment = Environment(
-        loader=PackageLoader("results.report", "templates"),
-        autoescape=select_autoescape(["html", "jinja"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": text.number, "spell": text.spell, "plain": text.plain}
-    environment.filters |= {"mean": text.mean, "interval": text.interval, "rounded": text.rounded}
-    return environment
-
-
-def trial_table(
-    rows: Sequence[Mapping[str, Any]], names: Sequence[str], metric: str, commands: Mapping[int, str]
-) -> dict[str, Any]:
-    """All trials for the page's script: `columns`, and `rows` of values in their order."""
-    columns = ["trial", "state", "epochs", metric, "seconds", *names]
-    keys = ["trial", "state", "epochs", "objective", "seconds", *(f"param/{name}" for name in names)]
-    return {
-        "columns": columns,
-        "rows": [[short(row[key]) for key in keys] for row in rows],
-        "errors": {row["trial"]: row["error"] for row in rows if row["error"]},
-        "commands": dict(commands),
-    }
-
-
-def short(value: Any) -> Any:
-    """A float with the digits that are shown, to keep the page small."""
-    if isinstance(value, float):
-        return float(f"{value:.6g}") if math.isfinite(value) else None
-    return value
-
-
+@final
 @dataclass(frozen=True)
 class Score:
-    """A line of the first table: what the search says of one configuration."""
+    """A line of the table of validation scores."""
 
     name: str
     value: float
     epochs: int | None
-    behind: float | None  # how much worse than the best; negative if it is better
+    behind: float  # how much worse than the best; negative if it is better
 
 
-def scores(run: Run, rows: Sequence[Mapping[str, Any]], default: Mapping[str, Any] | None) -> list[Score]:
-    """The best, the runner-up, the default and the baselines, by the search's own values."""
+def scores(run: Run, trials: Sequence[Mapping[str, Any]], default: Mapping[str, Any] | None) -> list[Score]:
+    """Validation scores of the best trial, the runner-up, the default and the baselines."""
     mode = run.config["objective"]["mode"]
-    sign, top = 1 if mode == "min" else -1, best_first(rows, mode)[:2]
+    sign, top = 1 if mode == "min" else -1, best_first(trials, mode)[:2]
     if not top:
         return []
-    first = top[0]["objective"]
-    found = [
-        Score(
-            f"{what}: trial {row['trial']}",
-            row["objective"],
-            row["epochs"],
-            sign * (row["objective"] - first) or 0.0,
-        )
-        for what, row in zip(("best", "runner-up"), top, strict=False)
-    ]
+    best = top[0]["objective"]
+    rows = list(zip(("best", "runner-up"), top, strict=False))
     if default is not None and default["objective"] is not None:
-        value = default["objective"]
-        name = f"default: trial {default['trial']}"
-        found.append(Score(name, value, default["epochs"], sign * (value - first) or 0.0))
-    return found + [
-        Score(baseline.name, baseline.value, None, sign * (baseline.value - first))
-        for baseline in baselines(run)
-    ]
+        rows.append(("default", default))
+    lines = [(f"{role}: trial {row['trial']}", row["objective"], row["epochs"]) for role, row in rows]
+    lines += [(baseline.name, baseline.value, None) for baseline in baselines(run)]
+    return [Score(name, value, epochs, sign * (value - best) or 0.0) for name, value, epochs in lines]
 
 
-def verdict(said: Confirmation | None) -> str:
-    """What the confirmation says of the winner, in a sentence or two."""
-    if said is None or said.winner is None:
+def verdict(confirmation: Confirmation | None) -> str:
+    """A sentence on how certain the winner of the confirmation is; empty without a winner."""
+    if confirmation is None or confirmation.winner is None:
         return ""
-    if said.lead is None or said.runner_up is None:
-        return "Nothing was confirmed beside it."
-    lead = f"It leads {said.runner_up} by {text.mean(said.lead)}"
-    if said.lead.low is None:
-        return f"{lead}; with one seed nothing can be said of how sure that is."
-    apart = "they are told apart" if said.told_apart else "the two can't be told apart"
-    return f"{lead} (95 % interval {text.interval(said.lead)}) over {said.seeds} seeds: {apart}."
+    lead = confirmation.lead
+    if lead is None or confirmation.runner_up is None:
+        return "No other configuration was confirmed."
+    sentence = f"It leads {confirmation.runner_up} by {text.mean(lead)}"
+    if lead.low is None:
+        return f"{sentence}; with one seed the uncertainty is unknown."
+    conclusion = "they are told apart" if confirmation.told_apart else "the two can't be told apart"
+    return f"{sentence} (95 % interval {text.interval(lead)}) over {confirmation.seeds} seeds: {conclusion}."
 
 
 def saving(spent: Cost) -> str:
-    """What early stopping saved, in a sentence."""
+    """A sentence on the savings of early stopping."""
     if spent.full_epochs <= spent.epochs:
         return "Every trial was trained to its end, so nothing was saved."
     return (
-        f"Training all {spent.trials:,} to the end would have taken {spent.full_epochs:,} epochs and about "
-        f"{text.spell(spent.full_seconds)} of device time: early stopping saved {spent.saved:.0%} of the "
-        "epochs."
+        f"Training all {spent.trials:,} trials to the end would have taken {spent.full_epochs:,} epochs and "
+        f"about {text.rounded_duration(spent.full_seconds)} of device time: early stopping saved "
+        f"{spent.saved:.0%} of the epochs."
     )
 
 
-def troubles(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, list[int]]]:
-    """State, error and trials of what diverged or failed; equal errors in one line."""
-    found: dict[tuple[str, str], list[int]] = {}
-    for row in rows:
+def errors(trials: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, list[int]]]:
+    """State, error and trial numbers of diverged and failed trials, grouped by equal errors."""
+    groups: dict[tuple[str, str], list[int]] = {}
+    for row in trials:
         if row["state"] in ("diverged", "failed"):
-            found.setdefault((row["state"], row["error"] or "no error is known"), []).append(row["trial"])
-    return [(state, error, trials) for (state, error), trials in found.items()]
+            groups.setdefault((row["state"], row["error"] or "no error is known"), []).append(row["trial"])
+    return [(state, error, numbers) for (state, error), numbers in groups.items()]

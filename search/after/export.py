@@ -1,4 +1,4 @@
-"""A run's best model as files that anyone can use without the run: the folder `best/`."""
+"""Export of the best model of a run to its folder `best/`, for use without the run."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from results.report.model_card import card
 from results.store import Run
-from search.after.models import Model, best, loaded
+from search.after.models import Model, best_model, load
 from trainables.learner import Learner
 from trainables.training.train import data_arguments, module_arguments
 
@@ -22,35 +22,35 @@ CONFIG_HEAD = """\
 # {model} of run {run}, for LightningCLI: python -m trainables fit --config THIS_FILE
 # It has the seeds of that training, {curve}.
 """
-SAME_CURVE = "so its curve is the same again"
-OTHER_CURVE = "but one size of images, so its curve is another: in the search each rung had its own"
+SAME_CURVE = "so its curve is identical"
+OTHER_CURVE = "but one image size, so its curve differs: in the search each rung had its own size"
 
 
 def export(run: Run, *, onnx: bool) -> Path:
-    """Writes the run's best model to its folder `best/`, whole or not at all, and returns that.
+    """Writes the best model of the run to its folder `best/`, completely or not at all. Returns the folder.
 
-    Raises ValueError if the run has no model, or the model can't be written as ONNX.
+    Raises ValueError if the run keeps no model, or if it cannot be written as ONNX.
     """
-    model = best(run)
-    target, fresh = run.path / "best", run.path / f".best.{os.getpid()}"
-    fresh.mkdir()
+    model = best_model(run)
+    target, temporary = run.path / "best", run.path / f".best.{os.getpid()}"
+    temporary.mkdir()
     try:
-        write(run, model, fresh, onnx)
-        swap(fresh, target)
+        write(run, model, temporary, onnx)
+        replace_folder(temporary, target)
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
     return target
 
 
-def swap(fresh: Path, target: Path) -> None:
-    """Puts a folder in the place of another, or where there was none."""
+def replace_folder(new: Path, target: Path) -> None:
+    """Renames `new` to `target`, and deletes the folder that was there."""
     old = target.with_name(f".{target.name}.old.{os.getpid()}")
     if not target.exists():
-        fresh.rename(target)
+        new.rename(target)
         return
     target.rename(old)
     try:
-        fresh.rename(target)
+        new.rename(target)
     except OSError:
         old.rename(target)
         raise
@@ -59,16 +59,16 @@ def swap(fresh: Path, target: Path) -> None:
 
 def write(run: Run, model: Model, folder: Path, onnx: bool) -> None:
     """Writes the files of an export."""
-    module, data = loaded(model)
+    module, data = load(model)
     arguments = module_arguments(model.setup, model.lane, data)
     state = {name: tensor.contiguous().clone() for name, tensor in module.state_dict().items()}
     (folder / "model.safetensors").write_bytes(save(state, metadata={"format": "pt"}))
     torch.save(lightning_checkpoint(module, arguments, model), folder / "model.ckpt")
-    given = {"data": data_arguments(model.setup, model.lane), "model": arguments}
-    climbed = model.setup.batch_seed is None and len(run.config.get("fidelity", ["epochs"])) > 1
-    curve = OTHER_CURVE if climbed else SAME_CURVE
+    init_args = {"data": data_arguments(model.setup, model.lane), "model": arguments}
+    grew = model.setup.batch_seed is None and len(run.config.get("fidelity", ["epochs"])) > 1
+    curve = OTHER_CURVE if grew else SAME_CURVE
     head = CONFIG_HEAD.format(model=model.name, run=run.name, curve=curve)
-    config = yaml.safe_dump(lightning_config(model, module, given), sort_keys=False)
+    config = yaml.safe_dump(lightning_config(model, module, init_args), sort_keys=False)
     (folder / "config.yaml").write_text(head + config)
     (folder / "MODEL_CARD.md").write_text(
         card(
@@ -93,9 +93,9 @@ def write(run: Run, model: Model, folder: Path, onnx: bool) -> None:
 def lightning_checkpoint(
     module: L.LightningModule, arguments: Mapping[str, Any], model: Model
 ) -> dict[str, Any]:
-    """A checkpoint that `load_from_checkpoint` takes: weights, and what `__init__` is called with."""
+    """A checkpoint for `load_from_checkpoint`: the weights and the arguments of `__init__`."""
     return {
-        "epoch": model.epoch - 1,  # Lightning's is that of the last epoch, counted from 0
+        "epoch": model.epoch - 1,  # Lightning counts from 0
         "global_step": 0,
         "pytorch-lightning_version": L.__version__,
         "state_dict": module.state_dict(),
@@ -104,22 +104,25 @@ def lightning_checkpoint(
 
 
 def lightning_config(
-    model: Model, module: L.LightningModule, given: Mapping[str, Mapping[str, Any]]
+    model: Model, module: L.LightningModule, init_args: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """The configuration for LightningCLI that trains the model again; `given` are both classes' arguments."""
-    plan = model.setup
-    batch_seed = plan.seed if plan.batch_seed is None else plan.batch_seed
-    # A learner's own randomness is seeded by the trial, another module's by what orders its batches.
+    """The configuration for LightningCLI that trains the model again.
+
+    `init_args` are the arguments of the model and of the data.
+    """
+    setup = model.setup
+    batch_seed = setup.seed if setup.batch_seed is None else setup.batch_seed
+    # The randomness of a learner is seeded by its trial, that of another module with its batches.
     epoch_seed = model.lane.seed if isinstance(module, Learner) else batch_seed
-    seeds = {"epoch_seed": epoch_seed, "data_seed": plan.seed}
-    monitor = {"monitor": plan.objective, "mode": plan.mode}
+    seeds = {"epoch_seed": epoch_seed, "data_seed": setup.seed}
+    monitor = {"monitor": setup.objective, "mode": setup.mode}
     return {
         "seed_everything": model.lane.seed,
         "trainer": {
             "accelerator": "auto",
             "devices": 1,
-            "max_epochs": plan.epochs,
-            **plan.trainer,
+            "max_epochs": setup.epochs,
+            **setup.trainer,
             "num_sanity_val_steps": 0,
             "use_distributed_sampler": False,
             "logger": instance("lightning.pytorch.loggers.CSVLogger", {"save_dir": "."}),
@@ -128,25 +131,25 @@ def lightning_config(
                 instance("lightning.pytorch.callbacks.ModelCheckpoint", monitor),
             ],
         },
-        "model": instance(plan.trainable.replace(":", "."), given["model"]),
-        "data": instance(plan.data.replace(":", "."), given["data"]),
+        "model": instance(setup.trainable.replace(":", "."), init_args["model"]),
+        "data": instance(setup.data.replace(":", "."), init_args["data"]),
     }
 
 
 def instance(class_path: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """An object as LightningCLI's configurations have it."""
+    """An object in a configuration of LightningCLI."""
     return {"class_path": class_path, "init_args": {name: plain(value) for name, value in arguments.items()}}
 
 
 def plain(value: Any) -> Any:
-    """A value as YAML has it."""
+    """A value for YAML."""
     if isinstance(value, Tensor):
         return value.tolist()
     return list(value) if isinstance(value, tuple) else value
 
 
 def first_inputs(data: L.LightningDataModule) -> Tensor:
-    """The inputs of the first validation batch. Raises ValueError if it does not begin with a tensor."""
+    """The inputs of the first validation batch. Raises ValueError if they are not a tensor."""
     data.prepare_data()
     data.setup("validate")
     batch = next(iter(data.val_dataloader()))

@@ -1,19 +1,19 @@
-"""Predicting with what a run has found: one model, or several as an ensemble."""
+"""Prediction with the models of a run: the best one, or several as an ensemble."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from results.store import Run
-from search.after.models import loaded, ranked
+from search.after.models import load, ranked_models
 from trainables import import_path
 
 
 def predict(run: Run, source: Path, out: Path, top: int, options: Mapping[str, Any]) -> list[str]:
-    """Predicts what lies at `source` with the run's `top` best models into the folder `out`.
+    """Predicts the files at `source` with the `top` best models of the run; writes into the folder `out`.
 
-    Returns what is to be said of it. Raises ValueError for a run without a predictor, an option that it
-    does not have, and a source that can't be used.
+    Returns lines for the screen. Raises ValueError if the space has no predictor, the predictor lacks an
+    option, `out` is a file, the run keeps fewer than `top` models, or the source cannot be used.
     """
     if isinstance(top, bool) or not isinstance(top, int) or top < 1:
         raise ValueError(f"top is {top!r}, but must be a whole number >= 1 (top=...)")
@@ -30,19 +30,17 @@ def predict(run: Run, source: Path, out: Path, top: int, options: Mapping[str, A
             raise ValueError(f"{predictor.__name__} has no option {name!r}; {has}")
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file, but results go into a folder (--out FOLDER)")
-    found = ranked(run)
-    if len(found) < top:
+    models = ranked_models(run)
+    if len(models) < top:
         raise ValueError(
-            f"top is {top}, but run {run.name} keeps the checkpoints of {len(found)} models (top=...)"
+            f"top is {top}, but run {run.name} keeps the checkpoints of {len(models)} models (top=...)"
         )
-    built = [loaded(model) for model in found[:top]]
+    loaded = [load(model) for model in models[:top]]
     out.mkdir(parents=True, exist_ok=True)
-    data = built[0][1]
-    said = predictor([module for module, _ in built], data).predict(
-        source, out, {**predictor.options, **options}
-    )
+    ensemble = predictor([module for module, _ in loaded], loaded[0][1])
+    lines = ensemble.predict(source, out, {**predictor.options, **options})
     return [
-        f"with {', '.join(model.name for model in found[:top])} of {run.name}",
-        *said,
+        f"with {', '.join(model.name for model in models[:top])} of {run.name}",
+        *lines,
         f"written to {out}",
     ]

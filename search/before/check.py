@@ -16,12 +16,14 @@ import psutil
 import torch
 
 from search.config.run_config import RunConfig
-from search.runs.run import prepared, setup
-from spaces.params import Choice, Param, Value, start
+from search.engines.train_job import training_setup
+from search.runs.preflight import prepare
+from spaces.lane import Lane
+from spaces.params import Choice, Param, Value, initial_value
 from spaces.space import Space
 from trainables import import_path
-from trainables.training.dry_run import Tried, resume, try_out, why_not_packed
-from trainables.training.train import Lane, Setup
+from trainables.training.dry_run import DryRun, batching_error, dry_run, resume
+from trainables.training.train import Setup
 
 BUDGET = 45.0  # seconds until the last end is tried alone
 OK, NOTE, WRONG = "ok", "note", "wrong"
@@ -41,7 +43,7 @@ def check(config: RunConfig) -> Iterator[Finding]:
     """What is found, as it is found."""
     began = time.monotonic()
     try:
-        config, notes = prepared(config)
+        config, notes = prepare(config)
         for path in (config.space.trainable, config.space.data):
             import_path.load(path)
     except Exception as error:  # whatever a user's module raises when it is imported is a finding
@@ -50,11 +52,11 @@ def check(config: RunConfig) -> Iterator[Finding]:
     yield Finding("import and data", OK, f"{config.space.trainable}, {time.monotonic() - began:.1f} s")
     yield from (Finding("data", NOTE, note) for note in notes)
     yield comparable(config.space)
-    plan = Setup(**setup(config))
+    plan = Setup(**training_setup(config))
     with tempfile.TemporaryDirectory(prefix="ladder-check-") as folder:
         out = Path(folder) / "default.safetensors"
         lane = Lane(0, config.space.default(), seed=0)
-        first = try_out(plan, lane, Path(folder), out)
+        first = dry_run(plan, lane, Path(folder), out)
         if first.error:
             yield Finding("default", WRONG, first.error)
             return
@@ -67,23 +69,23 @@ def check(config: RunConfig) -> Iterator[Finding]:
         tried = yield from corners_tried(plan, config.space, first, Path(folder), began + BUDGET)
     yield memory(config, tried)
     yield disk(config, size)
-    reason = why_not_packed(plan, lane)
+    reason = batching_error(plan, lane)
     yield Finding("packs", NOTE if reason else OK, reason or "lanes are trained as one batched model")
 
 
 def corners_tried(
-    plan: Setup, space: Space, first: Tried, folder: Path, until: float
-) -> Generator[Finding, None, dict[str, Tried]]:
+    plan: Setup, space: Space, first: DryRun, folder: Path, until: float
+) -> Generator[Finding, None, dict[str, DryRun]]:
     """Tries all of `covering`, and of `alone` what there is time for; returns all that was tried."""
     began, tried, left = time.monotonic(), {"default": first}, 0
     together = dict(covering(space))
     for label, params in together.items():
-        tried[label] = try_out(plan, Lane(0, params, seed=0), folder)
+        tried[label] = dry_run(plan, Lane(0, params, seed=0), folder)
     for label, params in alone(space):
         if time.monotonic() > until:
             left += 1
             continue
-        tried[label] = try_out(plan, Lane(0, params, seed=0), folder)
+        tried[label] = dry_run(plan, Lane(0, params, seed=0), folder)
     for label, one in tried.items():
         known = ", ".join(f"{name}={value}" for name, value in together.get(label, {}).items())
         known = f" ({known})" if known else ""
@@ -112,8 +114,8 @@ def covering(space: Space) -> Iterator[tuple[str, dict[str, Value]]]:
             left.pop((name, repr(value)), None)
         return params
 
-    yield "all smallest", seen(space.configuration(lambda name, param, values: param.ends[0]))
-    yield "all largest", seen(space.configuration(lambda name, param, values: param.ends[1]))
+    yield "all smallest", seen(space.configuration(lambda name, param, values: param.bounds[0]))
+    yield "all largest", seen(space.configuration(lambda name, param, values: param.bounds[1]))
     number = 0
     while left:
         number += 1
@@ -123,7 +125,7 @@ def covering(space: Space) -> Iterator[tuple[str, dict[str, Value]]]:
         def choose(name: str, param: Param, values: Mapping[str, Value], wanted: Any = wanted) -> Value:
             if name in wanted:
                 return wanted[name]
-            return next((v for (other, _), v in left.items() if other == name), start(param, values))
+            return next((v for (other, _), v in left.items() if other == name), initial_value(param, values))
 
         yield f"mixed {number}", seen(space.configuration(choose))
         left.pop((first, repr(value)), None)  # one that counts beside nothing else can't be had
@@ -143,7 +145,7 @@ def ends(param: Param) -> tuple[Value, ...]:
     """What to try of a parameter: the ends of numbers, and all of other choices."""
     if isinstance(param, Choice) and any(isinstance(value, str | bool | None) for value in param.options):
         return param.options
-    return param.ends
+    return param.bounds
 
 
 def needed(space: Space, name: str) -> dict[str, Value]:
@@ -164,7 +166,7 @@ def comparable(space: Space) -> Finding:
     return Finding("objective", OK, f"{metric} ({space.objective.mode})")
 
 
-def memory(config: RunConfig, tried: Mapping[str, Tried]) -> Finding:
+def memory(config: RunConfig, tried: Mapping[str, DryRun]) -> Finding:
     """The largest corner against what the device has for a job."""
     if not torch.cuda.is_available():
         used, whole = psutil.Process().memory_info().rss, psutil.virtual_memory().total

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import lightning as L
 import yaml
 
-from search.config.run_config import FILE
+from search.config.run_config import CONFIG_FILE
 from spaces.read import read
 from trainables import import_path
 
@@ -168,7 +168,7 @@ def space_file(trainable: str, data: str, file: str) -> str:
     """The text of the space file. Raises ValueError if there is nothing to search."""
     module = import_path.load(trainable)
     params, seed, required, fixed, left_out = {}, {}, [], {}, []
-    keys = {key.partition(".")[0] for key in yaml.safe_load(FILE.read_text())}
+    keys = {key.partition(".")[0] for key in yaml.safe_load(CONFIG_FILE.read_text())}
     for argument in arguments(module):
         name, default = argument.name, argument.default
         values = searched(argument)

@@ -1,4 +1,4 @@
-"""The command line. A user's ValueError becomes one line and exit code 2; see `python -m search --help`."""
+"""The commands of `python -m search`. Each imports its modules when it is called."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from search.cli.exit_codes import FAILED, WRONG_INPUT, ended, user_errors
+from search.cli.exit_codes import FAILED, WRONG_INPUT, end_run, user_errors
 from search.cli.options import AsJson, Name, Options, Overrides, Storage, options_of, storage_of
 
 app = typer.Typer(
@@ -34,30 +34,30 @@ def run(overrides: Overrides = None) -> None:
     from search.runs.run import start
 
     config = resolve(overrides or [])
-    with ReportProcess() as reporter:
-        ended(start(config, reporter), reporter)
+    with ReportProcess() as report:
+        end_run(start(config, report.begin), report)
 
 
 @app.command()
 @user_errors
 def resume(name: Name, storage: Storage = None, as_json: AsJson = False) -> None:
-    """Go on with a run that was interrupted.
+    """Continue a run that was interrupted.
 
     Example: `python -m search resume first`
     """
     from search.after.report_process import ReportProcess
     from search.runs.folder import find
-    from search.runs.run import resume as go_on
+    from search.runs.run import resume as resume_run
 
     folder = find(name, storage_of(storage)).path
-    with ReportProcess() as reporter:
-        ended(go_on(folder, reporter), reporter, as_json)
+    with ReportProcess() as report:
+        end_run(resume_run(folder, report.begin), report, as_json)
 
 
 @app.command()
 @user_errors
 def show(name: Name, storage: Storage = None, as_json: AsJson = False) -> None:
-    """Show what a run has found.
+    """Show the results of a run.
 
     Example: `python -m search show first --json`
     """
@@ -74,12 +74,12 @@ def show(name: Name, storage: Storage = None, as_json: AsJson = False) -> None:
 @app.command()
 @user_errors
 def confirm(name: Name, options: Options = None, as_json: AsJson = False) -> None:
-    """Confirm what a run has found, on fresh seeds and the test split.
+    """Confirm the best trials of a run on new seeds and the test split.
 
     Example: `python -m search confirm first top=3 seeds=5`
 
-    Trains the best trials and the space's default configuration anew. What is confirmed already is not
-    trained again.
+    Retrains the best trials and the space's default configuration. Trainings that are confirmed already are
+    not repeated.
     """
     from results.store import open_run
     from search.after.report_process import ReportProcess
@@ -87,33 +87,35 @@ def confirm(name: Name, options: Options = None, as_json: AsJson = False) -> Non
     from search.runs.folder import find
     from search.runs.run import confirm as confirm_run
 
-    given = options_of(options, storage="runs", top=None, seeds=None)
-    sizes = {key: whole_number(key, given[key], low=1) for key in ("top", "seeds") if given[key] is not None}
-    folder = find(name, str(given["storage"])).path
+    values = options_of(options, storage="runs", top=None, seeds=None)
+    sizes = {
+        key: whole_number(key, values[key], low=1) for key in ("top", "seeds") if values[key] is not None
+    }
+    folder = find(name, str(values["storage"])).path
     again = " ".join(["confirm", name, *(options or [])])
-    with ReportProcess() as reporter:
-        ended(confirm_run(folder, **sizes, reporter=reporter), reporter, as_json, again)
-    said = open_run(folder).confirmation()
-    if said is None or said.winner is None:
+    with ReportProcess() as report:
+        end_run(confirm_run(folder, report.begin, **sizes), report, as_json, again)
+    confirmation = open_run(folder).confirmation()
+    if confirmation is None or confirmation.winner is None:
         raise typer.Exit(FAILED)
 
 
 @app.command()
 @user_errors
 def export(name: Name, options: Options = None) -> None:
-    """Write a run's best model to its folder best/, to be used without the run.
+    """Write the best model of a run to its folder best/, for use without the run.
 
     Example: `python -m search export first onnx=true`
 
-    It is the confirmed winner where there is one. `onnx=true` adds model.onnx (install ladder-search[onnx]).
+    This is the confirmed winner, if there is one. `onnx=true` adds model.onnx (install ladder-search[onnx]).
     """
     from search.after.export import export as write_export
     from search.runs.folder import find, short
 
-    given = options_of(options, storage="runs", onnx=False)
-    if not isinstance(given["onnx"], bool):
-        raise ValueError(f"onnx is {given['onnx']!r}, but must be true or false (onnx=true)")
-    folder = write_export(find(name, str(given["storage"])), onnx=given["onnx"])
+    values = options_of(options, storage="runs", onnx=False)
+    if not isinstance(values["onnx"], bool):
+        raise ValueError(f"onnx is {values['onnx']!r}, but must be true or false (onnx=true)")
+    folder = write_export(find(name, str(values["storage"])), onnx=values["onnx"])
     print(f"{short(folder)}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
 
 
@@ -121,35 +123,37 @@ def export(name: Name, options: Options = None) -> None:
 @user_errors
 def predict(
     name: Name,
-    source: Annotated[Path, typer.Argument(help="what to predict: a file or a folder")],
+    source: Annotated[Path, typer.Argument(help="a file or a folder to predict")],
     options: Options = None,
     out: Annotated[Path, typer.Option(help="The folder for the results.")] = Path("predictions"),
-    numbers: Annotated[Path | None, typer.Option(help="A file of what is known of the inputs.")] = None,
-    truth: Annotated[Path | None, typer.Option(help="A file of what is to be found, to be scored.")] = None,
+    numbers: Annotated[Path | None, typer.Option(help="A file with the numbers of the inputs.")] = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="A file with the true answers, for scores.")
+    ] = None,
 ) -> None:
-    """Predict with a run's best model, or with its top=K best as an ensemble.
+    """Predict with the best model of a run, or with its top=K best as an ensemble.
 
     Example: `python -m search predict first digits/ --out predicted top=3`
 
     Options as `key=value` are those of the space's predictor.
     """
     from search.after.predict import predict as predict_all
-    from search.config.run_config import parse_overrides
+    from search.config.overrides import parse_overrides
     from search.runs.folder import find
 
-    given = parse_overrides(options or [])
-    run = find(name, str(given.pop("storage", "runs")))
-    top = given.pop("top", 1)
+    values = parse_overrides(options or [])
+    run = find(name, str(values.pop("storage", "runs")))
+    top = values.pop("top", 1)
     files = {"numbers": numbers, "truth": truth}
-    given |= {key: str(path) for key, path in files.items() if path is not None}
-    for line in predict_all(run, source, out, top, given):
+    values |= {key: str(path) for key, path in files.items() if path is not None}
+    for line in predict_all(run, source, out, top, values):
         print(line)
 
 
 @app.command()
 @user_errors
 def report(name: Name, storage: Storage = None) -> None:
-    """Write a run's report: one HTML file that opens anywhere.
+    """Write the report of a run: one HTML file that opens anywhere.
 
     Example: `python -m search report first`
     """
@@ -175,13 +179,14 @@ def compare(
     from results.report import compare as comparison
     from search.cli.tables import print_table
     from search.runs.folder import find, short
+    from search.runs.tables import with_tables
 
     storage = storage_of([name for name in names if "=" in name])
-    found = comparison.columns([find(name, storage) for name in names if "=" not in name])
-    rows = [column.row() for column in found]
+    columns = comparison.compare([with_tables(find(name, storage)) for name in names if "=" not in name])
+    rows = [column.row() for column in columns]
     print(json.dumps(rows, indent=2)) if as_json else print_table(rows)
-    labels = "-".join(column.run.name for column in found)
-    path = comparison.write(found, out or Path(storage) / f"compare-{labels}.html")
+    labels = "-".join(column.run.name for column in columns)
+    path = comparison.write(columns, out or Path(storage) / f"compare-{labels}.html")
     if not as_json:
         print(f"page: {short(path.absolute())}")
 
@@ -209,35 +214,36 @@ def list_runs(storage: Storage = None, as_json: AsJson = False) -> None:
 @app.command()
 @user_errors
 def dashboard(name: Name, options: Options = None) -> None:
-    """Watch a run in the browser, on optuna-dashboard; nobody but this machine can.
+    """Watch a run in the browser with optuna-dashboard, reachable from this machine only.
 
     Example: `python -m search dashboard first port=8080`
     """
     from search.config.run_config import whole_number
-    from search.runs.folder import find
+    from search.runs.folder import find, read_config
     from search.watch.dashboard import serve
 
-    given = options_of(options, storage="runs", port=0)
-    serve(find(name, str(given["storage"])), whole_number("port", given["port"], low=0))
+    values = options_of(options, storage="runs", port=0)
+    run = find(name, str(values["storage"]))
+    serve(run, read_config(run), whole_number("port", values["port"], low=0))
 
 
 @app.command()
 @user_errors
 def check(overrides: Overrides = None) -> None:
-    """Look a space over before a long search: imports, the ends of every parameter, shapes, memory, disk.
+    """Check a space before a long search: imports, bounds of every parameter, shapes, memory, disk.
 
     Example: `python -m search check space=mnist_classifier`
 
-    Takes what `run` takes. Ends with code 2 if something is wrong.
+    Takes the arguments of `run`. Ends with code 2 if something is wrong.
     """
     from search.before.check import WRONG, rows
     from search.before.check import check as findings
     from search.cli.tables import print_table
     from search.config.run_config import resolve
 
-    found = list(findings(resolve(overrides or [])))
-    print_table(rows(found))
-    if any(finding.verdict == WRONG for finding in found):
+    results = list(findings(resolve(overrides or [])))
+    print_table(rows(results))
+    if any(finding.verdict == WRONG for finding in results):
         raise typer.Exit(WRONG_INPUT)
 
 
@@ -249,21 +255,21 @@ def new(
         list[str] | None, typer.Argument(help="data=package.module:DataClass", show_default=False)
     ] = None,
 ) -> None:
-    """Write a space file for your own module, from its arguments.
+    """Write a space file for your own module from its arguments.
 
     Example: `python -m search new my_pkg.my_module:MyLitModule data=my_pkg.my_module:MyDataModule`
     """
     from search.before.new_space import write
 
-    given = options_of(options, data=None)
-    path = write(module, given["data"], Path.cwd())
+    values = options_of(options, data=None)
+    path = write(module, values["data"], Path.cwd())
     print(f"wrote {path}; look at it, then: python -m search check space={path.name}")
 
 
 @app.command()
 @user_errors
 def spaces(as_json: AsJson = False) -> None:
-    """List the spaces that Ladder brings.
+    """List the spaces that come with Ladder.
 
     Example: `python -m search spaces`
     """

@@ -1,4 +1,4 @@
-"""How a command ends: what it says at last, and its exit code."""
+"""The end of a command: its last lines and its exit code."""
 
 import json
 import select
@@ -14,7 +14,7 @@ STDOUT = 1
 
 
 def user_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """A ValueError is the user's: one line on stderr, exit code 2."""
+    """Decorator: a ValueError is a mistake of the user, and becomes one line on stderr and exit code 2."""
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> None:
@@ -27,42 +27,45 @@ def user_errors(command: Callable[..., None]) -> Callable[..., None]:
             print("interrupted before anything was begun.", file=sys.stderr)
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError as error:
-            if nobody_reads():
+            if reader_left():
                 raise typer.Exit(FAILED) from None
             raise RuntimeError("a pipe to another process broke") from error
 
     return wrapped
 
 
-def nobody_reads() -> bool:
-    """Whether standard output is a pipe whose reader has left: `head`, or a pager."""
+def reader_left() -> bool:
+    """Whether standard output is a pipe whose reader, such as `head` or a pager, has ended."""
     poll = select.poll()
-    poll.register(STDOUT, 0)  # of an error it always tells
+    poll.register(STDOUT, 0)  # errors are always reported
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
-def ended(outcome: Any, reporter: Any, as_json: bool = False, again: str | None = None) -> None:
-    """Says how a run ended, and ends the command with the code for it. `again` is how to go on."""
+def end_run(outcome: Any, report: Any, as_json: bool = False, again: str | None = None) -> None:
+    """Prints how a run ended and makes its report; ends the command unless the run was successful.
+
+    `outcome` is an Outcome of search/runs/run.py and `report` a ReportProcess. `again` is the command that
+    continues an interrupted run.
+    """
     from results.store import open_run
     from search.cli.tables import print_run, summary
     from search.runs.folder import short
 
-    if outcome.interrupted or outcome.unwritable:
-        why = "interrupted" if outcome.interrupted else f"error: {outcome.unwritable}"
+    if outcome.interrupted or outcome.storage_error:
+        why = "interrupted" if outcome.interrupted else f"error: {outcome.storage_error}"
         print(f"{why}; what was finished is kept.", file=sys.stderr)
         if outcome.folder.exists():
             verb = "confirm" if open_run(outcome.folder).status == "finished" else "resume"
             again = again or f"{verb} {short(outcome.folder)}"
             print(f"go on with: python -m search {again}", file=sys.stderr)
         raise typer.Exit(INTERRUPTED if outcome.interrupted else FAILED)
-    found = open_run(outcome.folder)
+    run = open_run(outcome.folder)
     if as_json:
-        print(json.dumps(summary(found), indent=2))
+        print(json.dumps(summary(run), indent=2))
     else:
-        print_run(found)
-    if reporter.folder is None:
-        reporter.begin(outcome.folder)
-    said = reporter.finish()
-    print(said, file=sys.stderr if as_json else sys.stdout)
-    if found.status == "failed":
+        print_run(run)
+    if report.folder is None:
+        report.begin(outcome.folder)
+    print(report.finish(), file=sys.stderr if as_json else sys.stdout)
+    if run.status == "failed":
         raise typer.Exit(FAILED)

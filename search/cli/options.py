@@ -1,4 +1,4 @@
-"""What several commands of the command line take, and how `storage=FOLDER` and its like are read."""
+"""Arguments that several commands share, and the reading of `storage=FOLDER` and similar options."""
 
 from typing import Annotated, Any
 
@@ -8,12 +8,12 @@ Overrides = Annotated[
     list[str] | None, typer.Argument(help="key=value ..., in Hydra's grammar", show_default=False)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Name = Annotated[str, typer.Argument(help="a run's name in storage, or the path of its folder")]
+Name = Annotated[str, typer.Argument(help="name of a run in storage, or path of its folder")]
 Storage = Annotated[
     list[str] | None, typer.Argument(help="storage=FOLDER (default: runs)", show_default=False)
 ]
 Options = Annotated[
-    list[str] | None, typer.Argument(help="key=value ..., storage=FOLDER among them", show_default=False)
+    list[str] | None, typer.Argument(help="key=value ..., among them storage=FOLDER", show_default=False)
 ]
 
 
@@ -23,11 +23,11 @@ def storage_of(arguments: list[str] | None) -> str:
 
 
 def options_of(arguments: list[str] | None, **defaults: Any) -> dict[str, Any]:
-    """The defaults with what the arguments give in their place. Raises ValueError for any other key."""
-    from search.config.run_config import parse_overrides
+    """The defaults, overridden by the arguments. Raises ValueError for a key without a default."""
+    from search.config.overrides import parse_overrides
 
-    given = parse_overrides(arguments or [])
-    if set(given) - set(defaults):
-        known = ", ".join("storage=FOLDER" if key == "storage" else f"{key}=..." for key in defaults)
-        raise ValueError(f"{arguments} is not understood here; only {known}")
-    return {**defaults, **given}
+    values = parse_overrides(arguments or [])
+    if set(values) - set(defaults):
+        keys = ", ".join("storage=FOLDER" if key == "storage" else f"{key}=..." for key in defaults)
+        raise ValueError(f"{arguments} is not understood here; only {keys}")
+    return {**defaults, **values}

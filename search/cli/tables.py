@@ -1,4 +1,4 @@
-"""What the command line prints of runs: a summary as JSON, and the same as a screenful."""
+"""Runs on the terminal: a summary as JSON, and the same as text with tables."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -10,16 +10,17 @@ from rich.table import Table
 
 from results import text
 from results.baselines import Baseline, baselines
-from results.stats import DEFAULT, Confirmation, Confirmed, Estimate
+from results.stats import DEFAULT, Confirmation, ConfirmedConfig, Estimate
 from results.store import Run, best_first
 from results.text import duration, number, plain
 
-TOP, BESIDE = 10, 5  # trials on the screen, alone and beside a confirmation
+TOP = 10  # trials on the screen
+TOP_CONFIRMED = 5  # trials on the screen below a confirmation
 FIXED = 5  # columns before the parameters
 
 
 def summary(run: Run) -> dict[str, Any]:
-    """A run as plain JSON data."""
+    """A run as plain data for JSON."""
     trials = [trial(row) for row in run.trials.to_pylist()]
     best, confirmed = run.best(), run.confirmation()
     return {
@@ -48,7 +49,7 @@ def trial(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def brief(run: Run) -> dict[str, Any]:
-    """A run in one line of a list."""
+    """A run as a row of the list of runs."""
     best = run.best()
     return {
         "run": run.name,
@@ -61,11 +62,11 @@ def brief(run: Run) -> dict[str, Any]:
 
 
 def print_run(run: Run) -> None:
-    """The best trial, what it is worth, and the best of the others."""
-    found = summary(run)
+    """Prints the best trial, the baselines, the next best trials, and the confirmation."""
+    facts = summary(run)
     console = Console(soft_wrap=True, highlight=False)
-    objective, best = found["objective"], found["best"]
-    console.print(f"[bold]{run.name}[/bold] ({found['space']}): {found['status']}, {states(found['trials'])}")
+    objective, best = facts["objective"], facts["best"]
+    console.print(f"[bold]{run.name}[/bold] ({facts['space']}): {facts['status']}, {states(facts['trials'])}")
     if best is None:
         console.print("no trial has a value")
     else:
@@ -73,42 +74,42 @@ def print_run(run: Run) -> None:
             f"best {objective['metric']} ({objective['mode']}): [bold]{number(best['value'])}[/bold] "
             f"after {best['epochs']} epochs, trial {best['trial']}{against(baselines(run))}"
         )
-        valued = best_first(run.trials.to_pylist(), objective["mode"])
-        counting = ", ".join(f"{name}={plain(value)}" for name, value in run.params(valued[0]).items())
-        console.print(f"  {counting}", markup=False)
-        shown = [line(run, row) for row in valued[: BESIDE if found["confirmed"] else TOP]]
-        print_table(narrowed(shown, console.width))
-    if said := run.confirmation():
-        print_confirmation(said, objective, console)
-    for row in [row for row in found["trials"] if row["error"]][:3]:
+        ranked = best_first(run.trials.to_pylist(), objective["mode"])
+        params = ", ".join(f"{name}={plain(value)}" for name, value in run.params(ranked[0]).items())
+        console.print(f"  {params}", markup=False)
+        rows = [trial_row(run, row) for row in ranked[: TOP_CONFIRMED if facts["confirmed"] else TOP]]
+        print_table(drop_columns(rows, console.width))
+    if confirmation := run.confirmation():
+        print_confirmation(confirmation, objective, console)
+    for row in [row for row in facts["trials"] if row["error"]][:3]:
         console.print(f"trial {row['trial']} {row['state']}: {row['error']}", markup=False)
-    if found["status"] == "interrupted":
+    if facts["status"] == "interrupted":
         console.print(f"go on with: python -m search resume {run.name}", markup=False)
 
 
-def print_confirmation(said: Confirmation, objective: dict[str, Any], console: Console) -> None:
-    """Who won on fresh seeds and the test split, by how much, and how sure that is."""
-    if not said.configs:
+def print_confirmation(confirmation: Confirmation, objective: dict[str, Any], console: Console) -> None:
+    """Prints the scores on the test split, the winner, its lead, and their uncertainty."""
+    if not confirmation.configs:
         console.print("\nthe confirmation has not trained all configurations on any seed yet")
         return
-    seeds = f"{said.seeds} fresh seed{'s' * (said.seeds != 1)}"
+    seeds = f"{confirmation.seeds} fresh seed{'s' * (confirmation.seeds != 1)}"
     console.print(f"\nconfirmed on the test split, each trained on {seeds} ({objective['metric']}):")
-    print_table([confirmed_line(config) for config in said.configs])
-    for config in said.configs:
+    print_table([confirmed_row(config) for config in confirmation.configs])
+    for config in confirmation.configs:
         for error in config.errors:
             console.print(f"{config.config} {error}", markup=False)
-    for conclusion in conclusions(said):
+    for conclusion in conclusions(confirmation):
         console.print(conclusion)
 
 
-def confirmed_line(config: Confirmed) -> dict[str, Any]:
-    """A configuration as a row of the table; half its interval, for Student's is symmetric."""
+def confirmed_row(config: ConfirmedConfig) -> dict[str, Any]:
+    """A confirmed configuration as a row; its interval is symmetric, so half of it is printed."""
     test, val = config.test, config.val
     known = config.trial if config.config == DEFAULT else None
     return {
         "config": config.config if known is None else f"{DEFAULT} (trial {known})",
         "test": text.mean(test) if test else "none",
-        "± 95 %": text.rounded(give, give) if test and (give := text.half(test)) else "",
+        "± 95 %": text.rounded(give, give) if test and (give := text.half_width(test)) else "",
         "sd": text.rounded(test.sd, test.sd) if test and test.sd is not None else "",
         "val": text.mean(val) if val else "none",
         "search": "" if config.searched is None else number(config.searched) + after(config),
@@ -116,42 +117,42 @@ def confirmed_line(config: Confirmed) -> dict[str, Any]:
     }
 
 
-def conclusions(said: Confirmation) -> list[str]:
-    """What follows from a confirmation, a line each."""
-    if said.winner is None:
+def conclusions(confirmation: Confirmation) -> list[str]:
+    """The conclusions of a confirmation, a line each."""
+    if confirmation.winner is None:
         return ["no configuration has a score on every seed, so there is no winner"]
-    won = said.configs[0]
-    assert won.test is not None, "a winner has a score"
-    lines = [f"winner: [bold]{won.config}[/bold] with {text.mean(won.test)}"]
-    if said.winner == DEFAULT:
-        lines[0] += ": nothing that the search found is better than the default configuration"
-    if said.lead is not None:
-        verdict = "" if said.told_apart else "; [bold]the two can't be told apart[/bold]"
-        if said.lead.n == 1:
-            verdict = "; with one seed nothing can be said of how sure that is"
-        lines.append(f"better than {said.runner_up} by {text.mean(said.lead)} {span(said.lead)}{verdict}")
-    if said.lead_over_default is not None and said.runner_up != DEFAULT:
-        lead = said.lead_over_default
-        verdict = "; the two can't be told apart" if lead.n > 1 and lead.holds_zero else ""
+    winner = confirmation.configs[0]
+    assert winner.test is not None, "a winner has a score"
+    lines = [f"winner: [bold]{winner.config}[/bold] with {text.mean(winner.test)}"]
+    if confirmation.winner == DEFAULT:
+        lines[0] += ": no trial of the search is better than the default configuration"
+    if (lead := confirmation.lead) is not None:
+        verdict = "" if confirmation.told_apart else "; [bold]the two can't be told apart[/bold]"
+        if lead.n == 1:
+            verdict = "; with one seed the uncertainty is unknown"
+        lines.append(f"better than {confirmation.runner_up} by {text.mean(lead)} {span(lead)}{verdict}")
+    if (lead := confirmation.lead_over_default) is not None and confirmation.runner_up != DEFAULT:
+        verdict = "; the two can't be told apart" if lead.n > 1 and lead.contains_zero else ""
         lines.append(f"better than the default by {text.mean(lead)} {span(lead)}{verdict}")
-    if won.gap is not None and won.searched is not None:
-        gap = f"{text.rounded(abs(won.gap), won.test.sd)} {'worse' if won.gap > 0 else 'better'}"
-        lines.append(f"the search said {number(won.searched)}{after(won)}; the test split is {gap} than that")
+    if winner.gap is not None and winner.searched is not None:
+        gap = f"{text.rounded(abs(winner.gap), winner.test.sd)} {'worse' if winner.gap > 0 else 'better'}"
+        value = f"{number(winner.searched)}{after(winner)}"
+        lines.append(f"its value in the search was {value}; the test split is {gap} than that")
     return [line.rstrip() for line in lines]
 
 
 def span(of: Estimate) -> str:
-    """An interval for people; nothing where there is none."""
+    """An interval in brackets; empty if there is none."""
     return "" if of.low is None else f"({text.interval(of)})"
 
 
-def after(config: Confirmed) -> str:
-    """Of which epoch a value of the search is, where it is not the last."""
+def after(config: ConfirmedConfig) -> str:
+    """The epoch of a value of the search, if it is not the last."""
     return f" (epoch {config.early})" if config.early else ""
 
 
 def against(known: Sequence[Baseline]) -> str:
-    """How the best stands to predictions that take no training."""
+    """The baselines beside the best value."""
     return "".join(
         f"; the {baseline.name} scores {number(baseline.value)}"
         + (f": [bold red]{baseline.verdict}[/bold red]" if baseline.verdict else "")
@@ -159,8 +160,8 @@ def against(known: Sequence[Baseline]) -> str:
     )
 
 
-def line(run: Run, row: Mapping[str, Any]) -> dict[str, Any]:
-    """A trial as a row of the table, where a parameter that does not count is empty."""
+def trial_row(run: Run, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A trial as a row; an inactive parameter is empty."""
     params = run.params(row)
     return {
         "trial": row["trial"],
@@ -172,8 +173,8 @@ def line(run: Run, row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def narrowed(rows: list[dict[str, Any]], width: int) -> list[dict[str, Any]]:
-    """The rows without the last parameters, as far as these have no room."""
+def drop_columns(rows: list[dict[str, Any]], width: int) -> list[dict[str, Any]]:
+    """The rows without the last parameters that do not fit into `width` characters."""
     sizes = {key: 2 + max(len(key), *(len(plain(row[key])) for row in rows)) for key in rows[0]}
     keys = list(sizes)
     while len(keys) > FIXED and sum(sizes[key] for key in keys) - 2 > width:
@@ -189,20 +190,20 @@ def states(trials: Sequence[dict[str, Any]]) -> str:
 
 
 def print_table(rows: Sequence[dict[str, Any]]) -> None:
-    """Rows with equal keys, as a table; where it is too wide, beside each other, if that takes less room."""
+    """Prints rows with equal keys as a table; transposed where it is too wide and that is narrower."""
     console = Console(highlight=False)
     lines = [list(rows[0]), *(["" if v is None else plain(v) for v in row.values()] for row in rows)]
-    below, beside = grid(lines), grid(list(zip(*lines, strict=True)))
+    table, transposed = grid(lines), grid(list(zip(*lines, strict=True)))
     unbounded = console.options.update(max_width=10_000)
-    wide, turned = (Measurement.get(console, unbounded, table).maximum for table in (below, beside))
-    console.print(beside if wide > console.width and turned < wide else below)
+    width, other = (Measurement.get(console, unbounded, grid_).maximum for grid_ in (table, transposed))
+    console.print(transposed if width > console.width and other < width else table)
 
 
 def grid(lines: Sequence[Sequence[str]]) -> Table:
-    """A table whose first line is its head."""
-    head, *body = lines
+    """A table with the first line as its header."""
+    header, *body = lines
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    for name in head:
+    for name in header:
         table.add_column(name, overflow="fold")
     for cells in body:
         table.add_row(*cells)

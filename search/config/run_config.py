@@ -1,55 +1,67 @@
-"""The configuration of a run: `config.yaml`, then the budget, then the command line's overrides.
+"""The configuration of a run: `config.yaml`, then the budget, then the overrides of the command line."""
 
-Overrides are read by Hydra's own parser, so quotes, lists and numbers mean what Hydra's users expect. They
-are laid over one flat set of keys here, not by `hydra.compose`: see docs/decisions/0002-configuration.md.
-"""
-
-import importlib.util
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Final, Literal
 
 import yaml
+from pydantic import BeforeValidator, Field, StrictFloat, StrictInt
 
-from search.config.fidelity import checked
+from search.config import earlier
+from search.config.fidelity import parse_fidelity
+from search.config.overrides import check_keys, check_types, parse_overrides
 from search.core.rungs import milestones
-from spaces import read as spaces
-from spaces.params import nearest
+from spaces.hints import did_you_mean
+from spaces.parse_space import FIELDS, parse_space
+from spaces.read import names, read
 from spaces.space import Space
+from spaces.validation import NonNegativeInt, PositiveInt, Rule, validate
 
 ENGINES = ("ray", "local")
-SAMPLERS = ("tpe", "random")
 LOGGERS = {"none": "", "csv": "", "tensorboard": "tensorboard", "mlflow": "mlflow-skinny", "wandb": "wandb"}
-FILE = Path(__file__).parent / "config.yaml"
-WHERE = "search/config/config.yaml or"
+CONFIG_FILE = Path(__file__).parent / "config.yaml"
+CHANGE = "search/config/config.yaml or {}=..."  # where to change a key
+FORMAT: Final = 2  # of a run's folder. In format 1, seeds and splits were drawn with Python's hash().
+
+Text = Annotated[str, BeforeValidator(str)]
+Name = Annotated[
+    Text,
+    Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"),
+    Rule("be letters, digits, '_', '-' and '.', and not begin with '-' or '.'"),
+]
+Amount = StrictInt | StrictFloat
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything a run is made from."""
+    """All settings of a run. The comments in `config.yaml` describe the keys."""
 
-    name: str | None
-    storage: str
-    seed: int
-    init_seed: int | None
+    name: Name | None
+    storage: Text
+    seed: NonNegativeInt
+    init_seed: NonNegativeInt | None
     engine: str
     sampler: str
-    warm_start: str | None
+    warm_start: Text | None
     budget: str
-    trials: int
-    epochs: int
-    grace: int
-    eta: int
+    trials: PositiveInt
+    epochs: PositiveInt
+    grace: PositiveInt
+    eta: Annotated[int, Field(strict=True, ge=2), Rule("be a whole number >= 2")]
     fidelity: tuple[str, ...]
-    lanes: int | str
-    cpus_per_job: float
-    gpus_per_job: float | str
-    confirm_top: int
-    confirm_seeds: int
+    lanes: Annotated[PositiveInt | Literal["auto"], Rule("be a whole number >= 1, or auto")]
+    cpus_per_job: Annotated[Amount, Field(gt=0, allow_inf_nan=False), Rule("be a number > 0")]
+    gpus_per_job: Annotated[
+        Annotated[Amount, Field(ge=0, allow_inf_nan=False)] | Literal["auto"],
+        Rule("be a number >= 0, or auto"),
+    ]
+    confirm_top: NonNegativeInt
+    confirm_seeds: PositiveInt
     logger: str
     space: Space
+    format: Annotated[Literal[1, 2], Rule("be 1 or 2: a later version of Ladder wrote it")] = FORMAT
+    notes: tuple[str, ...] = field(default=(), compare=False)  # on the overrides, for the user; not stored
 
     @property
     def rungs(self) -> tuple[int, ...]:
@@ -57,10 +69,10 @@ class RunConfig:
         return milestones(self.grace, self.eta, self.epochs)
 
     def plain(self) -> dict[str, Any]:
-        """As it stands in a run's config.yaml; `from_plain` reads it back."""
+        """The content of a run's config.yaml; `from_plain` reads it."""
         space = self.space
-        flat = {key: getattr(self, key) for key in self.__dataclass_fields__ if key != "space"}
-        return {"space": space.name, "space_file": space.file, **flat} | {
+        keys = {key: getattr(self, key) for key in STORED_KEYS}
+        return {"format": self.format, "space": space.name, "space_file": space.file, **keys} | {
             "about": space.about,
             "trainable": space.trainable,
             "data": space.data,
@@ -77,143 +89,87 @@ class RunConfig:
         }
 
 
+STORED_KEYS = [key for key in RunConfig.__dataclass_fields__ if key not in ("space", "format", "notes")]
+
+
 def from_plain(plain: Mapping[str, Any], file: str) -> RunConfig:
-    """A RunConfig from the content of a run's config.yaml. Raises ValueError."""
-    # A run from before there was a key has its default.
-    theirs = None if plain["space"] in spaces.names() else f"{plain['space']}.yaml"
-    space_keys = {key: plain[key] for key in spaces.FIELDS if plain.get(key) is not None}
-    space = replace(spaces.parse(space_keys, plain["space"], file, {}), file=plain.get("space_file", theirs))
-    known = {key.replace(".", "_"): value for key, value in yaml.safe_load(FILE.read_text()).items()}
-    known |= plain
-    keys = {key: known[key] for key in RunConfig.__dataclass_fields__ if key != "space"}
-    return RunConfig(**{**keys, "fidelity": tuple(keys["fidelity"])}, space=space)
+    """The RunConfig in a run's config.yaml, `file`, also in one of an earlier version of Ladder.
+
+    A key that the file lacks has its default. Raises ValueError for a value that breaks its rule.
+    """
+    plain = earlier.upgrade(plain)
+    space = parse_space(
+        {key: plain[key] for key in FIELDS if plain.get(key) is not None}, plain["space"], file, {}
+    )
+    space_file = None if space.name in names() else f"{space.name}.yaml"
+    space = replace(space, file=plain.get("space_file", space_file))
+    stored = {_field(key): value for key, value in defaults().items()} | plain
+    values = {key: stored[key] for key in STORED_KEYS}
+    values["fidelity"] = parse_fidelity(values["fidelity"], space.options)
+    values |= {"format": plain.get("format", 1), "space": space}
+    config: RunConfig = validate(RunConfig, values, _key, f"{{}} in {file}")
+    return config
 
 
 def resolve(overrides: Sequence[str]) -> RunConfig:
-    """The configuration that the overrides ask for. Raises ValueError with one line: value, rule, where."""
-    given = parse_overrides(overrides)
-    defaults = yaml.safe_load(FILE.read_text())
-    budgets = defaults.pop("budgets")
-    space = spaces.read(str(given.get("space", defaults["space"])))
-    check_keys(given, [*defaults], space)
+    """The configuration for the overrides of a command line.
 
-    budget = one_of("budget", given.get("budget", defaults["budget"]), tuple(budgets))
+    Raises ValueError in one line (value, rule, where to change it) if an override is not in Hydra's grammar,
+    neither the run nor the space has its key, or its value breaks a rule.
+    """
+    from search.core.samplers.registry import SAMPLERS  # here, because it imports Optuna
+
+    changes, notes = earlier.rename_keys(parse_overrides(overrides))
+    keys = defaults()
+    budgets = keys.pop("budgets")
+    space = read(str(changes.get("space", keys["space"])))
+    check_keys(changes, [*keys], space)
+    budget = one_of("budget", changes.get("budget", keys["budget"]), budgets)
     sizes = {**budgets[budget], **space.budgets.get(budget, {})}
-    run = {**defaults, **{key: value for key, value in sizes.items() if key in defaults}}
-    run |= {key: value for key, value in given.items() if key in defaults}
-    for key in ("trials", "epochs", "grace", "eta"):
-        run[key] = whole_number(key, run[key], low=2 if key == "eta" else 1)
-    if "grace" not in given:
-        run["grace"] = min(run["grace"], run["epochs"])
-    milestones(run["grace"], run["eta"], run["epochs"])
+    space = _changed(space, sizes, changes)
 
-    options = {**space.options, **{key: value for key, value in sizes.items() if key in space.options}}
-    options |= {key.partition(".")[2]: value for key, value in given.items() if key.startswith("data.")}
-    if "data" in given:
-        options["source"] = given["data"]
-    settings = {**space.settings, **{key: given[key] for key in space.settings if key in given}}
+    values = {key: changes.get(key, sizes.get(key, default)) for key, default in keys.items()}
+    for key, known in (("engine", ENGINES), ("sampler", SAMPLERS), ("logger", LOGGERS)):
+        one_of(key, values[key], known)
+    values |= {"space": space, "fidelity": parse_fidelity(values["fidelity"], space.options)}
+    values = {_field(key): value for key, value in values.items()}
+    config: RunConfig = validate(RunConfig, values, _key, CHANGE)
+    if "grace" not in changes:
+        config = replace(config, grace=min(config.grace, config.epochs))
+    milestones(config.grace, config.eta, config.epochs)
+    return replace(config, notes=notes)
+
+
+def _changed(space: Space, sizes: Mapping[str, Any], changes: Mapping[str, Any]) -> Space:
+    """The space with the data options of the budget's `sizes`, then with the changes of the command line."""
+    options = {key: sizes.get(key, value) for key, value in space.options.items()}
+    options |= {key.partition(".")[2]: value for key, value in changes.items() if key.startswith("data.")}
+    if "data" in changes:
+        options["source"] = changes["data"]
+    settings = {key: changes.get(key, value) for key, value in space.settings.items()}
     check_types("data.", space.options, options)
     check_types("", space.settings, settings)
-    params = {key.partition(".")[2]: value for key, value in given.items() if key.startswith("param.")}
-
-    return RunConfig(
-        name=run_name(run["name"]),
-        storage=str(run["storage"]),
-        seed=whole_number("seed", run["seed"], low=0),
-        init_seed=None if run["init_seed"] is None else whole_number("init_seed", run["init_seed"], low=0),
-        engine=one_of("engine", run["engine"], ENGINES),
-        warm_start=None if run["warm_start"] is None else str(run["warm_start"]),
-        sampler=one_of("sampler", run["sampler"], SAMPLERS),
-        budget=budget,
-        trials=run["trials"],
-        epochs=run["epochs"],
-        grace=run["grace"],
-        eta=run["eta"],
-        fidelity=checked(run["fidelity"], options),
-        lanes=run["lanes"] if run["lanes"] == "auto" else whole_number("lanes", run["lanes"], low=1),
-        cpus_per_job=amount("cpus_per_job", run["cpus_per_job"]),
-        gpus_per_job=run["gpus_per_job"]
-        if run["gpus_per_job"] == "auto"
-        else amount("gpus_per_job", run["gpus_per_job"]),
-        confirm_top=whole_number("confirm.top", run["confirm.top"], low=0),
-        confirm_seeds=whole_number("confirm.seeds", run["confirm.seeds"], low=1),
-        logger=one_of("logger", run["logger"], tuple(LOGGERS)),
-        space=replace(space.with_params(params), options=options, settings=settings),
-    )
+    params = {key.partition(".")[2]: value for key, value in changes.items() if key.startswith("param.")}
+    return replace(space.with_params(params), options=options, settings=settings)
 
 
-def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
-    """Key and value of each override, in Hydra's grammar. Raises ValueError."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
-    parser = OverridesParser.create()
-    given: dict[str, Any] = {}
-    for text in overrides:
-        try:
-            override = parser.parse_override(text)
-        except HydraException as error:
-            hint = "key=value, with quotes around text that has spaces or commas"
-            raise ValueError(f"{text!r} is no override: write {hint}") from error
-        if override.is_add() or override.is_delete() or override.is_sweep_override():
-            raise ValueError(f"{text!r}: write key=value; a list of choices is key=[a,b]")
-        given[override.key_or_group] = override.value()
-    return given
+def defaults() -> dict[str, Any]:
+    """The content of `config.yaml`: each key with its default, and `budgets`."""
+    return yaml.safe_load(CONFIG_FILE.read_text())
 
 
-def check_keys(given: Mapping[str, Any], keys: Sequence[str], space: Space) -> None:
-    """Raises ValueError for a key that neither the run nor the space has."""
-    known = [*keys, "data", *space.settings, *(f"data.{name}" for name in space.options)]
-    known += [f"param.{name}" for name in space.params]
-    for key in given:
-        parameter = key.removeprefix("param.").partition(".")[0]
-        if key not in known and not (key.startswith("param.") and parameter in space.params):
-            raise ValueError(
-                f"there is no key {key!r} in space {space.name}{nearest(key, known)} ({key}=...)"
-            )
-
-
-def check_types(prefix: str, defaults: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-    """Raises ValueError for a value of another type than the space's default; null takes anything."""
-    for key, value in values.items():
-        default = defaults.get(key)
-        if default is None or type(value) is type(default):
-            continue
-        if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
-            continue
-        kind = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
-        rule = kind.get(type(default), f"a {type(default).__name__}")
-        raise ValueError(f"{prefix}{key} is {value!r}, but must be {rule} ({prefix}{key}={default})")
-
-
-def whole_number(key: str, value: Any, low: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise ValueError(f"{key} is {value!r}, but must be a whole number >= {low} ({WHERE} {key}=...)")
+def one_of(key: str, value: Any, known: Collection[str]) -> str:
+    """`value`, if it is one of the `known` names. Raises ValueError, with a suggestion, if not."""
+    if value not in list(known):
+        hint = did_you_mean(str(value), known)
+        raise ValueError(f"{key} is {value!r}{hint} ({CHANGE.replace('{}', key)})")
     return value
 
 
-def amount(key: str, value: Any) -> float:
-    low = "> 0" if key == "cpus_per_job" else ">= 0"
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not (value > 0 or (value == 0 and low == ">= 0")) or value == float("inf"):
-        raise ValueError(f"{key} is {value!r}, but must be a number {low} ({WHERE} {key}=...)")
-    return value
+def _field(key: str) -> str:
+    """The field of RunConfig for a key: confirm_top for confirm.top."""
+    return key.replace(".", "_")
 
 
-def check_logger(kind: str) -> None:
-    """Raises ValueError if the package that a logger needs is not installed."""
-    package = LOGGERS[kind]
-    if package and importlib.util.find_spec(kind) is None:
-        raise ValueError(f"logger is {kind!r}, but {package} is not installed: pip install {package}")
-
-
-def one_of(key: str, value: Any, known: tuple[str, ...]) -> str:
-    if value not in known:
-        raise ValueError(f"{key} is {value!r}{nearest(str(value), known)} ({WHERE} {key}=...)")
-    return value
-
-
-def run_name(name: Any) -> str | None:
-    if name is not None and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", str(name)):
-        raise ValueError(f"name is {name!r}, but must be letters, digits, '_', '-' and '.' (name=...)")
-    return None if name is None else str(name)
+def _key(field: str) -> str:
+    return field.replace("confirm_", "confirm.")

@@ -138,13 +138,8 @@ class Queue:
         for trial in trials:
             self.trials[trial.number] = replace(trial, state=State.RUNNING)
         self.started += 1
-        job = Job(
-            number=self.started,
-            lanes=tuple(Lane(t.number, t.params, self.seed(t.number), t.checkpoint) for t in trials),
-            first=trials[0].epochs,
-            last=self.plan.rungs[rung],
-            rung=rung,
-        )
+        lanes = tuple(Lane(t.number, t.params, self.seed(t.number), t.checkpoint) for t in trials)
+        job = Job(self.started, lanes, first=trials[0].epochs, last=self.plan.rungs[rung], rung=rung)
         self.jobs[job.number], self.reports[job.number] = job, []
         return job
 

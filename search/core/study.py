@@ -122,12 +122,9 @@ class Study:
 
     def facts(self) -> dict[int, dict[str, float]]:
         """The recorded facts by rung."""
-        attributes = self.storage.get_study_user_attrs(self.study_id)
-        return {
-            rung: attributes[f"facts/{epochs}"]
-            for rung, epochs in enumerate(self.rungs)
-            if f"facts/{epochs}" in attributes
-        }
+        facts = self.storage.get_study_user_attrs(self.study_id)
+        keys = {rung: f"facts/{epochs}" for rung, epochs in enumerate(self.rungs)}
+        return {rung: facts[key] for rung, key in keys.items() if key in facts}
 
     def _id(self, trial: Trial) -> int:
         return self.storage.get_trial_id_from_study_id_trial_number(self.study_id, trial.number)

@@ -1,1 +1,5 @@
-"""What executes jobs. An engine is a loop over the queue's four verbs; see CONTRIBUTING.md."""
+"""Engines: each executes the jobs of a queue, on Ray Tune or in this process.
+
+Read `base.py` first, then `local.py`. `train_job.py` is the one seam to `trainables`; only `ray_tune.py`
+imports Ray. Imports `config`, `core` and, in a worker, `trainables`.
+"""

@@ -4,8 +4,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
-from search.core.job import Job, Report
+from search.core.job import Job
 from search.core.rungs import Done, Wait
+from spaces.lane import Report
 
 Train = Callable[[Job], Iterator[Report]]
 """Trains a job, yields a report per epoch, and leaves the checkpoint of the job behind (`train_job.py`).

@@ -4,9 +4,10 @@ import logging
 from collections.abc import Mapping
 from typing import final
 
-from search.core.job import Job, StorageError, checkpoint_name
+from search.core.job import Job
 from search.core.rungs import Done
 from search.engines.base import Engine, JobQueue, Train, describe
+from spaces.lane import StorageError
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class LocalEngine(Engine):
                 logger.exception("%s failed", job.title)
                 queue.fail(job, describe(error))
             else:
-                queue.finish(job, checkpoint_name(job))
+                queue.finish(job, job.checkpoint)
 
     def close(self) -> None:
         """Nothing to free."""

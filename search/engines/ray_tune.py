@@ -1,20 +1,20 @@
 """The Ray engine: a job is a Ray Tune trial. The only file that imports Ray.
 
-Tune asks the searcher for the next job whenever there is room, runs it in an actor that it uses again for
-the job after, and tells the searcher what came of it.
+Tune asks the searcher for a job whenever a worker is free, runs it in an actor that stays for the next job,
+and tells the searcher the results.
 """
 
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, final
 
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")  # they cost more than small trials do
-os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # Ctrl-C is ours: see search/runs/run.py
-# Actors start side by side, not one after the other. How many there may be, the searcher says.
+os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # search/runs/run.py handles Ctrl-C
+# Actors start side by side, not one after the other. The searcher limits their number.
 os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "1000")
-# Each job trains in a new thread; with a heap each, a worker would hold the memory of several jobs.
+# Each job trains in a new thread. With one heap per thread a worker would hold the memory of several jobs.
 os.environ.setdefault("MALLOC_ARENA_MAX", "1")
 
 import ray
@@ -22,25 +22,28 @@ from ray import tune
 from ray.tune.search import Searcher
 from ray.util.metrics import Gauge
 
-from search.core.job import Job, Report, StorageError
+from search.core.job import Job
 from search.core.rungs import Done
-from search.engines.local import JobQueue, describe
-from search.engines.train_job import Train, checkpoint_name
+from search.engines.base import Engine, JobQueue, Train, describe
+from spaces.lane import Report, StorageError
 
 logger = logging.getLogger(__name__)
 OBJECT_STORE_BYTES = 256 * 2**20  # reports are small; data and checkpoints travel by file
+WORKER_DIED = "the worker died (out of memory, or its machine is gone; see run.log)"
 
 
-class RayEngine:
-    """`RayEngine(train, ...).run(queue)` runs the queue dry on a Ray cluster.
+@final
+class RayEngine(Engine):
+    """`RayEngine(train, ...).run(queue)` trains the jobs of the queue on a Ray cluster.
 
-    Joins the cluster of RAY_ADDRESS, or else starts one on this machine, with its dashboard on 127.0.0.1
-    behind token authentication. Raises ValueError if the cluster can't ever run a job.
+    Joins the cluster at RAY_ADDRESS, or starts one on this machine, with its dashboard on 127.0.0.1 behind
+    token authentication. Raises ValueError if the cluster can never run a job.
     """
 
     def __init__(self, train: Train, *, name: str, cpus_per_job: float, gpus_per_job: float | str) -> None:
         self.train, self.name = train, name
         self.gauges: dict[str, Gauge] = {}
+        self.address: str | None = None
         if not ray.is_initialized():
             if os.environ.get("RAY_ADDRESS"):
                 context = ray.init(logging_level=logging.WARNING)
@@ -51,9 +54,7 @@ class RayEngine:
                     object_store_memory=OBJECT_STORE_BYTES,
                     logging_level=logging.ERROR,
                 )
-            self.dashboard = context.dashboard_url and f"http://{context.dashboard_url}"
-        else:
-            self.dashboard = None
+            self.address = context.dashboard_url and f"http://{context.dashboard_url}"
         available = ray.cluster_resources()
         gpus = available.get("GPU", 0.0)
         if gpus_per_job == "auto":
@@ -68,18 +69,17 @@ class RayEngine:
                 )
 
     @property
+    def dashboard(self) -> str | None:
+        return self.address
+
+    @property
     def workers(self) -> int:
-        """How many jobs the cluster has room for at once."""
         available = ray.cluster_resources()
         return max(
             1, min(int(available.get(kind, 0.0) / need) for kind, need in self.per_job.items() if need)
         )
 
     def run(self, queue: JobQueue) -> None:
-        """Runs jobs until the queue is done. What a job raises is the job's failure.
-
-        Raises StorageError when a job does, and what the queue raises.
-        """
         searcher = QueueSearcher(queue, lambda: self.workers)
         with tempfile.TemporaryDirectory(prefix="ladder-tune-") as scratch:
             tune.Tuner(
@@ -105,15 +105,15 @@ class RayEngine:
         if searcher.error:
             raise searcher.error
 
+    def close(self) -> None:
+        """Stops a cluster that was started here; leaves one that was joined."""
+        ray.shutdown()
+
     def publish(self, name: str, about: str, value: float, tags: Mapping[str, str]) -> None:
-        """Sets a gauge; each node's metrics port exports it to Prometheus as `ray_NAME`."""
+        """Sets a gauge; the metrics port of each node exports it to Prometheus as `ray_NAME`."""
         if name not in self.gauges:
             self.gauges[name] = Gauge(name, about, tuple(tags))
         self.gauges[name].set(value, dict(tags))
-
-    def close(self) -> None:
-        """Stops the cluster that was started here, or leaves the one that was joined."""
-        ray.shutdown()
 
 
 class Worker(tune.Trainable):
@@ -130,8 +130,7 @@ class Worker(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        # The title is what the Ray dashboard and `ps` show of a worker that is used again and again.
-        ray._raylet.setproctitle(f"ray::{self.name} {self.job.title}")
+        set_process_title(f"ray::{self.name} {self.job.title}")
         try:
             report = next(self.reports)
             self.alive -= report.diverged
@@ -140,8 +139,8 @@ class Worker(tune.Trainable):
                 assert next(self.reports, None) is None, "a job ends with its last epoch"
             return {"report": report, "done": done}
         except StorageError as error:
-            return {"unwritable": str(error), "done": True}
-        except Exception as error:  # told as a result, so that the actor and the error's text survive
+            return {"storage_error": str(error), "done": True}
+        except Exception as error:  # as a result, so that the actor and the text of the error survive
             logger.exception("%s failed", self.job.title)
             return {"error": describe(error), "done": True}
 
@@ -149,10 +148,15 @@ class Worker(tune.Trainable):
         return f"{self.name} worker"
 
 
-class QueueSearcher(Searcher):
-    """The queue's four verbs as Tune's searcher. It never raises, for Tune would blame the trial."""
+def set_process_title(title: str) -> None:
+    """Names the process in `ps` and in Ray's dashboard. A private name of Ray, checked with 2.60."""
+    ray._raylet.setproctitle(title)
 
-    def __init__(self, queue: JobQueue, workers: Any) -> None:
+
+class QueueSearcher(Searcher):
+    """The four verbs of the queue as Tune's searcher. It never raises, for Tune would blame the trial."""
+
+    def __init__(self, queue: JobQueue, workers: Callable[[], int]) -> None:
         super().__init__()
         self.queue, self.workers = queue, workers
         self.jobs: dict[str, Job] = {}
@@ -164,7 +168,7 @@ class QueueSearcher(Searcher):
             if self.error:
                 return Searcher.FINISHED
             if len(self.jobs) >= self.workers():
-                return None  # a decision made when there is room knows more than one made ahead
+                return None  # a decision made when a worker is free knows more than one made ahead
             job = self.queue.next_job()
         except Exception as error:
             self.error = error
@@ -175,30 +179,30 @@ class QueueSearcher(Searcher):
         return Searcher.FINISHED if isinstance(job, Done) else None
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        self._take(trial_id, result)
+        self._receive(trial_id, result)
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         if result:
-            self._take(trial_id, result)
+            self._receive(trial_id, result)
         job = self.jobs.pop(trial_id)
         try:
             if error:
-                self.errors[trial_id] = "the worker died (out of memory, or its machine is gone; see run.log)"
+                self.errors[trial_id] = WORKER_DIED
             if self.error:
-                return  # the search ends; what this job was doing is done again when it is resumed
+                return  # the search ends; a resumed one trains this job again
             if trial_id in self.errors:
                 self.queue.fail(job, self.errors.pop(trial_id))
             else:
-                self.queue.finish(job, checkpoint_name(job))
+                self.queue.finish(job, job.checkpoint)
         except Exception as failure:
             self.error = self.error or failure
 
-    def _take(self, trial_id: str, result: dict[str, Any]) -> None:
+    def _receive(self, trial_id: str, result: dict[str, Any]) -> None:
         try:
-            if "unwritable" in result:
-                raise StorageError(result["unwritable"])
+            if "storage_error" in result:
+                raise StorageError(result["storage_error"])
             if "error" in result:
                 self.errors[trial_id] = result["error"]
             elif "report" in result:
@@ -217,7 +221,7 @@ class QueueSearcher(Searcher):
 
 
 class StopOnError(tune.Stopper):
-    """Ends the whole run when the queue has raised."""
+    """Ends the whole search when the queue has raised."""
 
     def __init__(self, searcher: QueueSearcher) -> None:
         self.searcher = searcher

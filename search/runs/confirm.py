@@ -1,8 +1,8 @@
-"""Confirm: whether what a search found holds. Its top trials and the default, trained anew on fresh seeds.
+"""Confirmation: the top trials and the default, retrained on new seeds and scored on the test split.
 
-The jobs are fixed from the start and stand behind the queue's four verbs, so any engine runs them. Each
-result goes into the run's `results/confirm.parquet` as it comes: a confirmation that is made again trains
-only what is not there yet, and what failed. Of each configuration the weights of one seed are kept.
+The jobs are fixed from the start and stand behind the four verbs of a queue, so any engine runs them. Each
+result goes into the table `results/confirm.parquet` at once: a confirmation that is repeated trains only
+configurations and seeds that are missing or failed. The weights of one seed per configuration are kept.
 """
 
 import time
@@ -17,19 +17,22 @@ from results import stats
 from results.store import open_run, write_confirmed
 from results.text import number
 from search.config.run_config import RunConfig
-from search.core.job import DEFAULT, Job, Lane, Report, State, Trial
+from search.core.job import DEFAULT, Job, State, Trial
 from search.core.queue import DONE, WAIT
 from search.core.rungs import Done, Wait
-from search.runs.recorder import column_types
+from search.engines.base import Engine
+from search.runs.tables import column_types
 from search.watch.progress import ConfirmProgress, ProgressView
+from spaces.lane import Lane, Report
+from spaces.seeds import derive_seed
 from spaces.space import Space
 
-Key = tuple[str, int]  # a configuration's name and a seed
+Key = tuple[str, int]  # name of a configuration, and a seed
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A configuration that is to be confirmed; its number is its trial's, or DEFAULT if it is none."""
+    """A configuration to confirm; its number is that of its trial, or DEFAULT if it is no trial."""
 
     config: str  # "trial 7" or "default"
     number: int
@@ -38,47 +41,47 @@ class Candidate:
 
 @dataclass(frozen=True)
 class ConfirmPlan:
-    """Every candidate is trained on every seed, for all epochs."""
+    """Each candidate is trained on each seed, for all epochs."""
 
     candidates: tuple[Candidate, ...]
     seeds: tuple[int, ...]
     epochs: int
-    lanes: int | None = None  # trainings a job; None: all that are alike
+    lanes: int | None = None  # trainings per job; None: all of equal structure
     workers: int = 1  # jobs at once
 
 
 def candidates(trials: Sequence[Trial], space: Space, top: int) -> tuple[Candidate, ...]:
-    """The `top` trials with the best values, no configuration twice, and the space's default.
+    """The `top` trials with the best values, no configuration twice, and the default of the space.
 
-    A trial that has the default's parameters goes by that name. Raises ValueError if no trial has a value.
+    A trial with the parameters of the default is named "default". Raises ValueError if no trial has a value.
     """
     default = space.default()
-    if not (sound := with_value(trials)):
+    if not (valid := has_value(trials)):
         raise ValueError("no trial has a value, so there is nothing to confirm")
-    found: list[Candidate] = []
-    for trial in sorted(sound, key=lambda t: (space.objective.sign * t.values[-1], t.number)):
+    ranked: list[Candidate] = []
+    for trial in sorted(valid, key=lambda t: (space.objective.sign * t.values[-1], t.number)):
         params = dict(trial.params)
-        if all(params != other.params for other in found):
+        if all(params != other.params for other in ranked):
             name = stats.DEFAULT if params == default else f"trial {trial.number}"
-            found.append(Candidate(name, trial.number, params))
-    defaults = [candidate for candidate in found if candidate.config == stats.DEFAULT]
-    chosen = found[:top]
+            ranked.append(Candidate(name, trial.number, params))
+    defaults = [candidate for candidate in ranked if candidate.config == stats.DEFAULT]
+    chosen = ranked[:top]
     chosen += [c for c in defaults or [Candidate(stats.DEFAULT, DEFAULT, default)] if c not in chosen]
     return tuple(chosen)
 
 
-def with_value(trials: Iterable[Trial]) -> list[Trial]:
-    """The trials that have a value, and have not diverged or failed since."""
+def has_value(trials: Iterable[Trial]) -> list[Trial]:
+    """The trials with a value that have not diverged or failed."""
     return [t for t in trials if t.values and t.state not in (State.DIVERGED, State.FAILED)]
 
 
-def confirmation_seeds(seed: int, how_many: int) -> tuple[int, ...]:
-    """Seeds that a search with `seed` does not use, the same each time."""
-    return tuple(hash((seed, 0, index)) % 2**31 for index in range(how_many))
+def confirmation_seeds(seed: int, number: int) -> tuple[int, ...]:
+    """`number` seeds that a search with `seed` does not use; equal arguments give equal seeds."""
+    return tuple(derive_seed(seed, 0, index) for index in range(number))
 
 
 def plan_of(config: RunConfig, trials: Sequence[Trial], workers: int = 1) -> ConfirmPlan:
-    """What a run's configuration asks to be confirmed of these trials. Raises ValueError."""
+    """The confirmation that a run configures. Raises ValueError if no trial has a value."""
     return ConfirmPlan(
         candidates=candidates(trials, config.space, config.confirm_top),
         seeds=confirmation_seeds(config.seed, config.confirm_seeds),
@@ -88,10 +91,10 @@ def plan_of(config: RunConfig, trials: Sequence[Trial], workers: int = 1) -> Con
     )
 
 
-def confirm_winners(
-    engine: Any, config: RunConfig, folder: Path, view: ProgressView, trials: Sequence[Trial]
+def confirm_trials(
+    engine: Engine, config: RunConfig, folder: Path, view: ProgressView, trials: Sequence[Trial]
 ) -> None:
-    """Confirms a run's top trials on the engine."""
+    """Confirms the top trials of a run on the engine."""
     plan = plan_of(config, trials, engine.workers)
     names = ", ".join(candidate.config for candidate in plan.candidates)
     view.say(f"confirming {names}: {plan.epochs} epochs on {len(plan.seeds)} fresh seeds")
@@ -99,24 +102,27 @@ def confirm_winners(
 
 
 def jobs(plan: ConfirmPlan, structure: Sequence[str], done: Collection[Key]) -> list[Job]:
-    """What is left to train: candidates of equal structure on one seed are the lanes of a job."""
+    """The jobs of a plan without the trainings in `done`.
+
+    The lanes of a job are candidates of equal structure on one seed.
+    """
     left = [(c, seed) for seed in plan.seeds for c in plan.candidates if (c.config, seed) not in done]
     size = int(min(plan.lanes or inf, max(1, ceil(len(left) / plan.workers))))
     packs: dict[tuple[int, str], list[Lane]] = {}
     for candidate, seed in left:
         alike = repr([candidate.params.get(name) for name in structure])
-        packs.setdefault((seed, alike), []).append(Lane(candidate.number, candidate.params, seed, None))
+        packs.setdefault((seed, alike), []).append(Lane(candidate.number, candidate.params, seed))
     parts = [
         tuple(lanes[start : start + size]) for lanes in packs.values() for start in range(0, len(lanes), size)
     ]
     return [
-        Job(number, lanes, first=0, last=plan.epochs, confirm_seed=lanes[0].seed)
+        Job(number, lanes, first=0, last=plan.epochs, rung=None, confirm_seed=lanes[0].seed)
         for number, lanes in enumerate(parts, 1)
     ]
 
 
-def unconfirmed(config: RunConfig, folder: Path, trials: Sequence[Trial]) -> list[Job]:
-    """What is left to train of what a run's configuration asks to be confirmed. Raises ValueError."""
+def jobs_left(config: RunConfig, folder: Path, trials: Sequence[Trial]) -> list[Job]:
+    """The jobs that the configured confirmation still needs. Raises ValueError if no trial has a value."""
     return jobs(plan_of(config, trials), config.space.structure, confirmed(folder))
 
 
@@ -126,12 +132,12 @@ class ConfirmQueue:
     def __init__(self, plan: ConfirmPlan, space: Space, folder: Path, view: ProgressView) -> None:
         self.plan, self.space, self.folder, self.view = plan, space, folder, view
         self.columns = column_types(space)
-        self.rows = rows(folder)
+        self.rows = confirm_rows(folder)
         self.waiting = jobs(plan, space.structure, confirmed(folder))
         self.numbers = count(len(self.waiting) + 1)
         self.running: dict[int, tuple[Job, list[Report]]] = {}
-        self.left = sum(len(job.lanes) for job in self.waiting)  # trainings
-        self.ended, self.epochs, self.began = 0, 0, time.monotonic()
+        self.trainings = sum(len(job.lanes) for job in self.waiting)
+        self.ended, self.epochs, self.start = 0, 0, time.monotonic()
 
     def next_job(self) -> Job | Wait | Done:
         if not self.waiting:
@@ -149,39 +155,39 @@ class ConfirmQueue:
     def finish(self, job: Job, checkpoint: str) -> None:
         for lane in job.lanes:
             reports = [r for r in self.running[job.number][1] if lane.number in r.metrics]
-            seconds = sum(report.seconds / len(report.metrics) for report in reports)
+            seconds = sum(report.lane_seconds for report in reports)
             last = reports[-1]
             if lane.number in last.diverged:
-                self._put(lane, State.DIVERGED, seconds, error=f"diverged in epoch {last.epoch}")
+                self._record(lane, State.DIVERGED, seconds, error=f"diverged in epoch {last.epoch}")
                 continue
             best = last.best[lane.number]
             val = reports[best - 1].metrics[lane.number][self.space.objective.metric]
             scores = {"epoch": best, "val": val, "test": last.test[lane.number]}
-            self._put(lane, State.COMPLETE, seconds, **scores, checkpoint=checkpoint)
-        self._keep_best()
+            self._record(lane, State.COMPLETE, seconds, **scores, checkpoint=checkpoint)
+        self._keep_best_weights()
         del self.running[job.number]
 
     def fail(self, job: Job, error: str) -> None:
-        """A job has broken off: its training has failed. Those of a pack are each tried again alone."""
+        """A job has raised: its training has failed. Each training of a pack is tried again alone."""
         _, reports = self.running.pop(job.number)
         self.epochs -= sum(len(report.metrics) for report in reports)
         if len(job.lanes) == 1:
-            self._put(job.lanes[0], State.FAILED, 0.0, error=error)
+            self._record(job.lanes[0], State.FAILED, 0.0, error=error)
         else:
             self.waiting += [replace(job, number=next(self.numbers), lanes=(lane,)) for lane in job.lanes]
 
     def progress(self) -> ConfirmProgress:
         return ConfirmProgress(
             ended=self.ended,
-            trainings=self.left,
+            trainings=self.trainings,
             epochs=self.epochs,
-            of_epochs=self.left * self.plan.epochs,
-            seconds=time.monotonic() - self.began,
+            total_epochs=self.trainings * self.plan.epochs,
+            seconds=time.monotonic() - self.start,
             busy=tuple(job.title for job, _ in self.running.values()),
         )
 
-    def _put(self, lane: Lane, state: State, seconds: float, **more: Any) -> None:
-        """A training has ended: its row is written, and what it came to is said."""
+    def _record(self, lane: Lane, state: State, seconds: float, **more: Any) -> None:
+        """A training has ended: writes its row and prints its score or error."""
         config = next(c.config for c in self.plan.candidates if c.number == lane.number)
         self.rows[config, lane.seed] = (
             {"config": config, "trial": None if lane.number == DEFAULT else lane.number, "seed": lane.seed}
@@ -190,14 +196,14 @@ class ConfirmQueue:
         )
         write_confirmed(self.folder, self.rows.values(), self.columns)
         self.ended += 1
-        came_to = (
+        result = (
             more.get("error") or f"{self.space.objective.metric} {number(more['test'])} on the test split"
         )
         seed = self.plan.seeds.index(lane.seed) + 1
-        self.view.say(f"{self.view.clock()} {config}, seed {seed} of {len(self.plan.seeds)}: {came_to}")
+        self.view.say(f"{self.view.clock()} {config}, seed {seed} of {len(self.plan.seeds)}: {result}")
 
-    def _keep_best(self) -> None:
-        """Deletes all weights but those of the seed on which a configuration has its best validation."""
+    def _keep_best_weights(self) -> None:
+        """Deletes all weights of a configuration but those of the seed with the best validation."""
         order = sorted(
             (key for key, row in self.rows.items() if row.get("checkpoint")),
             key=lambda key: self.space.objective.sign * self.rows[key]["val"],
@@ -213,12 +219,12 @@ class ConfirmQueue:
             (self.folder / file).unlink(missing_ok=True)
 
 
-def rows(folder: Path) -> dict[Key, dict[str, Any]]:
-    """What has been confirmed of a run so far."""
+def confirm_rows(folder: Path) -> dict[Key, dict[str, Any]]:
+    """The rows of the run's table of confirmations."""
     table = open_run(folder).confirmed
     return {} if table is None else {(row["config"], row["seed"]): row for row in table.to_pylist()}
 
 
 def confirmed(folder: Path) -> set[Key]:
-    """What need not be trained again: what has a score, and what diverged."""
-    return {key for key, row in rows(folder).items() if row["state"] != State.FAILED}
+    """Configurations and seeds that need no training: they have a score, or diverged."""
+    return {key for key, row in confirm_rows(folder).items() if row["state"] != State.FAILED}

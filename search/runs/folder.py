@@ -1,4 +1,4 @@
-"""The folder of a run: how it is named, found, begun and locked."""
+"""The folder of a run: its name, its configuration and its lock."""
 
 import fcntl
 import tempfile
@@ -11,11 +11,14 @@ import yaml
 from results.files import write_text
 from results.store import Run, open_run
 from search.config.run_config import RunConfig, from_plain
-from spaces.params import nearest
+from spaces.hints import did_you_mean
 
 
 def new_folder(config: RunConfig) -> Path:
-    """The folder that the run will have; nothing is written yet. Raises ValueError."""
+    """The path of the folder for a new run; nothing is written yet.
+
+    Raises ValueError if the storage cannot be written, or has a run of that name.
+    """
     storage = Path(config.storage).absolute()
     existing = next(parent for parent in (storage, *storage.parents) if parent.exists())
     try:
@@ -39,33 +42,37 @@ def new_folder(config: RunConfig) -> Path:
 
 
 def write_config(folder: Path, config: RunConfig) -> None:
+    """Writes `config.yaml` into the folder."""
     write_text(folder / "config.yaml", yaml.safe_dump(config.plain(), sort_keys=False))
 
 
 def read_config(run: Run) -> RunConfig:
-    """The configuration that a run has kept. Raises ValueError if it makes no sense."""
+    """The configuration in the run's folder. Raises ValueError if it is not valid."""
     return from_plain(run.config, str(run.path / "config.yaml"))
 
 
 def find(name: str, storage: str) -> Run:
-    """The run of that name in `storage`, or in the folder of that path. Raises ValueError."""
+    """The run of that name in `storage`, or at that path. Raises ValueError if there is none."""
     for folder in (Path(storage) / name, Path(name)):
         if (folder / "config.yaml").exists():
             return open_run(folder)
-    known = [path.parent.name for path in Path(storage).glob("*/config.yaml")]
-    hint = nearest(name, known) if known else ""
+    names = [path.parent.name for path in Path(storage).glob("*/config.yaml")]
+    hint = did_you_mean(name, names) if names else ""
     raise ValueError(f"there is no run {name!r} in {storage}{hint} (python -m search list)")
 
 
 def short(folder: Path) -> str:
-    """The path as a person would type it from here."""
+    """The path as a person would type it: relative to the current folder where it lies below that."""
     here = Path.cwd()
     return str(folder.relative_to(here)) if folder.is_relative_to(here) else str(folder)
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Holds the run's lock. It ends with the process, however that ends. Raises ValueError if taken."""
+    """Holds the lock of the run, which ends with the process at the latest.
+
+    Raises ValueError if another process holds it.
+    """
     with open(folder / "run.lock", "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,34 +1,22 @@
-"""The queue with everything that happens to it written to the run's tables and shown in the view.
+"""The queue, with each of its events shown on the screen, sent to watchers and written to the tables.
 
-An engine is handed a Recorder in place of the queue. The tables are derived from the queue and its study,
-and written again as a whole, never more than a small share of the time.
+An engine gets a Recorder in place of the queue. Writing the tables takes a small share of the time.
 """
 
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
-import pyarrow as pa
-
-from results.store import column_type, write_epochs, write_trials
-from search.core.job import Job, Report, State
+from search.core.job import Job, State
 from search.core.queue import Queue
 from search.core.rungs import Done, Wait
+from search.runs.tables import write_tables
 from search.watch.progress import ProgressView
-from spaces.params import Choice, Range
-from spaces.space import Space
+from search.watch.watcher import Watcher
+from spaces.lane import Report
 
-SHARE = 0.05  # of the time may go into writing tables
-KEPT = (State.RUNNING, State.PAUSED, State.COMPLETE)
-
-
-class Watcher(Protocol):
-    """Who else is told of what happens; the queue has changed already."""
-
-    def epoch(self, queue: Queue, report: Report) -> None: ...
-    def job(self, queue: Queue, job: Job) -> None: ...
-    def close(self, queue: Queue) -> None: ...
+WRITING_SHARE = 0.05  # of the time, at most, goes into writing tables
+KEEPING = (State.RUNNING, State.PAUSED, State.COMPLETE)  # states in which a trial keeps its checkpoint
 
 
 class Recorder:
@@ -38,14 +26,13 @@ class Recorder:
         self, queue: Queue, folder: Path, view: ProgressView, watchers: Sequence[Watcher] = ()
     ) -> None:
         self.queue, self.folder, self.view, self.watchers = queue, folder, view, watchers
-        self.columns = column_types(queue.space)
         self.next_write = 0.0
         self.write()
 
     def next_job(self) -> Job | Wait | Done:
         job = self.queue.next_job()
         if isinstance(job, Done):
-            self.tidy()
+            self.delete_checkpoints()
         self.view.show(self.queue)
         return job
 
@@ -57,7 +44,7 @@ class Recorder:
 
     def finish(self, job: Job, checkpoint: str) -> None:
         self.queue.finish(job, checkpoint)
-        used = {trial.checkpoint for trial in self.queue.trials.values() if trial.state in KEPT}
+        used = {trial.checkpoint for trial in self.queue.trials.values() if trial.state in KEEPING}
         for start in {lane.start for lane in job.lanes if lane.start} - used:
             (self.folder / start).unlink(missing_ok=True)
         self._ended(job)
@@ -74,41 +61,26 @@ class Recorder:
             self.write()
 
     def end(self) -> None:
-        """The search is over, or broken off."""
+        """The search has ended or was interrupted."""
         for watcher in self.watchers:
             watcher.close(self.queue)
         self.write()
 
     def write(self) -> None:
-        """Writes both tables."""
-        began = time.monotonic()
-        rows = [trial.row() for trial in self.queue.trials.values()]
-        write_trials(self.folder, rows, self.columns)
-        write_epochs(
-            self.folder, sorted(self.queue.study.epoch_rows(), key=lambda r: (r["trial"], r["epoch"]))
-        )
+        """Writes the tables."""
+        start = time.monotonic()
+        write_tables(self.folder, self.queue.study, self.queue.trials.values())
         now = time.monotonic()
-        self.next_write = now + max(1.0, (now - began) / SHARE)
+        self.next_write = now + max(1.0, (now - start) / WRITING_SHARE)
 
-    def tidy(self) -> None:
-        """Deletes the checkpoints that nothing will go on from; the complete trials' and the best's stay."""
+    def delete_checkpoints(self) -> None:
+        """Deletes all checkpoints except those of complete trials and of the best trial."""
         best = self.queue.best()
         used = {
-            trial.checkpoint for trial in self.queue.trials.values() if trial.state in KEPT or trial is best
+            trial.checkpoint
+            for trial in self.queue.trials.values()
+            if trial.state in KEEPING or trial is best
         }
         for path in (self.folder / "checkpoints").glob("*.safetensors"):
             if f"checkpoints/{path.name}" not in used:
                 path.unlink()
-
-
-def column_types(space: Space) -> dict[str, pa.DataType]:
-    """The type of each parameter's column in a table."""
-    return {
-        name: column_type(param.options if isinstance(param, Choice) else numbers(param))
-        for name, param in space.params.items()
-    }
-
-
-def numbers(param: Range) -> tuple[float]:
-    """A value of the range's type."""
-    return (int(param.low) if param.whole else float(param.low),)

@@ -1,38 +1,37 @@
-"""A run from start to end: check, make the folder, search, say what came of it."""
+"""A run from start to end: check, make the folder, search, confirm, close."""
 
 import logging
 import signal
 import types
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from results import environment
 from results.store import Run, open_run
-from search.after.report_process import ReportProcess
-from search.config.fidelity import stages
-from search.config.run_config import RunConfig, check_logger
+from search.config.run_config import RunConfig
 from search.core.job import Trial
 from search.core.queue import Plan, Queue
 from search.core.study import Study
-from search.engines.local import LocalEngine
+from search.engines.base import Engine
+from search.engines.registry import make_engine
 from search.engines.train_job import TrainJob
-from search.runs import warm_start as warm
-from search.runs.confirm import confirm_winners, unconfirmed, with_value
+from search.runs import warm_start
+from search.runs.confirm import confirm_trials, has_value, jobs_left
 from search.runs.folder import find, locked, new_folder, read_config, short, write_config
-from search.runs.recorder import Recorder, Watcher
-from search.runs.warm_start import warm_start
+from search.runs.preflight import check_test_split, prepare, prepare_again
+from search.runs.recorder import Recorder
 from search.watch.capture import CapturedOutput, capture_output
 from search.watch.progress import ProgressView
 from search.watch.prometheus import Gauges
-from trainables import import_path
+from search.watch.watcher import Watcher
 
 logger = logging.getLogger(__name__)
-Work = Callable[[Any, RunConfig, Path, ProgressView], None]  # with an engine and the run's folder
-CONFIRM_TOP = 3
+AtEnd = Callable[[Path], object]
+"""Called with the folder of a run when its work is done, while the engine closes: begins the report."""
+Work = Callable[[Engine, RunConfig, Path, ProgressView], None]
+CONFIRM_TOP = 3  # trials to confirm unless told otherwise
 
 
 @dataclass(frozen=True)
@@ -41,68 +40,71 @@ class Outcome:
 
     folder: Path
     interrupted: bool = False
-    unwritable: str | None = None  # why the folder can't be written, if that ended it
+    storage_error: str | None = None  # why the folder could not be written, if that ended the run
 
 
-def start(config: RunConfig, reporter: ReportProcess | None = None) -> Outcome:
-    """Makes a new run and searches. Raises ValueError, with nothing written, if it can't be begun.
+def start(config: RunConfig, at_end: AtEnd | None = None) -> Outcome:
+    """Makes a new run and searches.
 
-    With a `reporter` its report is begun while the engine closes; so with the two below.
+    Raises ValueError, with nothing written, for what `prepare` refuses, a storage that cannot be written, a
+    name in use, and a confirmation without a test split.
     """
-    config, notes = prepared(config)
+    config, notes = prepare(config)
     if config.confirm_top:
-        check_test(config)
+        check_test_split(config)
     folder = new_folder(config)
     if config.warm_start:
-        notes += warm_notes(warm_start(find(config.warm_start, config.storage), config))
-    with capture_output() as noise:
-        return at_work(run_dry, config, folder, noise, notes, new=True, reporter=reporter)
+        earlier = warm_start.warm_start(find(config.warm_start, config.storage), config)
+        notes.append(warm_start.note(earlier))
+    with capture_output() as output:
+        return carry_out(search, config, folder, output, notes, new=True, at_end=at_end)
 
 
-def resume(folder: Path, reporter: ReportProcess | None = None) -> Outcome:
-    """Goes on with a run that was broken off, in its search or in the confirmation that was to follow.
+def resume(folder: Path, at_end: AtEnd | None = None) -> Outcome:
+    """Continues a run that was interrupted, in its search or in the confirmation after it.
 
-    Raises ValueError if there is nothing to go on with.
+    Raises ValueError if the run is finished, is running, or cannot continue (see `prepare_again`).
     """
-    run = idle(folder)
+    run = open_idle(folder)
     if run.status == "finished":
         config = read_config(run)
-        if config.confirm_top and unconfirmed(config, folder, trials_of(config, folder)):
-            return confirm(folder, reporter=reporter)
+        if config.confirm_top and jobs_left(config, folder, trials_of(config, folder)):
+            return confirm(folder, at_end)
         raise ValueError(f"{folder} is finished; look at it with: python -m search show {folder}")
-    config, notes = as_it_was(run)
-    with capture_output() as noise:
-        return at_work(run_dry, config, folder, noise, notes, new=False, reporter=reporter)
+    config, notes = prepare_again(run)
+    with capture_output() as output:
+        return carry_out(search, config, folder, output, notes, new=False, at_end=at_end)
 
 
 def confirm(
-    folder: Path, top: int | None = None, seeds: int | None = None, *, reporter: ReportProcess | None = None
+    folder: Path, at_end: AtEnd | None = None, *, top: int | None = None, seeds: int | None = None
 ) -> Outcome:
-    """Trains a run's `top` trials and its default anew on fresh seeds, and scores them on the test split.
+    """Retrains the `top` trials of a run and its default on `seeds` new seeds; scores them on the test split.
 
-    Without them, `top` and `seeds` are the run's own, or 3 and 5. What is confirmed already is not trained
-    again. Raises ValueError if there is nothing to confirm.
+    Without numbers these are the run's own, or 3 and 5. What is confirmed already is not trained again.
+    Raises ValueError if no trial has a value, the data has no test split, the run is running, or it cannot
+    continue (see `prepare_again`).
     """
-    run = idle(folder)
-    config, notes = as_it_was(run)
-    check_test(config)
+    run = open_idle(folder)
+    config, notes = prepare_again(run)
+    check_test_split(config)
     if run.status == "interrupted":
         notes.append("the search is not finished; these are the best so far")
     top = top or config.confirm_top or CONFIRM_TOP
     config = replace(config, confirm_top=top, confirm_seeds=seeds or config.confirm_seeds)
     trials = trials_of(config, folder)
-    if not unconfirmed(config, folder, trials):
+    if not jobs_left(config, folder, trials):
         return Outcome(folder)
 
-    def work(engine: Any, config: RunConfig, folder: Path, view: ProgressView) -> None:
-        confirm_winners(engine, config, folder, view, trials)
+    def work(engine: Engine, config: RunConfig, folder: Path, view: ProgressView) -> None:
+        confirm_trials(engine, config, folder, view, trials)
 
-    with capture_output() as noise:
-        return at_work(work, config, folder, noise, notes, new=False, reporter=reporter)
+    with capture_output() as output:
+        return carry_out(work, config, folder, output, notes, new=False, at_end=at_end)
 
 
-def idle(folder: Path) -> Run:
-    """The run in the folder. Raises ValueError if it is being searched now."""
+def open_idle(folder: Path) -> Run:
+    """The run in the folder. Raises ValueError if it is running."""
     run = open_run(folder)
     if run.status == "running":
         raise ValueError(f"{folder} is being searched by another process; wait for it or stop it")
@@ -110,174 +112,101 @@ def idle(folder: Path) -> Run:
 
 
 def trials_of(config: RunConfig, folder: Path) -> list[Trial]:
-    """The trials in the journal of a run that is not being searched. Raises ValueError if it is."""
+    """The trials of a run that is not running. Raises ValueError if it is."""
     with locked(folder):
         return Study(folder / "study.log", config.space, config.rungs).trials()
 
 
-def check_test(config: RunConfig) -> None:
-    """Raises ValueError if the data has no test split."""
-    from trainables.training.evaluate import has_test  # here, for it loads PyTorch
-
-    if not has_test(import_path.load(config.space.data)):
-        raise ValueError(f"{config.space.data} has no test_dataloader, so winners can't be confirmed with it")
-
-
-def as_it_was(run: Run) -> tuple[RunConfig, list[str]]:
-    """A run's configuration, and what is to be noted of its data. Raises ValueError if that has changed."""
-    config = read_config(run)
-    now, notes = prepared(config)
-    was, new = (c.space.options.get("content") for c in (config, now))
-    if was != new:
-        raise ValueError(f"the data of {run.path} has changed since the run began; begin a new run with it")
-    return now, notes
-
-
-def prepared(config: RunConfig) -> tuple[RunConfig, list[str]]:
-    """The configuration with its data checked and named by content, and what is to be noted of the data.
-
-    Raises ValueError.
-    """
-    check_logger(config.logger)
-    space = config.space
-    for path in (space.trainable, space.data):
-        import_path.find(path)
-    if space.trainer:
-        from trainables.training.trainer_options import check  # here, for it loads PyTorch
-
-        check(space.trainable, space.trainer)
-    if space.prepare is None:
-        return config, []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        found = import_path.load(space.prepare)({**space.settings, **space.options, "seed": config.seed})
-    notes = [str(warning.message) for warning in caught if warning.category is UserWarning]
-    return replace(config, space=replace(space, options={**space.options, **found})), notes
-
-
-def at_work(
+def carry_out(
     work: Work,
     config: RunConfig,
     folder: Path,
-    noise: CapturedOutput,
+    output: CapturedOutput,
     notes: Sequence[str],
     *,
     new: bool,
-    reporter: ReportProcess | None,
+    at_end: AtEnd | None,
 ) -> Outcome:
-    """Does the work on the engine that the configuration names, in the folder, in view."""
-    if reporter:
-        reporter.load()
-    engine = make_engine(config, train_job(config, folder))
+    """Does the work on the configured engine, in the locked folder, with a view of its progress."""
+    engine = make_engine(config, TrainJob.of(config, folder))
     try:
         if new:
             folder.mkdir(parents=True)
             write_config(folder, config)
         environment.record(folder)
-        noise.keep(folder / "run.log")
-        # After the engine, for Ray has a SIGTERM handler of its own.
+        output.keep(folder / "run.log")
         title = f"{folder.name}: {config.space.about or config.space.name}"
-        with interruptible(), locked(folder), ProgressView(noise.console, title, engine.workers) as view:
+        # After the engine, for Ray installs a SIGTERM handler of its own.
+        view = ProgressView(output.console, title, engine.workers)
+        with sigterm_interrupts(), locked(folder), view:
             view.say(title)
             for note in notes:
                 view.say(f"note: {note}")
             work(engine, config, folder, view)
-        if reporter:
-            reporter.begin(folder)
+        if at_end:
+            at_end(folder)
         return Outcome(folder)
     except KeyboardInterrupt:
         return Outcome(folder, interrupted=True)
     except OSError as error:
         logger.exception("the run's folder can't be written")
-        return Outcome(folder, unwritable=str(error))
+        return Outcome(folder, storage_error=str(error))
     finally:
         engine.close()
 
 
-def run_dry(engine: Any, config: RunConfig, folder: Path, view: ProgressView) -> None:
-    """Runs the folder's queue on the engine, and confirms what it found if that is asked for."""
-    plan = Plan(
-        trials=config.trials,
-        rungs=config.rungs,
-        eta=config.eta,
-        seed=config.seed,
-        sampler=config.sampler,
-        lanes=None if config.lanes == "auto" else int(config.lanes),
-        workers=engine.workers,
-        init_seed=config.init_seed,
-    )
-    if config.warm_start and not (folder / warm.FILE).exists():
-        warm.write(folder, warm_start(find(config.warm_start, config.storage), config))
-    study = Study(folder / "study.log", config.space, config.rungs)
-    queue = Queue(config.space, plan, study, warm.read(folder))
+def search(engine: Engine, config: RunConfig, folder: Path, view: ProgressView) -> None:
+    """Runs the queue of the folder on the engine, then the confirmation if one is configured."""
+    if config.warm_start and not (folder / warm_start.FILE).exists():
+        earlier = find(config.warm_start, config.storage)
+        warm_start.write(folder, warm_start.warm_start(earlier, config))
+    plan = make_plan(config, warm_start.read(folder), engine.workers)
+    queue = Queue(config.space, plan, Study(folder / "study.log", config.space, config.rungs))
     announce(view, config, folder, engine.dashboard)
     recorder = Recorder(queue, folder, view, watchers(engine, config, folder, queue, view))
     try:
         engine.run(recorder)
     finally:
         recorder.end()
-    if config.confirm_top and with_value(queue.trials.values()):
-        confirm_winners(engine, config, folder, view, list(queue.trials.values()))
+    if config.confirm_top and has_value(queue.trials.values()):
+        confirm_trials(engine, config, folder, view, list(queue.trials.values()))
 
 
-def warm_notes(known: warm.Warm) -> list[str]:
-    """What is said of an earlier run that a search begins with."""
-    seen = f"{len(known.observations)} of its trials are known to the sampler"
-    if known.why_not:
-        seen = f"its values are not compared with these, because the {known.why_not} differ"
-    return [f"{len(known.points)} trials of the earlier run come first; {seen}"]
-
-
-def watchers(engine: Any, config: RunConfig, folder: Path, queue: Queue, view: ProgressView) -> list[Watcher]:
-    """Who is told of the search beside the tables and the view. Raises ValueError for a logger's failure."""
-    found: list[Watcher] = []
-    if engine.publish is not None:
-        found.append(Gauges(engine.publish, folder.name))
-    if config.logger != "none":
-        found.append(registry.begin(config, folder, queue, view.say))
-    return found
-
-
-def make_engine(config: RunConfig, train: TrainJob) -> Any:
-    """The engine that the configuration names. Ray is imported only where it is asked for."""
-    if config.engine == "local":
-        return LocalEngine(train)
-    from search.engines.ray_tune import RayEngine
-
-    return RayEngine(
-        train,
-        name=config.space.name,
-        cpus_per_job=config.cpus_per_job,
-        gpus_per_job=config.gpus_per_job,
+def make_plan(config: RunConfig, earlier: warm_start.WarmStart, workers: int) -> Plan:
+    """The plan of a search: known points of the earlier run first, then those of the space."""
+    own = [config.space.point(seed) for seed in config.space.seeds]
+    return Plan(
+        trials=config.trials,
+        rungs=config.rungs,
+        eta=config.eta,
+        seed=config.seed,
+        sampler=config.sampler,
+        lanes=None if config.lanes == "auto" else int(config.lanes),
+        workers=workers,
+        init_seed=config.init_seed,
+        known=(*earlier.points, *(point for point in own if point not in earlier.points)),
+        observations=earlier.observations,
     )
 
 
-def train_job(config: RunConfig, folder: Path) -> TrainJob:
-    """What trains the jobs of a run."""
-    return TrainJob(str(folder), setup(config), stages(config.fidelity, config.rungs, config.space.options))
+def watchers(
+    engine: Engine, config: RunConfig, folder: Path, queue: Queue, view: ProgressView
+) -> list[Watcher]:
+    """Gauges, and the configured logger. Raises ValueError if the logger cannot start."""
+    chosen: list[Watcher] = [Gauges(engine.publish, folder.name)]
+    if config.logger != "none":
+        from search.watch.loggers import registry  # imports Lightning
 
-
-def setup(config: RunConfig) -> Mapping[str, Any]:
-    """The fields of trainables.training.train.Setup."""
-    space = config.space
-    return {
-        "trainable": space.trainable,
-        "data": space.data,
-        "options": {**space.settings, **space.options},
-        "seed": config.seed,
-        "epochs": config.epochs,
-        "objective": space.objective.metric,
-        "mode": space.objective.mode,
-        "trainer": dict(space.trainer),
-    }
+        chosen.append(registry.begin(config, folder, queue, view.say))
+    return chosen
 
 
 def announce(view: ProgressView, config: RunConfig, folder: Path, dashboard: str | None) -> None:
-    """What is about to happen, and where to watch it."""
+    """Prints the size of the search, and where to follow it."""
     rungs = ", ".join(map(str, config.rungs))
     view.say(f"{config.trials} trials, rungs at epochs {rungs}, {view.workers} at a time, in {short(folder)}")
-    if config.trials < config.eta ** (len(config.rungs) - 1):
-        need = config.eta ** (len(config.rungs) - 1)
+    need = config.eta ** (len(config.rungs) - 1)
+    if config.trials < need:
         view.say(
             f"note: with eta={config.eta} it takes {need} trials for one to reach epoch {config.epochs} "
             f"(trials={need}, or fewer epochs)"
@@ -288,8 +217,8 @@ def announce(view: ProgressView, config: RunConfig, folder: Path, dashboard: str
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """A SIGTERM ends the block as a Ctrl-C does: what is finished is kept."""
+def sigterm_interrupts() -> Iterator[None]:
+    """In the block a SIGTERM raises KeyboardInterrupt, as Ctrl-C does: finished work is kept."""
 
     def interrupt(signum: int, frame: types.FrameType | None) -> None:
         raise KeyboardInterrupt

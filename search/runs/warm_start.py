@@ -1,9 +1,8 @@
 """A search that begins where an earlier one ended (`warm_start=NAME`).
 
-The earlier run's confirmed trials and then its best ones are the first to be tried. What all its trials have
-shown goes to the sampler as if they were this run's own, if it is the same that they were measured by: the
-same module, data, sizes of images on each rung and length of training. Both are written to the run's folder,
-so a resumed run needs the earlier one no more.
+The confirmed trials of the earlier run and then its best ones are tried first. The sampler gets all its
+trials as observations, if their values are comparable: equal module, data, settings, image sizes per rung and
+length of training. Both are copied into the run's folder, so a resumed run does not need the earlier one.
 """
 
 import json
@@ -15,29 +14,29 @@ from typing import Any
 
 from results.files import write_text
 from results.store import Run, best_first
-from search.config.fidelity import stages
+from search.config.fidelity import rung_options
 from search.config.run_config import RunConfig
-from search.core.samplers.all import Observation
+from search.core.samplers.base import Observation
 from search.runs.folder import read_config
 
-TOP = 5  # trials of the earlier run to begin with
+TOP = 5  # trials of the earlier run to try first
 FILE = "warm_start.json"
 
 
 @dataclass(frozen=True)
-class Warm:
-    """What an earlier run gives: configurations to begin with, and what its trials have shown."""
+class WarmStart:
+    """Results of an earlier run for a new search."""
 
-    points: tuple[dict[str, Any], ...] = ()
+    points: tuple[dict[str, Any], ...] = ()  # configurations to try first
     observations: tuple[Observation, ...] = ()
-    why_not: str | None = None  # why there are no observations
+    difference: str | None = None  # setting that makes the values incomparable, so there are no observations
 
 
-NOTHING = Warm()
+def warm_start(run: Run, config: RunConfig) -> WarmStart:
+    """The results of `run` for a search with `config`.
 
-
-def warm_start(run: Run, config: RunConfig) -> Warm:
-    """What `run` gives to a search. Raises ValueError if it ranks by something else or has no value."""
+    Raises ValueError if its objective is another one, or no trial of it has a value.
+    """
     objective = config.space.objective
     theirs, ours = run.config["objective"], asdict(objective)
     if theirs != ours:
@@ -48,44 +47,54 @@ def warm_start(run: Run, config: RunConfig) -> Warm:
     if run.best() is None:
         raise ValueError(f"warm_start={run.name} has no trial with a value (warm_start=NAME)")
     points: list[dict[str, Any]] = []
-    for params in first_ones(run):
+    for params in best_params(run):
         point = config.space.point(params)
         if point not in points and len(points) < TOP:
             points.append(point)
     other = difference(run, config)
-    return Warm(tuple(points), () if other else tuple(observations(run, config)), other)
+    return WarmStart(tuple(points), () if other else tuple(observations(run, config)), other)
 
 
-def first_ones(run: Run) -> Iterator[dict[str, Any]]:
-    """The parameters of the confirmed trials, best first, then of all others that have a value."""
-    said = run.confirmation()
-    confirmed = [config.trial for config in said.configs if config.trial is not None] if said else []
-    valued = best_first(run.trials.to_pylist(), run.config["objective"]["mode"])
-    first = [row for number in confirmed for row in valued if row["trial"] == number]
+def note(earlier: WarmStart) -> str:
+    """One line for the screen."""
+    use = f"{len(earlier.observations)} of its trials are known to the sampler"
+    if earlier.difference:
+        use = f"its values are not compared with these, because the {earlier.difference} differ"
+    return f"{len(earlier.points)} trials of the earlier run come first; {use}"
+
+
+def best_params(run: Run) -> Iterator[dict[str, Any]]:
+    """Parameters of the confirmed trials, best first, then of all trials that have a value."""
+    confirmation = run.confirmation()
+    entries = confirmation.configs if confirmation else ()
+    numbers = [entry.trial for entry in entries if entry.trial is not None]
+    ranked = best_first(run.trials.to_pylist(), run.config["objective"]["mode"])
+    confirmed = [row for number in numbers for row in ranked if row["trial"] == number]
     space = read_config(run).space
-    for row in [*first, *valued]:
+    for row in [*confirmed, *ranked]:
         yield space.params_in(row)
 
 
 def difference(run: Run, config: RunConfig) -> str | None:
-    """What makes the values of an earlier run another quantity than this one's; None if nothing does."""
-    space = config.space
+    """The first setting that makes values of the run incomparable with this search's; None if all agree."""
+    space, old = config.space, read_config(run)
     pairs = {
-        "trainable": (run.config["trainable"], space.trainable),
-        "data": (run.config["data"], space.data),
-        "data's options": (run.config["options"], dict(space.options)),
-        "settings": (run.config["settings"], dict(space.settings)),
-        "arguments of the trainer": (run.config.get("trainer", {}), dict(space.trainer)),
-        "epochs": (run.config["epochs"], config.epochs),
-        "fidelity": (smaller(read_config(run)), smaller(config)),
+        "seeds and splits of its version": (old.format, config.format),
+        "trainable": (old.space.trainable, space.trainable),
+        "data": (old.space.data, space.data),
+        "data's options": (dict(old.space.options), dict(space.options)),
+        "settings": (dict(old.space.settings), dict(space.settings)),
+        "arguments of the trainer": (dict(old.space.trainer), dict(space.trainer)),
+        "epochs": (old.epochs, config.epochs),
+        "fidelity": (image_sizes(old), image_sizes(config)),
     }
-    return next((name for name, (was, now) in pairs.items() if was != now), None)
+    return next((name for name, (theirs, ours) in pairs.items() if theirs != ours), None)
 
 
-def smaller(config: RunConfig) -> dict[int, dict[str, int]]:
-    """The sizes of what is trained on, by rung, where they are not the same on all."""
-    found = stages(config.fidelity, config.rungs, config.space.options)
-    return {epochs: sizes for epochs, sizes in found.items() if sizes}
+def image_sizes(config: RunConfig) -> dict[int, dict[str, int]]:
+    """Options of the data that differ between rungs, by the epochs of the rung."""
+    options = rung_options(config.fidelity, config.rungs, config.space.options)
+    return {epochs: sizes for epochs, sizes in zip(config.rungs, options, strict=True) if sizes}
 
 
 def observations(run: Run, config: RunConfig) -> Iterator[Observation]:
@@ -97,27 +106,27 @@ def observations(run: Run, config: RunConfig) -> Iterator[Observation]:
         params = space.params_in(row)
         if not config.space.holds(params) or row["state"] == "failed":
             continue
-        seen: list[float] = []
+        own: list[float] = []
         for epoch in config.rungs:
             value = values.get((row["trial"], epoch))
             if value is None or epoch > row["epochs"] or value != value:
                 break
-            seen.append(sign * value)
+            own.append(sign * value)
         if row["state"] == "diverged":
-            seen.append(inf)
-        if seen:
-            yield Observation(params, tuple(seen), busy=False)
+            own.append(inf)
+        if own:
+            yield Observation(params, tuple(own), busy=False)
 
 
-def write(folder: Path, warm: Warm) -> None:
-    """Keeps it in a run's folder."""
-    write_text(folder / FILE, json.dumps(asdict(warm)))
+def write(folder: Path, earlier: WarmStart) -> None:
+    """Writes it into the folder of a run."""
+    write_text(folder / FILE, json.dumps(asdict(earlier)))
 
 
-def read(folder: Path) -> Warm:
-    """What a run's folder keeps; nothing if the run began from nothing."""
+def read(folder: Path) -> WarmStart:
+    """Reads it from the folder of a run; empty if the run has none."""
     if not (folder / FILE).exists():
-        return NOTHING
+        return WarmStart()
     plain = json.loads((folder / FILE).read_text())
     seen = (Observation(o["params"], tuple(o["values"]), o["busy"]) for o in plain["observations"])
-    return Warm(tuple(plain["points"]), tuple(seen), plain["why_not"])
+    return WarmStart(tuple(plain["points"]), tuple(seen), plain.get("difference", plain.get("why_not")))

@@ -1,1 +1,4 @@
-"""TODO"""
+"""Following a search: the progress view, captured output, gauges, loggers, and optuna-dashboard.
+
+Read `watcher.py` first. Imports `engines`, `config`, `core` and `results`; changes nothing of a search.
+"""

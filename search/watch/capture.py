@@ -1,4 +1,4 @@
-"""Keeps the terminal for the view: what libraries print, here or in a worker, goes to a file."""
+"""Keeps the terminal for the progress view: the output of libraries and workers goes to a file."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ from rich.console import Console
 
 
 class CapturedOutput:
-    """File descriptors 1 and 2 as a file; `console` still writes to where they pointed before."""
+    """File descriptors 1 and 2 redirected to a file. `console` still writes to the terminal."""
 
     def __init__(self) -> None:
         sys.stdout.flush()
@@ -19,18 +19,18 @@ class CapturedOutput:
         self.saved = (os.dup(1), os.dup(2))
         self.console = Console(file=os.fdopen(os.dup(1), "w", encoding="utf-8", errors="replace"))
         self.early = tempfile.TemporaryFile()  # noqa: SIM115 (closed by end)
-        self._point(self.early.fileno())
+        self._redirect(self.early.fileno())
 
     def keep(self, path: Path) -> None:
-        """From now on everything goes to the end of `path`, what came before first."""
+        """Appends the output so far to `path`, and from now on everything."""
         self.early.seek(0)
         with open(path, "ab") as file:
             file.write(self.early.read())
             file.flush()
-            self._point(file.fileno())
+            self._redirect(file.fileno())
 
     def end(self) -> None:
-        """Gives the terminal back."""
+        """Restores the terminal."""
         sys.stdout.flush()
         sys.stderr.flush()
         for number, saved in zip((1, 2), self.saved, strict=True):
@@ -38,16 +38,16 @@ class CapturedOutput:
             os.close(saved)
         self.early.close()
 
-    def _point(self, descriptor: int) -> None:
+    def _redirect(self, descriptor: int) -> None:
         os.dup2(descriptor, 1)
         os.dup2(descriptor, 2)
 
 
 @contextmanager
 def capture_output() -> Iterator[CapturedOutput]:
-    """A CapturedOutput that ends with the block."""
-    noise = CapturedOutput()
+    """Captures the output of the block."""
+    output = CapturedOutput()
     try:
-        yield noise
+        yield output
     finally:
-        noise.end()
+        output.end()

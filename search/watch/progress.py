@@ -1,4 +1,4 @@
-"""What a person sees of a running search: one live panel in a terminal, plain lines elsewhere."""
+"""The progress of a search on the screen: one live panel in a terminal, plain lines elsewhere."""
 
 import time
 from collections import Counter
@@ -12,42 +12,43 @@ from rich.table import Table
 from rich.text import Text
 
 from results.text import duration, number, plain
-from search.core.job import Job, Report, State, Trial
+from search.core.job import Job, State, Trial
 from search.core.queue import Plan, Queue
+from spaces.lane import Report
 
-REFRESH = 0.25  # seconds between two drawings of the live view
-LINES = 1.0  # seconds between two plain lines, but for a new best
+PANEL_INTERVAL = 0.25  # seconds between two drawings of the panel
+LINE_INTERVAL = 1.0  # seconds between two plain lines, except for a new best trial
 
 
 @dataclass(frozen=True)
 class ConfirmProgress:
-    """How far a confirmation is (search/runs/confirm.py)."""
+    """Progress of a confirmation (search/runs/confirm.py)."""
 
     ended: int  # trainings
     trainings: int
     epochs: int  # done
-    of_epochs: int
+    total_epochs: int
     seconds: float
-    busy: tuple[str, ...]  # the jobs that are being trained
+    busy: tuple[str, ...]  # titles of the running jobs
 
 
 class ProgressView:
-    """Shows a queue on a console; `workers` is how many jobs run at once."""
+    """Shows a queue on a console; `workers` is the number of jobs that run at once."""
 
     def __init__(self, console: Console, title: str, workers: int) -> None:
         self.console, self.title, self.workers = console, title, workers
-        self.began, self.drawn = time.monotonic(), 0.0
-        # What others print is noise for run.log (noise.py), and must not be drawn above the view.
+        self.start, self.drawn = time.monotonic(), 0.0
+        # Output of others goes to run.log (capture.py), and must not be drawn above the panel.
         live = Live(
             console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
         )
         self.live = live if console.is_terminal else None
         self.best: int | None = None
-        self.said_epoch = False
+        self.first_shown = False
         self.largest = 1  # lanes of a pack so far
-        self.done_before: int | None = None
-        self.noted: set[str] = set()
-        self.running: dict[int, int] = {}  # epochs done in jobs that have not ended, by job
+        self.epochs_before: int | None = None  # epochs of a resumed search at its start
+        self.notes: set[str] = set()
+        self.running: dict[int, int] = {}  # trial-epochs done in running jobs, by job
 
     def __enter__(self) -> "ProgressView":
         if self.live:
@@ -59,15 +60,15 @@ class ProgressView:
             self.live.stop()
 
     def say(self, text: str) -> None:
-        """A plain line, in a terminal too."""
+        """Prints a plain line, in a terminal too."""
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
         self.console.file.flush()
 
     def show(self, queue: Queue) -> None:
-        """Draws the live view, if it is time."""
-        if self.done_before is None:
-            self.done_before = sum(trial.epochs for trial in queue.trials.values())
-        if self.live and time.monotonic() - self.drawn > REFRESH:
+        """Draws the panel, if the last drawing is old enough."""
+        if self.epochs_before is None:
+            self.epochs_before = sum(trial.epochs for trial in queue.trials.values())
+        if self.live and time.monotonic() - self.drawn > PANEL_INTERVAL:
             self.drawn = time.monotonic()
             self.live.update(self.panel(queue), refresh=True)
 
@@ -77,28 +78,30 @@ class ProgressView:
         self.running[job.number] = (report.epoch - job.first) * len(job.lanes)
         metric = queue.space.objective.metric
         first = min(report.metrics)
-        if not self.said_epoch:
-            self.said_epoch = True
+        if not self.first_shown:
+            self.first_shown = True
             value = report.metrics[first].get(metric, float("nan"))
             self.say(
                 f"{self.clock()} first result: trial {first}, epoch {report.epoch}, {metric} {number(value)}"
             )
-        if report.note and report.note not in self.noted:
-            self.noted.add(report.note)
+        if report.note and report.note not in self.notes:
+            self.notes.add(report.note)
             self.say(f"{self.clock()} note: {report.note}")
         if len(job.lanes) > self.largest:
             self.largest = len(job.lanes)
-            pace = report.seconds / len(report.metrics)
-            self.say(f"{self.clock()} packs of up to {self.largest} trials: {pace:.2g} s a trial and epoch")
+            self.say(
+                f"{self.clock()} packs of up to {self.largest} trials: "
+                f"{report.lane_seconds:.2g} s a trial and epoch"
+            )
         self.show(queue)
 
     def job(self, queue: Queue, job: Job) -> None:
         """A job has ended."""
         self.running.pop(job.number, None)
         best = queue.best()
-        news = best is not None and best.number != self.best
+        new_best = best is not None and best.number != self.best
         self.best = best.number if best else None
-        if not self.live and (news or time.monotonic() - self.drawn > LINES):
+        if not self.live and (new_best or time.monotonic() - self.drawn > LINE_INTERVAL):
             self.drawn = time.monotonic()
             states = Counter(trial.state.value for trial in queue.trials.values())
             counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
@@ -110,35 +113,37 @@ class ProgressView:
         self.show(queue)
 
     def progress(self, progress: ConfirmProgress) -> None:
-        """Draws the live view of a confirmation, if it is time."""
-        if self.live and time.monotonic() - self.drawn > REFRESH:
+        """Draws the panel of a confirmation, if the last drawing is old enough."""
+        if self.live and time.monotonic() - self.drawn > PANEL_INTERVAL:
             self.drawn = time.monotonic()
-            self.live.update(self.confirming(progress), refresh=True)
+            self.live.update(self.confirm_panel(progress), refresh=True)
 
-    def confirming(self, progress: ConfirmProgress) -> Group:
-        """The live view of a confirmation."""
+    def confirm_panel(self, progress: ConfirmProgress) -> Group:
+        """The panel of a confirmation."""
         table = Table.grid(padding=(0, 2))
         table.add_row("confirmed", f"{progress.ended} of {progress.trainings} trainings")
-        add_epochs(table, progress.epochs, progress.of_epochs, progress.epochs, progress.seconds)
+        add_epochs(table, progress.epochs, progress.total_epochs, progress.epochs, progress.seconds)
         self.add_workers(table, progress.busy)
         return Group(Text(self.title, style="bold"), table)
 
     def clock(self) -> str:
-        return f"[{duration(time.monotonic() - self.began)}]"
+        """The time since the start, in brackets."""
+        return f"[{duration(time.monotonic() - self.start)}]"
 
     def best_line(self, queue: Queue, best: Trial | None) -> str:
+        """Value, epochs and number of the best trial."""
         if best is None:
             return "no value yet"
         metric = queue.space.objective.metric
         return f"{metric} {number(best.values[-1])} after {best.epochs} epochs (trial {best.number})"
 
     def panel(self, queue: Queue) -> Group:
-        """The live view: states, progress, time left, the best with its parameters."""
+        """The panel of a search: states, progress, time left, the best trial with its parameters."""
         trials = list(queue.trials.values())
         states = Counter(trial.state for trial in trials)
         done = sum(trial.epochs for trial in trials) + sum(self.running.values())
         expected = max(done, expected_epochs(queue.plan))
-        elapsed = time.monotonic() - self.began
+        elapsed = time.monotonic() - self.start
         best = queue.best()
         table = Table.grid(padding=(0, 2))
         table.add_row(
@@ -146,7 +151,7 @@ class ProgressView:
             f"{len(trials)} of {queue.plan.trials}: "
             + ", ".join(f"{states[state]} {state.value}" for state in State if states[state]),
         )
-        add_epochs(table, done, expected, done - (self.done_before or 0), elapsed)
+        add_epochs(table, done, expected, done - (self.epochs_before or 0), elapsed)
         self.add_workers(table, [job.title for job in queue.jobs.values()])
         table.add_row("best", Text(self.best_line(queue, best)))
         if best:
@@ -154,19 +159,19 @@ class ProgressView:
         return Group(Text(self.title, style="bold"), table)
 
     def add_workers(self, table: Table, jobs: Sequence[str]) -> None:
-        """What is being trained."""
+        """A row with the running jobs."""
         table.add_row("workers", f"{len(jobs)} of {self.workers} busy: " + "; ".join(jobs[:4]))
 
 
-def add_epochs(table: Table, done: int, expected: int, fresh: int, elapsed: float) -> None:
-    """How far it is, in epochs, of which `fresh` took `elapsed` seconds."""
-    left = duration(elapsed / fresh * (expected - done)) if fresh else "unknown"
+def add_epochs(table: Table, done: int, expected: int, new: int, elapsed: float) -> None:
+    """Rows with the epochs done, of which `new` took `elapsed` seconds, and the time left."""
+    left = duration(elapsed / new * (expected - done)) if new else "unknown"
     table.add_row("epochs", f"{done} of about {expected}; {duration(elapsed)} gone, about {left} left")
     table.add_row("", ProgressBar(total=expected, completed=done, width=50))
 
 
 def expected_epochs(plan: Plan) -> int:
-    """How many epochs a search of this plan trains if each rung keeps one in eta."""
+    """Number of epochs of a search if each rung promotes one trial in eta."""
     total, before = 0, 0
     for rung, milestone in enumerate(plan.rungs):
         total += plan.trials // plan.eta**rung * (milestone - before)
@@ -175,5 +180,5 @@ def expected_epochs(plan: Plan) -> int:
 
 
 def parameters(trial: Trial) -> str:
-    """A trial's parameters in one line."""
+    """The parameters of a trial in one line."""
     return ", ".join(f"{name}={plain(value)}" for name, value in trial.params.items())

@@ -1,64 +1,65 @@
-"""How a search stands, as gauges that the engine publishes: the Ray engine to Prometheus.
+"""The state of a search as gauges, which the Ray engine exports to Prometheus.
 
-docs/grafana.json draws them under the names that Ray gives them, `ray_` before ours.
+docs/grafana.json draws them under the names that Ray gives them: `ray_` and the name here.
 """
 
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from typing import final
 
-from search.core.job import Job, Report, State
+from search.core.job import Job, State
 from search.core.queue import Queue
+from search.watch.watcher import Watcher
+from spaces.lane import Report
 
 GAUGES = {
     "ladder_best": "The objective of the best trial so far",
     "ladder_trials": "Trials by state",
-    "ladder_trial_epochs_per_second": "Epochs of trials a second, over the last minute",
-    "ladder_lanes_busy": "Trials in the jobs that are being trained",
+    "ladder_trial_epochs_per_second": "Trial-epochs per second, over the last minute",
+    "ladder_lanes_busy": "Trials in running jobs",
 }
 Publish = Callable[[str, str, float, Mapping[str, str]], None]
-"""Takes a gauge's name, what it is, its value and its tags."""
-SPAN = 60.0  # seconds that the rate is of
-PAUSE = 1.0  # seconds between two settings
+"""Sets a gauge: name, description, value, tags."""
+WINDOW = 60.0  # seconds over which the rate is measured
+INTERVAL = 1.0  # seconds between two publications
 
 
-class Gauges:
-    """Watches a queue and publishes GAUGES, tagged with the run's name."""
+@final
+class Gauges(Watcher):
+    """Publishes GAUGES, tagged with the name of the run."""
 
     def __init__(self, publish: Publish, run: str) -> None:
         self.publish, self.run = publish, run
-        self.began, self.next = time.monotonic(), 0.0
-        self.done: deque[tuple[float, int]] = deque()  # when, and epochs of trials
+        self.start, self.next = time.monotonic(), 0.0
+        self.done: deque[tuple[float, int]] = deque()  # time and trial-epochs of each report
 
     def epoch(self, queue: Queue, report: Report) -> None:
-        """An epoch of a job is done."""
         self.done.append((time.monotonic(), len(report.metrics)))
         if time.monotonic() >= self.next:
-            self.set(queue)
+            self.publish_all(queue)
 
     def job(self, queue: Queue, job: Job) -> None:
-        """A job has ended."""
         if time.monotonic() >= self.next:
-            self.set(queue)
+            self.publish_all(queue)
 
     def close(self, queue: Queue) -> None:
-        """The search is over, or broken off."""
-        self.set(queue)
+        self.publish_all(queue)
 
-    def set(self, queue: Queue) -> None:
-        """Publishes all gauges as they stand now."""
+    def publish_all(self, queue: Queue) -> None:
+        """Publishes all gauges."""
         now = time.monotonic()
-        self.next = now + PAUSE
-        while self.done and self.done[0][0] < now - SPAN:
+        self.next = now + INTERVAL
+        while self.done and self.done[0][0] < now - WINDOW:
             self.done.popleft()
-        span = max(min(SPAN, now - self.began), PAUSE)
+        window = max(min(WINDOW, now - self.start), INTERVAL)
         best = queue.best()
         if best:
             self._set("ladder_best", best.values[-1])
         counts = Counter(trial.state for trial in queue.trials.values())
         for state in State:
             self._set("ladder_trials", counts[state], {"state": state.value})
-        self._set("ladder_trial_epochs_per_second", sum(epochs for _, epochs in self.done) / span)
+        self._set("ladder_trial_epochs_per_second", sum(epochs for _, epochs in self.done) / window)
         self._set("ladder_lanes_busy", sum(len(job.lanes) for job in queue.jobs.values()))
 
     def _set(self, name: str, value: float, tags: Mapping[str, str] | None = None) -> None:

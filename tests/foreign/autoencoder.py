@@ -1,4 +1,4 @@
-"""Lightning's own first example, in our words: an autoencoder and its data, written without knowing of us."""
+"""An autoencoder and its data after the first example in Lightning's documentation."""
 
 import lightning as L
 import torch
@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader, TensorDataset, random_split
 
 
 class LitAutoEncoder(L.LightningModule):
-    """Squeezes an image into three numbers and draws it again."""
+    """Encodes an image as `code` numbers and reconstructs it."""
 
     def __init__(self, lr: float = 1e-3, hidden: int = 64, code: int = 3, dropout: float = 0.0):
         super().__init__()
@@ -44,8 +44,8 @@ class DigitsDataModule(L.LightningDataModule):
 
     def setup(self, stage: str):
         images, labels = load_digits(return_X_y=True)
-        whole = TensorDataset(torch.tensor(images / 16, dtype=torch.float32), torch.tensor(labels))
-        self.train, self.val, self.test = random_split(whole, [0.3, 0.1, 0.6])
+        dataset = TensorDataset(torch.tensor(images / 16, dtype=torch.float32), torch.tensor(labels))
+        self.train, self.val, self.test = random_split(dataset, [0.3, 0.1, 0.6])
 
     def train_dataloader(self):
         return DataLoader(self.train, batch_size=self.batch_size, shuffle=True)

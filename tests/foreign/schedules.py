@@ -1,4 +1,4 @@
-"""Modules whose training depends on what went before: schedulers, callbacks, and several loaders."""
+"""A module whose training has state: schedulers, callbacks, and several loaders."""
 
 import lightning as L
 import numpy as np
@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 
 class Waves(L.LightningDataModule):
-    """Points on a noisy wave: two loaders for training, two for validation."""
+    """Points on a noisy sine wave, with two loaders for training and two for validation."""
 
     def __init__(self, count: int = 64, batch_size: int = 16):
         super().__init__()
@@ -32,7 +32,7 @@ class Waves(L.LightningDataModule):
 
 
 class Wave(L.LightningModule):
-    """Fits the wave. `schedule` is plateau, one_cycle (a step), warm_cosine or averaged."""
+    """Fits the wave. `schedule` is plateau, one_cycle (per step), warm_cosine or averaged (weights)."""
 
     def __init__(self, lr: float = 1e-2, schedule: str = "plateau", patience: int | None = None):
         super().__init__()

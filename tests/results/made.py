@@ -1,17 +1,23 @@
-"""Whole runs made in a second: a formula in place of training, everything else as it is."""
+"""Complete runs made in a second: a formula replaces training."""
 
+import io
 import math
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from results import environment
 from results.store import Run, open_run
 from search.config.run_config import resolve
-from search.core.job import Job, Report
-from search.runs.run import start
+from search.core.job import Job
+from search.engines.local import LocalEngine
+from search.runs.folder import write_config
+from search.runs.run import search
+from search.watch.progress import ProgressView
+from spaces.lane import Report
 
 SPACE = """\
 about: A formula that learns
@@ -30,27 +36,30 @@ seeds: [{lr: 1e-3, loss: mse}]
 """
 
 
-@dataclass(frozen=True)
-class Learning:
-    """Loss falls over the epochs to what the parameters allow; large rates diverge, a few of depth 8 fail."""
+def train(job: Job) -> Iterator[Report]:
+    """Losses fall towards a limit that depends on the parameters.
 
-    def __call__(self, job: Job) -> Iterator[Report]:
-        alive = list(job.lanes)
-        for epoch in range(job.first + 1, job.last + 1):
-            if any(lane.params["depth"] == 8 and lane.number % 40 == 0 for lane in job.lanes):
-                raise RuntimeError("out of memory: <b>tried</b> to allocate 20 GiB")
-            metrics = {lane.number: {"val/loss": loss(lane.params, lane.seed, epoch)} for lane in alive}
-            for values in metrics.values():
-                values |= {"val/baseline": 2.4, "train/loss": values["val/loss"] * 0.9, "lr": 1e-3}
-            gone = frozenset(number for number, values in metrics.items() if math.isnan(values["val/loss"]))
-            yield Report(job.number, epoch, 0.5 * len(alive), metrics, gone, device="none", node="here")
-            alive = [lane for lane in alive if lane.number not in gone]
-            if not alive:
-                return
+    Trials with a large learning rate diverge, and some with depth 8 fail.
+    """
+    alive = list(job.lanes)
+    for epoch in range(job.first + 1, job.last + 1):
+        if any(lane.params["depth"] == 8 and lane.number % 40 == 0 for lane in job.lanes):
+            raise RuntimeError("out of memory: <b>tried</b> to allocate 20 GiB")
+        metrics = {lane.number: {"val/loss": loss(lane.params, lane.seed, epoch)} for lane in alive}
+        for values in metrics.values():
+            values |= {"train/loss": values["val/loss"] * 0.9, "lr": 1e-3}
+        diverged = frozenset(number for number, values in metrics.items() if math.isnan(values["val/loss"]))
+        seconds, facts = 0.5 * len(alive), {"baseline": 2.4}
+        yield Report(
+            epoch, seconds, metrics, diverged, facts=facts, device="none", node="here", job=job.number
+        )
+        alive = [lane for lane in alive if lane.number not in diverged]
+        if not alive:
+            return
 
 
 def loss(params, seed: int, epoch: int) -> float:
-    """What a trial's validation says; not a number where it diverges."""
+    """The validation loss; NaN if the trial diverges."""
     if params["lr"] > 0.07:
         return math.nan
     miss = (math.log10(params["lr"]) + 2.2) ** 2 / 4 + (params["dropout"] - 0.1) ** 2
@@ -63,8 +72,14 @@ def make_run(folder: Path, patch: pytest.MonkeyPatch, trials: int, name: str = "
     """A finished run in `folder`, searched by the local engine."""
     space = folder / "learning.yaml"
     space.write_text(SPACE)
-    patch.setattr("search.runs.run.TrainJob", lambda *arguments: Learning())
-    patch.setattr("os.fsync", lambda descriptor: None)  # the journal's, once a line: slow, and no matter here
+    patch.setattr("os.fsync", lambda descriptor: None)  # slow: the journal calls it once a line
     overrides = [f"space={space}", f"name={name}", f"storage={folder}", "engine=local", "sampler=random"]
-    outcome = start(resolve([*overrides, f"trials={trials}", "epochs=27", "lanes=100", *more]))
-    return open_run(outcome.folder)
+    config = resolve([*overrides, f"trials={trials}", "epochs=27", "lanes=100", *more])
+    run = folder / name
+    run.mkdir()
+    write_config(run, config)
+    environment.record(run)
+    engine = LocalEngine(train)
+    with ProgressView(Console(file=io.StringIO()), name, engine.workers) as view:
+        search(engine, config, run, view)
+    return open_run(run)

@@ -1,4 +1,4 @@
-"""How numbers are written: with the digits that they have."""
+"""Numbers as text, rounded to their precision."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from results.stats import Estimate, estimate
 
 
 @pytest.mark.parametrize(
-    "value, give, written",
+    "value, uncertainty, written",
     [
         (0.96219999, 0.002831, "0.9622"),
         (0.96, 0.002831, "0.9600"),
@@ -19,11 +19,11 @@ from results.stats import Estimate, estimate
         (0.123456, float("inf"), "0.1235"),
     ],
 )
-def test_a_value_has_the_digits_that_its_uncertainty_leaves_it(value, give, written):
-    assert text.rounded(value, give) == written
+def test_a_value_is_rounded_to_its_uncertainty(value, uncertainty, written):
+    assert text.rounded(value, uncertainty) == written
 
 
-def test_an_estimate_and_its_interval_have_equal_digits():
+def test_an_estimate_and_its_interval_have_the_same_digits():
     score = estimate([0.96, 0.964, 0.965, 0.962, 0.96])
     assert (text.mean(score), text.interval(score)) == ("0.9622", "0.9594 to 0.9650")
     alone = Estimate(0.96219, 1)

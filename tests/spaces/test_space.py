@@ -1,4 +1,4 @@
-"""Space files: every one that Ladder brings is whole, and each mistake is named with file and line."""
+"""Space files: every shipped one is valid, and an error message begins with file and line."""
 
 import random
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from spaces.params import Choice, Range
-from spaces.parse import parse_param
+from spaces.parse_param import parse_param
 from spaces.read import names, read
 from tests.contracts import SpaceContract
 
@@ -32,7 +32,7 @@ structure: [width]
 """
 
 
-def test_a_file_of_ones_own(tmp_path):
+def test_a_space_file_is_read(tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text(GOOD)
     space = read(str(file))
@@ -55,9 +55,32 @@ BAD = [
     ("data: my.module:Data\n", "", "mine.yaml: the field 'data' is missing"),
     ("my.module:Net", "my.module.Net", "mine.yaml:1: trainable is 'my.module.Net', but must look like"),
     ("mode: min", "mode: less", "mine.yaml:3: objective.mode is 'less', but must be min or max"),
+    ("metric: val/loss, ", "", "mine.yaml: objective.metric is missing"),
+    ("mode: min", "mode: min, sign: 1", "mine.yaml:3: objective.sign is no known field"),
+    (
+        "{metric: val/loss, mode: min}",
+        "val/loss",
+        "mine.yaml:3: objective is 'val/loss', but must hold fields",
+    ),
+    ("structure: [width]", "structure: width", "mine.yaml:9: structure is 'width', but must be a list of"),
+    ("structure: [width]", "options: 3", "mine.yaml:9: options is 3, but must hold fields of its own"),
+    ("structure: [width]", "budgets: {full: 3}", "mine.yaml:9: budgets is {'full': 3}, but must hold fields"),
+    (
+        "structure: [width]",
+        "prepare: check",
+        "mine.yaml:9: prepare is 'check', but must look like package.mod",
+    ),
+    ("structure: [width]", "about: [a]", "mine.yaml:9: about is ['a'], but must be text"),
+    ("structure: [width]", "seeds: {lr: 1}", "mine.yaml:9: seeds is {'lr': 1}, but must be a list of points"),
+    ("structure: [width]", "seeds: [{rl: 1}]", "mine.yaml:9: seeds: 'rl' is no parameter"),
+    ("structure: [width]", "seeds: [{lr: 1}]", "mine.yaml:9: seeds: lr is 1, which is not in"),
     ("low: 1e-4", "low: 1", "mine.yaml:5: params.lr: low is 1 and high 0.1"),
     ("low: 1e-4", "low: 0", "mine.yaml:5: params.lr.low is 0, but must be above 0"),
     ("low: 8", "lo: 8", "mine.yaml:6: params.width: unknown field 'lo'"),
+    ("low: 8, ", "", "mine.yaml:6: params.width.low is missing"),
+    ("low: 8", "low: true", "mine.yaml:6: params.width.low is True, but must be a number"),
+    ("high: 64", "high: .inf", "mine.yaml:6: params.width.high is inf, but must be a number"),
+    ("log: true", "log: 1", "mine.yaml:5: params.lr.log is 1, but must be true or false"),
     ("[relu, gelu]", "[]", "mine.yaml:7: params.act is an empty list"),
     ("[relu, gelu]", "[relu, relu]", "mine.yaml:7: params.act names a value twice"),
     (
@@ -97,7 +120,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("old", "new", "message"), BAD)
-def test_a_mistake_is_named_with_file_and_line(tmp_path, old, new, message):
+def test_mistakes_in_a_file(tmp_path, old, new, message):
     file = tmp_path / "mine.yaml"
     assert old in GOOD
     file.write_text(GOOD.replace(old, new, 1))
@@ -107,7 +130,7 @@ def test_a_mistake_is_named_with_file_and_line(tmp_path, old, new, message):
     assert "\n" not in str(caught.value)
 
 
-def test_parameters_are_fixed_and_changed():
+def test_with_params_replaces_and_changes():
     space = read("slice_reg")
     changed = space.with_params({"lr": 0.001, "dropout.high": 0.2, "loss": ["mse", "l1"]})
     assert changed.params["lr"] == Choice((0.001,))
@@ -126,25 +149,25 @@ def test_parameters_are_fixed_and_changed():
         ({"lr.high": "x"}, "param.lr.high is 'x', but must be a number"),
     ],
 )
-def test_changes_that_make_no_sense(change, message):
+def test_mistakes_in_changes(change, message):
     with pytest.raises(ValueError) as caught:
         read("slice_reg").with_params(change)
     assert message in str(caught.value)
 
 
-def test_an_unknown_space_names_the_nearest():
+def test_an_unknown_space_has_a_suggestion():
     with pytest.raises(ValueError, match="did you mean 'slice_reg'"):
         read("slice_rge")
 
 
-def test_log_samples_are_even_in_the_logarithm():
+def test_log_samples_are_uniform_in_the_logarithm():
     rng = random.Random(0)
     lr = parse_param({"low": 1e-4, "high": 1.0, "log": True}, "lr")
     draws = [lr.sample(rng) for _ in range(2000)]
     assert 0.45 < sum(draw < 1e-2 for draw in draws) / 2000 < 0.55
 
 
-def test_a_parameter_counts_only_when_it_may():
+def test_a_parameter_is_active_only_under_its_condition():
     space = read(str(CONDITIONAL))
     drawn = [space.sample(random.Random(seed)) for seed in range(200)]
     for params in drawn:
@@ -163,10 +186,10 @@ def test_a_default_may_depend_on_another_parameter():
     assert space.point({}) == {"schedule": "constant", "lr": 1e-3, "widths": "64"}
     point = space.point({"schedule": "one_cycle"})
     assert point == {"schedule": "one_cycle", "lr": 1e-2, "warmup": 0.1, "norm": "none", "dropout": 0.25}
-    assert space.point({"schedule": "cosine"})["lr"] == pytest.approx(10**-2.5)  # no case, so the middle
+    assert space.point({"schedule": "cosine"})["lr"] == pytest.approx(10**-2.5)  # no case, so the midpoint
 
 
-def test_a_change_keeps_the_condition_and_what_still_fits_of_the_default():
+def test_a_change_keeps_the_condition_and_the_default_within_range():
     space = read(str(CONDITIONAL))
     changed = space.with_params({"warmup": 0.2, "lr.high": 5e-3, "norm": ["batch"]})
     assert changed.point({"schedule": "one_cycle"}) == {

@@ -1,6 +1,6 @@
-"""The autoencoder: an image in, through a few numbers, the image out."""
+"""Autoencoder of small images."""
 
-from typing import Any
+from typing import Any, final
 
 from torch import Tensor
 
@@ -8,21 +8,24 @@ from trainables.learner import Learner
 from trainables.losses import Loss, l1, linf, mse
 from trainables.mnist.data import Batch
 from trainables.mnist.nets import Shape, decoder, encoder, parse_widths
-from trainables.mnist.prepare import check
+from trainables.mnist.prepare import check_options
 
 
+@final
 class Autoencoder(Learner):
-    """Encoder, `latent` numbers, decoder: dense layers (`net="mlp"`), or with convolutions (`"cnn"`).
+    """Encoder to `latent` numbers and decoder, of dense layers (`net="mlp"`) or with convolutions (`"cnn"`).
 
-    Labels are ignored. Whatever the loss, validation measures `rmse`: of each image the root of the mean
-    squared error over its pixels, in units of white (1), averaged over the images.
+    Labels are ignored. Validation measures `rmse` for every loss: the root of an image's mean squared error
+    over its pixels, averaged over the images; white is 1.
+
+    Raises ValueError for an unknown `net`, `loss` or `norm`, a `latent` below 1, malformed `widths`, or a
+    `dropout` outside [0, 1).
     """
 
     def __init__(
         self,
         *,
         image_shape: Shape,
-        baseline_rmse: float | None = None,
         net: str = "mlp",
         latent: int = 32,
         loss: str = "mse",
@@ -31,8 +34,8 @@ class Autoencoder(Learner):
         dropout: float = 0.0,
         **settings: Any,
     ) -> None:
-        super().__init__(baseline=baseline_rmse, **settings)
-        check({"net": net, "latent": latent})
+        super().__init__(**settings)
+        check_options({"net": net, "latent": latent})
         self.loss = Loss(loss, {"mse": mse, "l1": l1, "linf": linf})
         self.encoder = encoder(net, image_shape, parse_widths(widths), latent, norm, dropout)
         self.decoder = decoder(net, latent, parse_widths(widths), image_shape, norm, dropout)
@@ -50,8 +53,8 @@ class Autoencoder(Learner):
         return self.decoder(latents).sigmoid()
 
     def losses(self, batch: Batch) -> Tensor:
-        found: Tensor = self.loss(self(batch[0]), batch[0])
-        return found
+        values: Tensor = self.loss(self(batch[0]), batch[0])
+        return values
 
     def metrics(self, batch: Batch) -> dict[str, Tensor]:
         images = batch[0]

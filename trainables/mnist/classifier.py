@@ -1,6 +1,6 @@
-"""The classifier: an image in, the probabilities of its classes out."""
+"""Classifier of small images."""
 
-from typing import Any
+from typing import Any, final
 
 import torch
 from torch import Tensor
@@ -9,28 +9,32 @@ from trainables.learner import Learner
 from trainables.losses import Function, Loss, cross_entropy, l1, linf, mse
 from trainables.mnist.data import Batch
 from trainables.mnist.nets import Shape, encoder, parse_widths
-from trainables.mnist.prepare import check
+from trainables.mnist.prepare import check_options
 
 
-def of_probabilities(loss: Function) -> Function:
-    """A loss of probabilities as one of logits (B, C)."""
+def on_probabilities(loss: Function) -> Function:
+    """Turns a loss on probabilities into one on logits, both (B, C)."""
     return lambda logits, target: loss(logits.softmax(1), target)
 
 
 CLASS_LOSSES: dict[str, Function] = {
     "cross_entropy": cross_entropy,
-    "mse": of_probabilities(mse),
-    "l1": of_probabilities(l1),
-    "linf": of_probabilities(linf),
+    "mse": on_probabilities(mse),
+    "l1": on_probabilities(l1),
+    "linf": on_probabilities(linf),
 }
 
 
+@final
 class Classifier(Learner):
     """Dense layers (`net="mlp"`), or convolutions and dense layers (`"cnn"`).
 
-    `loss="cross_entropy"` is of the logits; mse, l1 and linf are between the probabilities and the target.
-    The target is one-hot, less `label_smoothing`, which is spread evenly over all classes (Szegedy et al.,
-    CVPR 2016). Whatever the loss, validation measures `accuracy`.
+    `loss="cross_entropy"` applies to the logits; mse, l1 and linf compare the probabilities with the target.
+    The target is one-hot with `label_smoothing` (Szegedy et al., CVPR 2016). Validation measures `accuracy`
+    for every loss.
+
+    Raises ValueError for an unknown `net`, `loss` or `norm`, malformed `widths`, or a `dropout` or
+    `label_smoothing` outside [0, 1).
     """
 
     label_smoothing: Tensor
@@ -40,7 +44,6 @@ class Classifier(Learner):
         *,
         n_classes: int,
         image_shape: Shape,
-        baseline_accuracy: float | None = None,
         net: str = "mlp",
         loss: str = "cross_entropy",
         widths: str = "128-64",
@@ -49,8 +52,8 @@ class Classifier(Learner):
         label_smoothing: float = 0.0,
         **settings: Any,
     ) -> None:
-        super().__init__(baseline=baseline_accuracy, **settings)
-        check({"net": net})
+        super().__init__(**settings)
+        check_options({"net": net})
         if not 0 <= label_smoothing < 1:
             raise ValueError(
                 f"label_smoothing is {label_smoothing}, but must be in [0, 1) (param.label_smoothing=...)"
@@ -64,18 +67,21 @@ class Classifier(Learner):
         """Logits (B, n_classes) of images (B, C, H, W) in [0, 1]."""
         return self.net(images)
 
-    def score(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The loss of each sample, (B,)."""
+    def logit_losses(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The loss of each sample, (B,), from logits (B, n_classes) and labels (B,)."""
         one_hot = (labels[:, None] == torch.arange(self.n_classes, device=labels.device)).float()
         target = one_hot * (1 - self.label_smoothing) + self.label_smoothing / self.n_classes
-        found: Tensor = self.loss(logits, target)
-        return found
+        values: Tensor = self.loss(logits, target)
+        return values
 
     def losses(self, batch: Batch) -> Tensor:
         images, labels = batch
-        return self.score(self(images), labels)
+        return self.logit_losses(self(images), labels)
 
     def metrics(self, batch: Batch) -> dict[str, Tensor]:
         images, labels = batch
         logits = self(images)
-        return {"loss": self.score(logits, labels), "accuracy": (logits.argmax(1) == labels).float()}
+        return {
+            "loss": self.logit_losses(logits, labels),
+            "accuracy": (logits.argmax(1) == labels).float(),
+        }

@@ -1,10 +1,10 @@
-"""The contrastive learner: two views of an image shall be nearer to each other than to any other image.
+"""Contrastive encoder of small images: SimCLR (Chen et al., ICML 2020), trained without labels.
 
-SimCLR (Chen et al., ICML 2020): encoder, projection, and the cross-entropy of telling a view's partner from
-all other views of the batch. No label is learned from; validation uses labels to measure what was learned.
+The loss is the cross-entropy of picking, among all other views of the batch, the second view of the same
+image. Validation uses labels to measure the features.
 """
 
-from typing import Any
+from typing import Any, final
 
 import torch
 import torch.nn.functional as F
@@ -12,14 +12,18 @@ from torch import Tensor, nn
 
 from trainables.learner import Learner
 from trainables.mnist.nets import Shape, encoder, parse_widths
-from trainables.mnist.prepare import check
+from trainables.mnist.prepare import check_options
 from trainables.mnist.views import Views
 
 
+@final
 class Contrastive(Learner):
-    """`forward` is the encoder: images in, `features` numbers each out. `projection` is for the loss alone.
+    """`forward` is the encoder, images to `features` numbers. The loss alone uses the projection head.
 
-    Validation measures `neighbour`: how often the most similar other image of the batch is of the same class.
+    Validation measures `neighbour`: the share of images whose nearest neighbour in the batch, by cosine
+    similarity of the features, has the same class.
+
+    Raises ValueError for an unknown `net` or `norm`, malformed `widths`, or a `temperature` <= 0.
     """
 
     temperature: Tensor
@@ -28,7 +32,6 @@ class Contrastive(Learner):
         self,
         *,
         image_shape: Shape,
-        baseline_accuracy: float | None = None,
         net: str = "mlp",
         features: int = 64,
         projection: int = 32,
@@ -37,10 +40,10 @@ class Contrastive(Learner):
         norm: str = "batch",
         **settings: Any,
     ) -> None:
-        super().__init__(baseline=baseline_accuracy, **settings)
-        check({"net": net})
+        super().__init__(**settings)
+        check_options({"net": net})
         if not temperature > 0:
-            raise ValueError(f"temperature is {temperature}, but must be above 0 (param.temperature=...)")
+            raise ValueError(f"temperature is {temperature}, but must be > 0 (param.temperature=...)")
         self.encoder = encoder(net, image_shape, parse_widths(widths), features, norm, 0.0)
         self.projection = nn.Sequential(
             nn.Linear(features, features), nn.ReLU(), nn.Linear(features, projection)
@@ -53,20 +56,22 @@ class Contrastive(Learner):
         return self.encoder(images)
 
     def losses(self, batch: Views) -> Tensor:
-        """NT-Xent of each image, the mean of its two views': (B,)."""
+        """NT-Xent loss of each image, the mean over its two views: (B,)."""
         _, first, second = batch[0].unbind(1)
-        views = F.normalize(self.projection(self(torch.cat([first, second]))), dim=1)
         count = len(first)
-        itself = torch.eye(2 * count, dtype=torch.bool, device=views.device)
-        alike = (views @ views.T / self.temperature).masked_fill(itself, float("-inf"))
-        partner = torch.arange(2 * count, device=views.device).roll(count)
-        losses = alike.logsumexp(1) - alike.gather(1, partner[:, None])[:, 0]
+        similarity = cosine_similarity(self.projection(self(torch.cat([first, second])))) / self.temperature
+        partner = torch.arange(2 * count, device=similarity.device).roll(count)
+        losses = similarity.logsumexp(1) - similarity.gather(1, partner[:, None])[:, 0]
         return (losses[:count] + losses[count:]) / 2
 
     def metrics(self, batch: Views) -> dict[str, Tensor]:
         views, labels = batch
-        images = views[:, 0]
-        features = F.normalize(self(images), dim=1)
-        itself = torch.eye(len(images), dtype=torch.bool, device=features.device)
-        nearest = (features @ features.T).masked_fill(itself, float("-inf")).argmax(1)
+        nearest = cosine_similarity(self(views[:, 0])).argmax(1)
         return {"loss": self.losses(batch), "neighbour": (labels[nearest] == labels).float()}
+
+
+def cosine_similarity(features: Tensor) -> Tensor:
+    """Cosine similarity of each pair of rows, (B, D) to (B, B); -inf between a row and itself."""
+    rows = F.normalize(features, dim=1)
+    diagonal = torch.eye(len(rows), dtype=torch.bool, device=rows.device)
+    return (rows @ rows.T).masked_fill(diagonal, float("-inf"))

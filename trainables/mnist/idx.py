@@ -1,7 +1,7 @@
-"""IDX, the format of MNIST's files, plain or gzipped.
+"""Reader of IDX, the format of the MNIST files, plain or gzipped.
 
-Two zero bytes, a byte for the type, a byte for the number of dimensions, each dimension's size (32 bits,
-big-endian), then the values.
+A file holds two zero bytes, one byte for the type, one byte for the number of dimensions, the size of each
+dimension (32 bits, big-endian), and the values.
 """
 
 import gzip
@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 
 Array = np.ndarray[Any, Any]
-UBYTE = 0x08  # the type of images and labels
+UBYTE = 0x08  # type of images and labels
 TYPES = {UBYTE: "unsigned byte", 0x09: "byte", 0x0B: "short", 0x0C: "int", 0x0D: "float", 0x0E: "double"}
 GZIP = b"\x1f\x8b"
 
 
 def read(path: Path) -> Array:
-    """The unsigned bytes of an IDX file in their dimensions, read-only.
+    """The array of unsigned bytes in an IDX file, read-only.
 
-    Raises ValueError with one line: the file, what is wrong, and the rule.
+    Raises ValueError if the file is missing, damaged, of another format or type, or does not have exactly as
+    many values as its dimensions need.
     """
     data = _content(path)
     magic = data[:4]
@@ -47,7 +48,7 @@ def read(path: Path) -> Array:
 def read_pair(images: Path, labels: Path) -> tuple[Array, Array]:
     """Images (N, H, W) and their labels (N,), both unsigned bytes: label i is image i's.
 
-    Raises ValueError for a file that is no such thing and for unequal counts.
+    Raises ValueError as `read` does, for another number of dimensions, and for unequal counts.
     """
     pixels, classes = read(images), read(labels)
     if (pixels.ndim, classes.ndim) == (1, 3):
@@ -64,7 +65,7 @@ def read_pair(images: Path, labels: Path) -> tuple[Array, Array]:
 
 
 def _content(path: Path) -> bytes:
-    """The file's bytes, unpacked."""
+    """The bytes of the file, decompressed if gzipped."""
     try:
         data = path.read_bytes()
         return gzip.decompress(data) if data[:2] == GZIP else data

@@ -1,4 +1,4 @@
-"""Images to predict: an IDX file, an image, or a folder of images."""
+"""Reads images to predict from an IDX file, an image file, or a folder of image files."""
 
 from pathlib import Path
 
@@ -14,10 +14,10 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 
 
 def read(source: Path, shape: Shape) -> tuple[list[str], Tensor]:
-    """The names of the images at `source` and their grey values: bytes (N, 1, H, W).
+    """Names and grey values, bytes (N, 1, H, W), of the images at `source`.
 
-    The images of an IDX file are named by their position, from 0; files by their name, in that order.
-    Raises ValueError if there are none, or one has not the height and width of `shape`.
+    Images of an IDX file are named by their index, from 0; image files are sorted and named by file name.
+    Raises ValueError if there is no image, or one cannot be read or differs from `shape` in size.
     """
     if not source.exists():
         raise ValueError(f"there is nothing at {source}; give an IDX file, an image, or a folder of images")
@@ -37,7 +37,7 @@ def read(source: Path, shape: Shape) -> tuple[list[str], Tensor]:
 
 
 def grey(path: Path, shape: Shape) -> Tensor:
-    """The grey values of an image file, bytes (1, H, W)."""
+    """Grey values of an image file, bytes (1, H, W). Raises ValueError if unreadable or of another size."""
     try:
         with Image.open(path) as image:
             pixels = np.array(image.convert("L"))
@@ -47,8 +47,8 @@ def grey(path: Path, shape: Shape) -> Tensor:
     return torch.from_numpy(pixels)[None]
 
 
-def check_size(path: Path, found: tuple[int, ...], shape: Shape) -> None:
-    """Raises ValueError if an image of another size was found than models of `shape` take."""
-    if found != shape[1:]:
-        have, want = (" x ".join(map(str, size)) for size in (found, shape[1:]))
-        raise ValueError(f"{path} is {have} pixels, but the model was trained on {want}; resize it")
+def check_size(path: Path, size: tuple[int, ...], shape: Shape) -> None:
+    """Raises ValueError if `size` is not the height and width of `shape`, the input of the model."""
+    if size != shape[1:]:
+        actual, expected = (" x ".join(map(str, pair)) for pair in (size, shape[1:]))
+        raise ValueError(f"{path} is {actual} pixels, but the model was trained on {expected}; resize it")

@@ -1,8 +1,7 @@
-"""The networks of the MNIST spaces, all of ordinary modules.
+"""Networks of the MNIST spaces, built from PyTorch modules.
 
-`net` says what looks at the image: dense layers alone (`mlp`), or two convolutions before them (`cnn`),
-each of which halves the image. The dense layers are the same in both, and it is their widths that are
-searched.
+`net="mlp"` has dense layers only; `net="cnn"` puts two convolutions of stride 2 before them. The spaces
+search the widths of the dense layers.
 """
 
 import re
@@ -10,13 +9,13 @@ import re
 from torch import nn
 
 Shape = tuple[int, int, int]  # channels, height, width of an image
-CHANNELS = (16, 32)  # of the two convolutions
-KERNELS = (5, 3)
+CHANNELS = (16, 32)  # output channels of the two convolutions
+KERNELS = (5, 3)  # their kernel sizes
 NORMS = ("batch", "layer", "none")
 
 
 def parse_widths(text: str) -> list[int]:
-    """[128, 64] from "128-64". Raises ValueError."""
+    """[128, 64] from "128-64". Raises ValueError unless these are positive numbers joined by hyphens."""
     if not re.fullmatch(r"[1-9]\d*(-[1-9]\d*)*", str(text)):
         raise ValueError(
             f"widths is {text!r}, but must be numbers joined by -, like 128-64 (param.widths=...)"
@@ -27,20 +26,20 @@ def parse_widths(text: str) -> list[int]:
 def dense(features: int, width: int, norm: str) -> list[nn.Module]:
     """A dense layer, its norm and a ReLU."""
     norms = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
-    layer = nn.Linear(features, width, bias=norm != "batch")  # batch norm takes any bias out again
+    layer = nn.Linear(features, width, bias=norm != "batch")  # batch norm cancels a bias
     return [layer, *([norms[norm](width)] if norm in norms else []), nn.ReLU()]
 
 
 def after_convolution(channels: int, norm: str) -> list[nn.Module]:
-    """The norm of a convolution's output and a ReLU."""
+    """Norm and ReLU of the output of a convolution."""
     if norm == "batch":
         return [nn.BatchNorm2d(channels), nn.ReLU()]
-    # One group of all channels is the layer norm of an image.
+    # Group norm with one group is layer norm over channels and pixels.
     return [nn.GroupNorm(1, channels), nn.ReLU()] if norm == "layer" else [nn.ReLU()]
 
 
 def mlp(features: int, widths: list[int], out: int, norm: str, dropout: float) -> nn.Sequential:
-    """Dense layers: (B, features) -> (B, out), with norm, ReLU and dropout after each but the last.
+    """Dense layers (B, features) -> (B, out), with norm, ReLU and dropout after each but the last.
 
     Raises ValueError for a norm that is not one of NORMS and for a dropout outside [0, 1).
     """
@@ -55,8 +54,8 @@ def mlp(features: int, widths: list[int], out: int, norm: str, dropout: float) -
     return nn.Sequential(*layers, nn.Linear(features, out))
 
 
-def halved(shape: Shape) -> list[tuple[int, int]]:
-    """Height and width of an image and after each convolution, halves rounded up."""
+def halved_sizes(shape: Shape) -> list[tuple[int, int]]:
+    """Height and width of the image, and after each convolution: half, rounded up."""
     sizes = [shape[1:]]
     for _ in CHANNELS:
         height, width = sizes[-1]
@@ -65,33 +64,36 @@ def halved(shape: Shape) -> list[tuple[int, int]]:
 
 
 def encoder(net: str, shape: Shape, widths: list[int], out: int, norm: str, dropout: float) -> nn.Sequential:
-    """From images (B, *shape) to (B, out)."""
+    """Network from images (B, *shape) to (B, out). Raises ValueError as `mlp` does."""
     channels, height, width = shape
     layers: list[nn.Module] = []
     if net == "cnn":
-        for more, kernel in zip(CHANNELS, KERNELS, strict=True):
-            layers.append(nn.Conv2d(channels, more, kernel, 2, kernel // 2, bias=norm != "batch"))
-            layers += after_convolution(more, norm)
-            channels = more
-        height, width = halved(shape)[-1]
+        for out_channels, kernel in zip(CHANNELS, KERNELS, strict=True):
+            layers.append(nn.Conv2d(channels, out_channels, kernel, 2, kernel // 2, bias=norm != "batch"))
+            layers += after_convolution(out_channels, norm)
+            channels = out_channels
+        height, width = halved_sizes(shape)[-1]
     return nn.Sequential(*layers, nn.Flatten(), mlp(channels * height * width, widths, out, norm, dropout))
 
 
 def decoder(
     net: str, latent: int, widths: list[int], shape: Shape, norm: str, dropout: float
 ) -> nn.Sequential:
-    """From latents (B, latent) to images (B, *shape): the encoder's layers the other way round."""
+    """Network from latents (B, latent) to (B, *shape), the mirror image of the encoder.
+
+    Raises ValueError as `mlp` does.
+    """
     if net == "mlp":
         count = shape[0] * shape[1] * shape[2]
         return nn.Sequential(mlp(latent, widths[::-1], count, norm, dropout), nn.Unflatten(1, shape))
-    sizes, channels = halved(shape), (shape[0], *CHANNELS)
+    sizes, channels = halved_sizes(shape), (shape[0], *CHANNELS)
     small = (channels[-1], *sizes[-1])
     layers: list[nn.Module] = [mlp(latent, widths[::-1], small[0] * small[1] * small[2], norm, dropout)]
     layers += [nn.ReLU(), nn.Unflatten(1, small)]
     for step in reversed(range(len(CHANNELS))):
         if step < len(CHANNELS) - 1:
             layers += after_convolution(channels[step + 1], norm)
-        kernel, (height, width), (low, wide) = KERNELS[step], sizes[step], sizes[step + 1]
+        kernel, (height, width), (half_height, half_width) = KERNELS[step], sizes[step], sizes[step + 1]
         layers.append(
             nn.ConvTranspose2d(
                 channels[step + 1],
@@ -99,8 +101,8 @@ def decoder(
                 kernel,
                 stride=2,
                 padding=kernel // 2,
-                # Of the two sizes that have this half, the one that was halved.
-                output_padding=(height - 2 * low + 1, width - 2 * wide + 1),
+                # A half may come from an even or an odd size; the padding picks the right one.
+                output_padding=(height - 2 * half_height + 1, width - 2 * half_width + 1),
                 bias=norm != "batch" or step == 0,
             )
         )

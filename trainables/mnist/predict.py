@@ -1,8 +1,8 @@
-"""What the MNIST models' outputs are turned into: classes and probabilities; reconstructions and latents."""
+"""Predictors of the MNIST spaces: classes and probabilities; reconstructions and latents."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 import numpy as np
 import pyarrow as pa
@@ -17,67 +17,74 @@ from trainables.mnist import idx, inputs
 from trainables.mnist.data import EVAL_BATCH
 from trainables.predictor import Predictor
 
-SHEET = (8, 16)  # rows and columns of a contact sheet, in pairs of images
-BORDER = 2  # pixels around each image of it
+SHEET = (8, 16)  # rows and columns of the contact sheet, in pairs of images
+BORDER = 2  # pixels around each of its images
 
 
+@final
 class ClassPredictor(Predictor):
-    """The class of each image and the probability of each class; of several members, the mean probability.
+    """Class of each image and probability of each class; an ensemble averages the probabilities.
 
-    `truth` is an IDX file of labels: then it says how many are right.
+    With `truth`, an IDX file of labels, `predict` also returns the accuracy.
     """
 
     options: ClassVar[Mapping[str, Any]] = {"truth": None}
 
     def predict(self, source: Path, out: Path, options: Mapping[str, Any]) -> list[str]:
-        """Writes `predictions.parquet` and `.csv`: input, class, `p/<class>` ..., and the truth if given."""
+        """Writes `predictions.parquet` and `.csv`: columns input, class, `p/<class>` and, with labels, truth.
+
+        Raises ValueError as `inputs.read` and `read_labels` do.
+        """
         names, images = inputs.read(source, self.data.facts()["image_shape"])
-        labels = truth(Path(options["truth"]), len(images)) if options["truth"] else None
-        found = np.mean([softmax(batched(member, images), axis=1) for member in self.members], axis=0)
-        classes = found.argmax(1)
+        labels = read_labels(Path(options["truth"]), len(images)) if options["truth"] else None
+        probabilities = np.mean([softmax(batched(member, images), axis=1) for member in self.members], axis=0)
+        classes = probabilities.argmax(1)
         columns = {"input": names, "class": classes}
-        columns |= {f"p/{number}": found[:, number] for number in range(found.shape[1])}
+        columns |= {f"p/{number}": column for number, column in enumerate(probabilities.T)}
         write(out, columns if labels is None else {**columns, "truth": labels})
-        said = [f"{len(names)} images predicted"]
+        lines = [f"{len(names)} images predicted"]
         if labels is not None:
-            right = int((classes == labels).sum())
-            said.append(f"{right} of {len(labels)} are right: accuracy {right / len(labels):.4g}")
-        return said
+            correct = int((classes == labels).sum())
+            lines.append(f"{correct} of {len(labels)} are right: accuracy {correct / len(labels):.4g}")
+        return lines
 
 
+@final
 class ReconstructionPredictor(Predictor):
-    """The reconstruction of each image, its error, and its latents.
+    """Reconstruction of each image, its error, and its latents.
 
-    Of several members, the mean reconstruction, and the latents of each: one model's mean nothing to another.
+    An ensemble averages the reconstructions but not the latents, whose meaning differs from model to model.
     """
 
     def predict(self, source: Path, out: Path, options: Mapping[str, Any]) -> list[str]:
-        """Writes `predictions.parquet` and `.csv`: input, rmse (of white, 1), `latent/<member>/<number>` ...;
-        and `reconstructions.png`: of the first images, each beside its reconstruction.
+        """Writes `predictions.parquet` and `.csv`: columns input, rmse (white is 1) and
+        `latent/<member>/<number>`, and `reconstructions.png`, the first images beside their reconstructions.
+
+        Raises ValueError as `inputs.read` does.
         """
         names, images = inputs.read(source, self.data.facts()["image_shape"])
         latents = [batched(member.encode, images) for member in self.members]
-        drawn = np.mean([batched(member, images) for member in self.members], axis=0)
-        given = images.numpy() / 255
-        rmse = np.sqrt(np.square(drawn - given).reshape(len(drawn), -1).mean(1))
+        outputs = np.mean([batched(member, images) for member in self.members], axis=0)
+        originals = images.numpy() / 255
+        rmse = np.sqrt(np.square(outputs - originals).reshape(len(outputs), -1).mean(1))
         columns = {"input": names, "rmse": rmse} | {
             f"latent/{member}/{number}": values[:, number]
             for member, values in enumerate(latents)
             for number in range(values.shape[1])
         }
         write(out, columns)
-        contact_sheet(given[:, 0], drawn[:, 0]).save(out / "reconstructions.png")
-        return [f"{len(names)} images drawn again; the mean rmse is {rmse.mean():.4g} of white"]
+        contact_sheet(originals[:, 0], outputs[:, 0]).save(out / "reconstructions.png")
+        return [f"{len(names)} images reconstructed; the mean rmse is {rmse.mean():.4g} of white"]
 
 
 def batched(function: Callable[[Tensor], Tensor], images: Tensor) -> np.ndarray[Any, Any]:
-    """What the function gives for images (N, 1, H, W) of bytes, which it gets as float32 in [0, 1]."""
+    """Output of the function for images (N, 1, H, W) of bytes, which it gets as float32 in [0, 1]."""
     with torch.inference_mode():
         return torch.cat([function(part / 255) for part in images.split(EVAL_BATCH)]).numpy()
 
 
-def truth(path: Path, count: int) -> np.ndarray[Any, Any]:
-    """The labels in an IDX file, int64 (count,). Raises ValueError."""
+def read_labels(path: Path, count: int) -> np.ndarray[Any, Any]:
+    """The labels in an IDX file, int64 (count,). Raises ValueError as `idx.read`, and for another shape."""
     labels = idx.read(path)
     if labels.shape != (count,):
         raise ValueError(
@@ -93,10 +100,10 @@ def write(out: Path, columns: Mapping[str, Any]) -> None:
     csv.write_csv(table, out / "predictions.csv")
 
 
-def contact_sheet(given: np.ndarray[Any, Any], drawn: np.ndarray[Any, Any]) -> Image.Image:
-    """The first images (N, H, W) in [0, 1], each beside its reconstruction."""
+def contact_sheet(originals: np.ndarray[Any, Any], outputs: np.ndarray[Any, Any]) -> Image.Image:
+    """The first of the images (N, H, W) in [0, 1], each beside its reconstruction."""
     rows, columns = SHEET
-    pairs = np.stack([given, drawn], 1)[: rows * columns]
+    pairs = np.stack([originals, outputs], 1)[: rows * columns]
     columns = min(columns, len(pairs))
     pairs = np.pad(pairs, ((0, -len(pairs) % columns), (0, 0), (0, 0), (0, 0)))
     cells = np.pad(pairs, ((0, 0), (0, 0), (BORDER, BORDER), (BORDER, BORDER)), constant_values=0.25)

@@ -1,4 +1,4 @@
-"""Where images and labels come from, and what is checked before a run begins. NumPy only."""
+"""Sources of images and labels, and the checks before a run begins. Imports NumPy, not PyTorch."""
 
 import difflib
 import hashlib
@@ -18,8 +18,8 @@ from trainables.mnist.idx import Array
 
 SOURCES = ("digits", "mnist", "idx")
 NETS = ("mlp", "cnn")
-FORMAT = "mnist-1"  # count up when the same files would become other images or splits
-FEWEST = 10  # images of a pair that is split 80/10/10
+FORMAT = "mnist-2"  # increment when the same files would give other images or splits
+MIN_IMAGES = 10  # for a validation and a test split of one image each
 MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 MD5 = {
     "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
@@ -31,27 +31,29 @@ NAME = re.compile(r"(?P<stem>.+)-(?P<kind>images[-.]idx3|labels[-.]idx1)-ubyte(\
 
 
 class Pair(NamedTuple):
-    """Two IDX files that belong together."""
+    """An IDX file of images and the IDX file of their labels."""
 
     images: Path
     labels: Path
 
 
 class Files(NamedTuple):
-    """What a folder holds. Without `test`, the one pair is split in three."""
+    """The pairs in a folder. Without `test`, `train` is split in three."""
 
     train: Pair
     test: Pair | None
 
 
 def prepare(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Checks data options (MnistData's arguments), settings and the data behind them, before a run begins.
+    """Checks data options (see ImageData), settings and files before a run begins; fetches MNIST if needed.
 
-    Returns `source`, its absolute `root` if it has files, and `content`, which changes when the images
-    do. The test files of a folder with four are not opened. Raises ValueError with one line for the user.
+    Returns `source`, its absolute `root` if it has files, and `content`, a string that changes when the
+    images or their splits do. Test files (t10k) are not opened.
+
+    Raises ValueError as `check_options`, `fetch`, `files` and `load` do.
     """
-    check(options)
-    source, root = place(options.get("source", "digits"), options.get("root"))
+    check_options(options)
+    source, root = resolve_source(options.get("source", "digits"), options.get("root"))
     if root is None:
         return {"source": source, "content": f"{FORMAT}-{source}"}
     if source == "mnist":
@@ -60,24 +62,28 @@ def prepare(options: Mapping[str, Any]) -> dict[str, Any]:
     return {"source": source, "root": str(root), "content": _content(files(root))}
 
 
-def check(options: Mapping[str, Any]) -> None:
-    """Checks options and settings alone: no file is opened. Raises ValueError."""
+def check_options(options: Mapping[str, Any]) -> None:
+    """Checks options and settings without opening files.
+
+    Raises ValueError for an unknown `source` or `net`, for `source="idx"` without a `root`, and for a
+    `latent` that is not an integer >= 1.
+    """
     source, net, latent = options.get("source", "digits"), options.get("net", "mlp"), options.get("latent", 1)
     if source not in SOURCES:
-        near = difflib.get_close_matches(str(source), SOURCES, n=1, cutoff=0.0)[0]
+        close = difflib.get_close_matches(str(source), SOURCES, n=1, cutoff=0.0)[0]
         raise ValueError(
-            f"data={source}: no such data, the nearest is {near}; known are {', '.join(SOURCES)}"
+            f"data is {source!r}, but must be one of {', '.join(SOURCES)}; the nearest is {close} (data=...)"
         )
     if source == "idx" and not options.get("root"):
         raise ValueError("data=idx needs a folder of IDX files; set data.root=FOLDER")
     if net not in NETS:
         raise ValueError(f"net is {net!r}, but must be one of {', '.join(NETS)} (net=...)")
     if isinstance(latent, bool) or not isinstance(latent, int) or latent < 1:
-        raise ValueError(f"latent is {latent!r}, but must be a whole number from 1 up (latent=...)")
+        raise ValueError(f"latent is {latent!r}, but must be an integer >= 1 (latent=...)")
 
 
-def place(source: str, root: str | None) -> tuple[str, Path | None]:
-    """The source that is meant and its absolute folder, if it has one: `root` alone means `idx`."""
+def resolve_source(source: str, root: str | None) -> tuple[str, Path | None]:
+    """The source, `idx` for a `root` alone, and its absolute folder; None for a source without files."""
     if root:
         return "idx" if source == "digits" else source, Path(root).expanduser().resolve()
     if source == "mnist":
@@ -87,48 +93,52 @@ def place(source: str, root: str | None) -> tuple[str, Path | None]:
 
 
 def fetch(folder: Path) -> None:
-    """Puts the published files that are missing into `folder`. Raises ValueError if they can't be had.
+    """Downloads the published files that are missing in `folder`, and checks those of training that exist.
 
-    Training files that are there are checked as well; damage to a test file shows when it is unpacked.
+    Existing test files are not opened: a damaged one fails when the test split is read.
+
+    Raises ValueError if a download fails or a checksum differs from the published one.
     """
     for name, md5 in MD5.items():
         path, temporary = folder / name, folder / f".{name}.{uuid.uuid4().hex}"
-        fresh = not path.exists()
+        missing = not path.exists()
         try:
-            if fresh:
+            if missing:
                 folder.mkdir(parents=True, exist_ok=True)
-                with urllib.request.urlopen(MIRROR + name, timeout=30) as answer:
-                    temporary.write_bytes(answer.read())
-            found = temporary if fresh else path
-            if (fresh or name.startswith("train")) and _md5(found) != md5:
+                with urllib.request.urlopen(MIRROR + name, timeout=30) as response:
+                    temporary.write_bytes(response.read())
+            if (missing or name.startswith("train")) and _md5(temporary if missing else path) != md5:
                 raise ValueError(
-                    f"{path} {'was fetched with' if fresh else 'has'} another checksum than the published "
-                    f"file ({md5}); {'try again' if fresh else 'delete it, and it is fetched anew'}"
+                    f"{path} {'was fetched with' if missing else 'has'} another checksum than the published "
+                    f"file ({md5}); {'try again' if missing else 'delete it, and it is fetched again'}"
                 )
-            if fresh:
+            if missing:
                 temporary.replace(path)
         except OSError as error:
             raise ValueError(
                 f"{name} can't be fetched from {MIRROR} ({error}); put {', '.join(MD5)} into {folder}, "
-                "or set data.root=FOLDER to where they are"
+                "or set data.root=FOLDER to the folder that holds them"
             ) from error
         finally:
             temporary.unlink(missing_ok=True)
 
 
 def files(root: Path) -> Files:
-    """The pairs in a folder: `train` and `t10k`, as published, or one of any name. Raises ValueError."""
+    """The pairs of IDX files in a folder: `train` and `t10k` as published, or one pair of any name.
+
+    Raises ValueError if `root` is not a folder, half of a pair is missing, or there are other pairs.
+    """
     if not root.is_dir():
         raise ValueError(f"data.root={root} is not a folder; set data.root=FOLDER to your IDX files")
-    found: dict[str, dict[str, Path]] = {}
+    paths: dict[str, dict[str, Path]] = {}  # by stem, then images or labels
     for path in sorted(root.iterdir(), reverse=True):  # so that x replaces x.gz
         if match := NAME.fullmatch(path.name):
-            found.setdefault(match["stem"], {})[match["kind"][:6]] = path
-    for stem, kinds in found.items():
+            paths.setdefault(match["stem"], {})[match["kind"][:6]] = path
+    for stem, kinds in paths.items():
         for kind, number in ("images", 3), ("labels", 1):
             if kind not in kinds:
                 raise ValueError(f"{root} has no {stem}-{kind}-idx{number}-ubyte[.gz]; put it there")
-    pairs = {stem: Pair(**kinds) for stem, kinds in found.items()}
+    pairs = {stem: Pair(**kinds) for stem, kinds in paths.items()}
     if set(pairs) == {"train", "t10k"}:
         return Files(pairs["train"], pairs["t10k"])
     if len(pairs) == 1:
@@ -140,29 +150,30 @@ def files(root: Path) -> Files:
 
 
 def load(source: str, root: Path | None) -> tuple[Array, Array]:
-    """Images (N, H, W) and labels (N,), unsigned bytes: all that there are, but for test files.
+    """All images (N, H, W) and labels (N,) except those of test files, as unsigned bytes.
 
-    Raises ValueError with one line that names the file.
+    Raises ValueError as `files` and `idx.read_pair` do, for fewer than MIN_IMAGES images, and for a label
+    above the number of classes.
     """
     if root is None:
         return digits()
     train = files(root).train
     images, labels = idx.read_pair(*train)
-    if len(images) < FEWEST:
-        raise ValueError(f"{train.images} has {len(images)} images, but must have at least {FEWEST}")
-    kinds = np.unique(labels)
-    if kinds[-1] > len(kinds):
+    if len(images) < MIN_IMAGES:
+        raise ValueError(f"{train.images} has {len(images)} images, but must have at least {MIN_IMAGES}")
+    classes = np.unique(labels)
+    if classes[-1] > len(classes):
         raise ValueError(
-            f"{train.labels} has labels up to {kinds[-1]}, but only {len(kinds)} different ones; "
+            f"{train.labels} has labels up to {classes[-1]}, but only {len(classes)} different ones; "
             "labels must count from 0 without gaps"
         )
     return images, labels
 
 
 def load_test(root: Path) -> tuple[Array, Array]:
-    """Images and labels, as `load` gives them, of the test files of a folder with two pairs.
+    """Images (N, H, W) and labels (N,) of the test files in a folder with two pairs, as unsigned bytes.
 
-    Raises ValueError.
+    Raises ValueError as `files` and `idx.read_pair` do, and if the test files are gone.
     """
     test = files(root).test
     if test is None:
@@ -171,8 +182,11 @@ def load_test(root: Path) -> tuple[Array, Array]:
 
 
 def digits() -> tuple[Array, Array]:
-    """The 1,797 handwritten digits of 8 x 8 pixels that come with scikit-learn, as `load` gives them."""
-    # Its `load_digits` reads this file too, but to import it takes two seconds in each process.
+    """The 1,797 handwritten digits of scikit-learn: images (N, 8, 8) and labels (N,), as unsigned bytes.
+
+    Raises ValueError if scikit-learn is not installed.
+    """
+    # `sklearn.datasets.load_digits` reads the same file, but its import takes two seconds in each process.
     spec = importlib.util.find_spec("sklearn")
     if spec is None or not spec.submodule_search_locations:
         raise ValueError("data=digits needs scikit-learn; install it, or set data.root=FOLDER")
@@ -183,12 +197,12 @@ def digits() -> tuple[Array, Array]:
     return images, table[:, -1].astype(np.uint8)
 
 
-def _content(found: Files) -> str:
-    """A name for the images: equal for equal training files and, unopened, test files of equal size."""
+def _content(pairs: Files) -> str:
+    """Hash of the training files, and of the names and sizes of the test files, which are not opened."""
     digest = hashlib.sha256(FORMAT.encode())
-    for path in found.train:
+    for path in pairs.train:
         digest.update(path.read_bytes())
-    for path in found.test or ():
+    for path in pairs.test or ():
         digest.update(f"{path.name} {path.stat().st_size}".encode())
     return digest.hexdigest()[:32]
 

@@ -1,25 +1,30 @@
-"""The probe: how well does a frozen encoder tell classes apart? What is learned is the layers behind it."""
+"""Probe: a classifier on the features of a frozen encoder, a measure of how well they separate classes."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, final
 
 import torch
 import torch.nn.functional as F
 import yaml
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
+from trainables import import_path
 from trainables.learner import Learner
 from trainables.mnist.contrastive import Contrastive
 from trainables.mnist.data import Batch
 from trainables.mnist.nets import Shape, mlp, parse_widths
 
 
+@final
 class Probe(Learner):
-    """Layers of `widths` (none: a linear probe) that name the class of what the encoder makes of an image.
+    """A classifier of `widths` (`none`: linear) on the features of a frozen encoder.
 
-    `encoder` is the folder `best/` of an exported contrastive run; without one the encoder stays as it is
-    initialised, which is what a learned one has to beat.
+    `encoder` is the folder `best/` of an exported contrastive run. Without it the encoder keeps its random
+    initial weights, the control that a trained encoder must beat.
+
+    Raises ValueError if the folder holds no exported contrastive encoder, for malformed `widths`, or for a
+    `dropout` outside [0, 1).
     """
 
     def __init__(
@@ -27,23 +32,22 @@ class Probe(Learner):
         *,
         n_classes: int,
         image_shape: Shape,
-        baseline_accuracy: float | None = None,
         encoder: str | None = None,
         widths: str = "none",
         dropout: float = 0.0,
         **settings: Any,
     ) -> None:
-        super().__init__(baseline=baseline_accuracy, **settings)
-        self.source = exported(Path(encoder)) if encoder else Contrastive(image_shape=image_shape)
-        self.source.requires_grad_(False)
+        super().__init__(**settings)
+        self.source = load_encoder(Path(encoder)) if encoder else Contrastive(image_shape=image_shape)
+        self.source.requires_grad_(False).eval()  # the next line must not change its batch norm
         features = self.source(torch.zeros(2, *image_shape)).shape[1]
         self.head = mlp(
             features, [] if widths == "none" else parse_widths(widths), n_classes, "none", dropout
         )
 
-    def train(self, mode: bool = True) -> "Probe":
+    def train(self, mode: bool = True) -> Self:
         super().train(mode)
-        self.source.eval()  # its batch norm stays as it was learned
+        self.source.eval()  # keeps the running statistics of its batch norm
         return self
 
     def forward(self, images: Tensor) -> Tensor:
@@ -63,11 +67,14 @@ class Probe(Learner):
         }
 
 
-def exported(folder: Path) -> nn.Module:
-    """The contrastive learner in the folder of an export. Raises ValueError if there is none."""
+def load_encoder(folder: Path) -> Contrastive:
+    """The contrastive encoder exported to `folder`.
+
+    Raises ValueError if its config.yaml or model.safetensors is missing, or belongs to another learner.
+    """
     try:
         model = yaml.safe_load((folder / "config.yaml").read_text())["model"]
-        learner = Contrastive(**model["init_args"])
+        learner: Contrastive = import_path.build(Contrastive, model["init_args"])
         learner.load_state_dict(load_file(folder / "model.safetensors"))
     except (OSError, KeyError, TypeError, RuntimeError) as error:
         raise ValueError(

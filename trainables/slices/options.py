@@ -1,27 +1,42 @@
-"""What a run's options say of its sources of sections, checked before any file is opened. Without PyTorch."""
+"""Options of the sources of sections, checked before any file is opened. Does not import PyTorch."""
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 SOURCES = ("phantom", "quicknii", "series", "volume", "atlas")
-REAL = ("quicknii", "series")
-SHARES = ("damage", "dark", "hemi", "turned")
-LOWEST = {"image_size": 32, "train": 2, "val": 1, "test": 1}
+REAL_SOURCES = ("quicknii", "series")
 FAMILIES = {"coronal": (0, 1, 2), "sagittal": (1, 0, 2), "horizontal": (0, 2, 1)}
-"""By name: the atlas axes along which an upright section is wide, deep and high.
+"""Atlas axes of each family: the axes along an upright image's width, its depth and its height.
 
-Images run down all of them: a coronal section's left is high x, its top high z; a sagittal section's left
-is its front (high y); so is the top of a horizontal one.
+Images run down all of them: the left of a coronal section is high x, its top high z; the left of a sagittal
+section is its front (high y); so is the top of a horizontal section.
 """
+ROOTS = {
+    "quicknii": ("FOLDER", "a folder of images and anchorings"),
+    "series": ("FOLDER", "a folder of images and anchorings"),
+    "volume": ("FILE", "a NIfTI, NRRD, TIFF or .npy file"),
+}
+
+Model = TypeVar("Model", bound=BaseModel)
+# The description of a field is the rule that an error message states.
+Text = Annotated[str | None, BeforeValidator(lambda value: None if value is None else str(value))]
+Share = Annotated[float, Field(ge=0, le=1, description="a number from 0 to 1")]
+Length = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Lengths = Annotated[tuple[Length, ...], Field(strict=False)]  # a YAML list is a tuple too
 
 
 @dataclass(frozen=True)
-class Wear:
-    """Shares of sections within [0, 1]: `damage` have folded, have lost pieces, have bubbles over them,
-    uneven light and blur; `hemi` are one half; `turned` lie upside down."""
+class Artifacts:
+    """Shares of sections, within [0, 1], that get an artifact.
+
+    `damage`: folds, lost pieces, bubbles, uneven light and blur; `hemi`: one hemisphere is missing;
+    `turned`: the image is upside down.
+    """
 
     damage: float = 0.0
     hemi: float = 0.0
@@ -32,114 +47,122 @@ class Wear:
         return bool(self.damage or self.hemi or self.turned)
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """One source: which it is, where, and how sections are cut from it."""
+class SourceOptions(BaseModel):
+    """One source: its kind, its files, and how sections are cut from it. Hashable."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
 
     source: str = "phantom"
-    root: str | None = None
-    name: str | None = None
-    orientation: str | None = None
-    voxel_um: float | tuple[float, ...] | None = None
-    family: str | None = None
-    angle: float = 3.0
-    damage: float = 0.0
-    dark: float = 0.06
-    hemi: float = 0.0
-    turned: float = 0.0
-    fresh: bool | None = None
-    weight: float = 1.0
+    root: Text = None
+    name: Text = None
+    orientation: Text = None
+    voxel_um: Length | Lengths | None = Field(
+        default=None, description="a positive number of µm (three for a volume)"
+    )
+    family: Literal["coronal", "sagittal", "horizontal"] | None = Field(
+        default=None, description=f"one of {', '.join(FAMILIES)}"
+    )
+    angle: float = Field(default=3.0, ge=0, le=45, description="a number from 0 to 45")
+    damage: Share = 0.0
+    dark: Share = 0.06
+    hemi: Share = 0.0
+    turned: Share = 0.0
+    fresh: bool | None = Field(default=None, description="true or false")
+    weight: float = Field(default=1.0, ge=1e-6, le=1e6, description="a number from 1e-06 to 1e+06")
 
     @property
-    def wear(self) -> Wear:
-        return Wear(self.damage, self.hemi, self.turned)
+    def artifacts(self) -> Artifacts:
+        return Artifacts(self.damage, self.hemi, self.turned)
 
     @property
-    def cuts_anew(self) -> bool:
-        """Whether every epoch has sections of its own. The phantom's are cut once unless asked for."""
+    def cuts_each_epoch(self) -> bool:
+        """Whether each epoch trains on new cuts. By default the phantom is cut once, other volumes anew."""
         return self.source != "phantom" if self.fresh is None else self.fresh
 
     def path(self) -> Path:
         return Path(str(self.root)).expanduser().resolve()
 
 
-KEYS = tuple(field.name for field in fields(Wanted))
+class Sizes(BaseModel):
+    """Pixels a side of an image, and the number of sections of each split."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    image_size: int = Field(default=64, ge=32, description="a whole number from 32 up")
+    train: int = Field(default=256, ge=2, description="a whole number from 2 up")
+    val: int = Field(default=128, ge=1, description="a whole number from 1 up")
+    test: int = Field(default=128, ge=1, description="a whole number from 1 up")
 
 
-def wanted(options: Mapping[str, Any]) -> tuple[Wanted, ...]:
-    """The sources that `options` (SliceData's arguments) ask for. Raises ValueError with one line.
+SOURCE_KEYS = tuple(SourceOptions.model_fields)
+SIZE_KEYS = tuple(Sizes.model_fields)
+SHARED_KEYS = tuple(key for key in SOURCE_KEYS if key not in ("source", "root", "name", "weight"))
 
-    What an entry of `sources` does not say of itself holds for it as for a source alone.
+
+def parse_sizes(options: Mapping[str, Any]) -> Sizes:
+    """The sizes among `options` (SliceData's arguments).
+
+    Raises ValueError with one line if a size is not a whole number or is too small.
     """
-    for key, lowest in LOWEST.items():
-        value = options.get(key, lowest)
-        if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
-            raise ValueError(f"data.{key}={value!r} must be a whole number from {lowest} up; set data.{key}=")
+    return _validated(Sizes, options, "data.")
+
+
+def parse_source_options(options: Mapping[str, Any]) -> tuple[SourceOptions, ...]:
+    """The sources among `options` (SliceData's arguments): those of `sources`, otherwise a single one.
+
+    An entry of `sources` inherits the other options, except `source`, `root`, `name` and `weight`. Raises
+    ValueError with one line if a value breaks its rule, an entry has an unknown key, or a source lacks
+    its file, folder or name.
+    """
     entries = options.get("sources")
-    own = {key: value for key, value in options.items() if key in KEYS}
     if entries is None:
-        return (_one(own, "data."),)
+        return (_parse_source(options, "data."),)
     if isinstance(entries, str) or not isinstance(entries, Sequence) or not entries:
         raise ValueError(f"data.sources={entries!r} must be a list such as [{{source: phantom, weight: 1}}]")
-    shared = {key: value for key, value in own.items() if key not in ("source", "root", "name", "weight")}
-    found = []
+    shared = {key: options[key] for key in SHARED_KEYS if key in options}
+    parsed = []
     for number, entry in enumerate(entries):
         where = f"data.sources[{number}]."
         if not isinstance(entry, Mapping) or "source" not in entry:
             raise ValueError(f"data.sources[{number}]={entry!r} must name its source, as {{source: phantom}}")
         for key in entry:
-            if key not in KEYS:
-                raise ValueError(f"{where}{key}: no such option; known are {', '.join(KEYS)}")
-        found.append(_one({**shared, **entry}, where))
-    return tuple(found)
+            if key not in SOURCE_KEYS:
+                raise ValueError(f"{where}{key}: no such option; known are {', '.join(SOURCE_KEYS)}")
+        parsed.append(_parse_source({**shared, **entry}, where))
+    return tuple(parsed)
 
 
-def _one(values: Mapping[str, Any], where: str) -> Wanted:
-    one = Wanted(
-        **{key: value for key, value in values.items() if key != "voxel_um"}, voxel_um=_sizes(values)
-    )
-    if one.source not in SOURCES:
-        near = difflib.get_close_matches(str(one.source), SOURCES, n=1, cutoff=0.0)[0]
+def _parse_source(values: Mapping[str, Any], where: str) -> SourceOptions:
+    name = str(values.get("source", "phantom"))
+    if name not in SOURCES:
+        near = difflib.get_close_matches(name, SOURCES, n=1, cutoff=0.0)[0]
         raise ValueError(
-            f"{where}source={one.source}: no such data, the nearest is {near}; known are {', '.join(SOURCES)}"
+            f"{where}source={name}: no such data, the nearest is {near}; known are {', '.join(SOURCES)}"
         )
-    needs = {"quicknii": "a folder of images and anchorings", "series": "a folder of images and anchorings"}
-    needs |= {"volume": "a NIfTI, NRRD, TIFF or .npy file"}
-    if one.source in needs and not one.root:
-        kind = "FILE" if one.source == "volume" else "FOLDER"
-        raise ValueError(f"data={one.source} needs {needs[one.source]}; set {where}root={kind}")
-    if one.source == "atlas" and not one.name:
+    options = _validated(SourceOptions, values, where)
+    if isinstance(options.voxel_um, tuple) and options.source != "volume":
+        raise _invalid(SourceOptions, "voxel_um", values, where)
+    if options.source in ROOTS and not options.root:
+        kind, need = ROOTS[options.source]
+        raise ValueError(f"data={options.source} needs {need}; set {where}root={kind}")
+    if options.source == "atlas" and not options.name:
         raise ValueError(
             f"data=atlas needs an atlas's name; set {where}name= to one such as allen_mouse_25um"
         )
-    if one.family is not None and one.family not in FAMILIES:
-        raise ValueError(
-            f"{where}family={one.family} must be one of {', '.join(FAMILIES)}; set {where}family="
-        )
-    for key in SHARES:
-        _number(f"{where}{key}", getattr(one, key), 0, 1)
-    _number(f"{where}angle", one.angle, 0, 45)
-    _number(f"{where}weight", one.weight, 1e-6, 1e6)
-    if one.fresh is not None and not isinstance(one.fresh, bool):
-        raise ValueError(f"{where}fresh={one.fresh!r} must be true or false; set {where}fresh=")
-    if one.hemi and one.family == "sagittal":
-        raise ValueError(f"{where}hemi={one.hemi:g}: a sagittal section has no halves; set {where}hemi=0")
-    return one
+    if options.hemi and options.family == "sagittal":
+        raise ValueError(f"{where}hemi={options.hemi:g}: a sagittal section has no halves; set {where}hemi=0")
+    return options
 
 
-def _number(key: str, value: Any, low: float, high: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise ValueError(f"{key}={value!r} must be a number from {low:g} to {high:g}; set {key}=")
+def _validated(model: type[Model], values: Mapping[str, Any], where: str) -> Model:
+    """The model of `values`; keys that are not its fields are ignored."""
+    try:
+        return model(**values)
+    except ValidationError as error:
+        raise _invalid(model, str(error.errors()[0]["loc"][0]), values, where) from error
 
 
-def _sizes(values: Mapping[str, Any]) -> float | tuple[float, ...] | None:
-    """`voxel_um` checked: a number, or for volumes three."""
-    given: Any = values.get("voxel_um")
-    several = isinstance(given, Sequence) and not isinstance(given, str) and values.get("source") == "volume"
-    for size in given if several else [given] * (given is not None):
-        if isinstance(size, bool) or not isinstance(size, int | float) or not 0 < size < float("inf"):
-            raise ValueError(
-                f"data.voxel_um={given!r} must be a positive number of µm (three for a volume); "
-                "set data.voxel_um="
-            )
-    return tuple(given) if several else given
+def _invalid(model: type[BaseModel], key: str, values: Mapping[str, Any], where: str) -> ValueError:
+    """One line: the value, the rule (the field's description), and where to change it."""
+    rule = model.model_fields[key].description
+    return ValueError(f"{where}{key}={values[key]!r} must be {rule}; set {where}{key}=")

@@ -1,4 +1,4 @@
-"""The slice regressor: a section's image in, the nine numbers of its plane out."""
+"""The slice regressor: from a section's image to the nine numbers of its plane."""
 
 import difflib
 import functools
@@ -21,14 +21,15 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "si
 
 
 class SliceRegressor(Learner):
-    """A timm backbone (Xception: Chollet, CVPR 2017) and a head of our own that regresses planes.
+    """A timm backbone (Xception: Chollet, CVPR 2017) with a dense head that regresses planes.
 
-    Trained on a plane's numbers (`parametrisation`: see targets.py) standardised by the training set's mean
-    and deviation, or on the alignment distance itself (`loss="distance"`, in mm); measured by the alignment
-    distance in µm, which is the same for every loss.
+    The loss compares a plane's numbers (`parametrisation`: see planes/targets.py), standardised by the
+    training set's mean and deviation, or is the alignment distance itself (`loss="distance"`, in mm).
+    Validation measures the alignment distance in µm, whatever the loss.
 
-    `pretrained` takes timm's ImageNet weights, `weights` a local file of the backbone's parameters
-    (safetensors, or a PyTorch state dict); they may not be given together.
+    `pretrained` loads timm's ImageNet weights, `weights` a local file of the backbone's parameters
+    (safetensors, or a PyTorch state dict); they exclude each other. Raises ValueError if an argument has an
+    unknown name, or if the weights can't be read or belong to another backbone.
     """
 
     mixed_precision: ClassVar[bool] = True
@@ -66,26 +67,26 @@ class SliceRegressor(Learner):
         self.register_buffer("target_std", target_std.float().clone())
         # num_classes=0 drops timm's own head, whose drop_rate does nothing in legacy_xception.
         self.backbone = multiply_pointwise(create_backbone(backbone))
-        sizes = [features(self.backbone), *[head_width] * head_depth, self.target.count]
-        self.head = head(sizes, dropout, ACTIVATIONS[activation])
+        sizes = [feature_count(self.backbone), *[head_width] * head_depth, self.target.count]
+        self.head = make_head(sizes, dropout, ACTIVATIONS[activation])
         # Last, because reading weights may draw random numbers, and only the first time in a process.
         if weights is not None or pretrained:
-            fill(self.backbone, backbone_weights(backbone, pretrained, weights), weights or backbone)
+            copy_weights(self.backbone, backbone_weights(backbone, pretrained, weights), weights or backbone)
 
     def forward(self, images: Tensor) -> Tensor:
         """Planes (B, 9) in voxels for grey images (B, 1, H, W) in [0, 1]."""
-        return self.plane(self.standardised(images))
+        return self.planes(self.standardised(images))
 
-    def plane(self, standardised: Tensor) -> Tensor:
+    def planes(self, standardised: Tensor) -> Tensor:
         """The planes (B, 9) of standardised numbers (B, count)."""
         return self.target.decode(standardised * self.target_std + self.target_mean)
 
     def standardised(self, images: Tensor) -> Tensor:
-        """The planes' numbers less the training set's mean, over its deviation: (B, count)."""
+        """The network's output for images (B, 1, H, W): standardised numbers (B, count)."""
         images = images.contiguous(memory_format=torch.channels_last)
-        found = self.backbone((images - 0.5) / 0.5)
-        with torch.autocast(found.device.type, enabled=False):  # bf16 could round a plane by a voxel
-            prediction: Tensor = self.head(found.float())
+        features = self.backbone((images - 0.5) / 0.5)
+        with torch.autocast(features.device.type, enabled=False):  # bf16 could round a plane by a voxel
+            prediction: Tensor = self.head(features.float())
         return prediction
 
     def losses(self, batch: tuple[Tensor, Tensor]) -> Tensor:
@@ -93,44 +94,43 @@ class SliceRegressor(Learner):
         return self.score(self.standardised(images), planes)
 
     def score(self, standardised: Tensor, planes: Tensor) -> Tensor:
-        """The loss (B,) of standardised numbers (B, count) where the truth is `planes` (B, 9)."""
-        found: Tensor = self.loss(
-            standardised, (self.target.encode(planes) - self.target_mean) / self.target_std
-        )
-        return found
+        """The losses (B,) of standardised numbers (B, count) for the true planes (B, 9)."""
+        true = (self.target.encode(planes) - self.target_mean) / self.target_std
+        losses: Tensor = self.loss(standardised, true)
+        return losses
 
-    def distance(self, found: Tensor, wanted: Tensor) -> Tensor:
-        """The alignment distance (B,) in mm between planes as standardised numbers (B, count)."""
-        return alignment_distance(self.plane(found), self.plane(wanted), self.voxel_um) / 1000
+    def distance(self, predicted: Tensor, true: Tensor) -> Tensor:
+        """The alignment distances (B,) in mm between planes as standardised numbers (B, count)."""
+        return alignment_distance(self.planes(predicted), self.planes(true), self.voxel_um) / 1000
 
     def metrics(self, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         images, planes = batch
         prediction = self.standardised(images)
         return {
             "loss": self.score(prediction, planes),
-            "distance_um": alignment_distance(self.plane(prediction), planes, self.voxel_um),
+            "distance_um": alignment_distance(self.planes(prediction), planes, self.voxel_um),
         }
 
 
-def head(sizes: list[int], dropout: float, activation: type[nn.Module]) -> nn.Sequential:
-    """Dense layers from `sizes[0]` numbers over those between to `sizes[-1]`."""
+def make_head(sizes: list[int], dropout: float, activation: type[nn.Module]) -> nn.Sequential:
+    """Dense layers with `sizes[0]` inputs, hidden layers of the sizes in between, and `sizes[-1]` outputs."""
     layers: list[nn.Module] = []
     for before, after in itertools.pairwise(sizes[:-1]):
         layers += [nn.Linear(before, after), activation(), nn.Dropout(dropout)]
     last = nn.Linear(sizes[-2], sizes[-1])
-    # It begins with the constant prediction, the training mean, and not with noise to unlearn.
+    # Zeros: training starts from the constant prediction, the training mean.
     nn.init.zeros_(last.weight)
     nn.init.zeros_(last.bias)
     return nn.Sequential(*layers, last)
 
 
-def features(backbone: nn.Module) -> int:
-    """How many numbers the backbone finds in an image: some have a last layer that num_features is before."""
+def feature_count(backbone: nn.Module) -> int:
+    """The size of the backbone's output; some models have a last layer after `num_features`."""
     return int(getattr(backbone, "head_hidden_size", None) or backbone.num_features)  # type: ignore[arg-type]
 
 
 class Pointwise(nn.Conv2d):
-    """A 1x1 convolution as the matrix product it is: far quicker on CPUs for channels-last images."""
+    """A 1x1 convolution, computed as a matrix product: much faster on CPUs for channels-last images."""
 
     def forward(self, input: Tensor) -> Tensor:
         pixels = input.permute(0, 2, 3, 1)
@@ -138,7 +138,7 @@ class Pointwise(nn.Conv2d):
 
 
 def multiply_pointwise(model: nn.Module) -> nn.Module:
-    """Turns the plain 1x1 convolutions of `model`, in place, into Pointwise; parameters and names stay."""
+    """Makes the plain 1x1 convolutions of `model` Pointwise, in place; parameters and their names stay."""
     for module in model.modules():
         if type(module) is nn.Conv2d and module.kernel_size == module.stride == (1, 1) and module.groups == 1:
             module.__class__ = Pointwise
@@ -146,21 +146,24 @@ def multiply_pointwise(model: nn.Module) -> nn.Module:
 
 
 def create_backbone(name: str, pretrained: bool = False) -> nn.Module:
-    """timm's model `name` for one grey channel, without its head. Raises ValueError if there is none."""
+    """timm's model `name` for one grey channel, without its head. Raises ValueError for an unknown name."""
     if not timm.is_model(name):
         near = difflib.get_close_matches(name, timm.list_models(), 3, 0.5)
-        hint = f"; near it: {', '.join(near)}" if near else ""
+        hint = f"; the nearest are {', '.join(near)}" if near else ""
         raise ValueError(f"timm has no model {name!r} (backbone=...){hint}")
     return timm.create_model(name, pretrained=pretrained, in_chans=1, num_classes=0)
 
 
 @functools.lru_cache(maxsize=2)
 def backbone_weights(name: str, pretrained: bool, weights: str | None) -> dict[str, Tensor]:
-    """The backbone's first parameters, read once a process. Raises ValueError if they can't be had."""
+    """The backbone's initial parameters, read once a process.
+
+    Raises ValueError if both `pretrained` and `weights` are set, or if the weights can't be fetched or read.
+    """
     if weights is not None:
         if pretrained:
-            raise ValueError(f"pretrained=true and weights={weights} are both given; give one of them")
-        return weights_file(Path(weights))
+            raise ValueError(f"pretrained=true and weights={weights} are both set; set one of them")
+        return read_weights(Path(weights))
     try:
         return create_backbone(name, pretrained=True).state_dict()
     except (OSError, RuntimeError) as error:
@@ -170,8 +173,11 @@ def backbone_weights(name: str, pretrained: bool, weights: str | None) -> dict[s
         ) from error
 
 
-def weights_file(path: Path) -> dict[str, Tensor]:
-    """A state dict from safetensors or from PyTorch's format (tensors only). Raises ValueError."""
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """A state dict in safetensors or PyTorch's format (tensors only).
+
+    Raises ValueError if the file is missing or has another format.
+    """
     if not path.is_file():
         raise ValueError(f"there is no weights file {path} (weights=PATH)")
     try:
@@ -185,16 +191,18 @@ def weights_file(path: Path) -> dict[str, Tensor]:
         ) from error
 
 
-def fill(backbone: nn.Module, state: dict[str, Tensor], source: str) -> None:
-    """Copies `state` into the backbone. A head's parameters are left out, colour filters summed to grey.
+def copy_weights(backbone: nn.Module, state: dict[str, Tensor], source: str) -> None:
+    """Copies `state` into the backbone. Parameters of a head are skipped; colour filters are summed to grey.
 
-    Raises ValueError if `state`, which is from `source`, belongs to another model.
+    Raises ValueError, with the name `source` of the weights, if a parameter is missing or has another shape.
     """
     for name, own in backbone.state_dict().items():
-        given = state.get(name)
-        if given is not None and given.ndim == own.ndim == 4 and own.shape[1] == 1 and given.shape[1] == 3:
-            given = given.sum(dim=1, keepdim=True)
-        if given is None or given.shape != own.shape:
-            has = "is missing" if given is None else f"has shape {tuple(given.shape)}, not {tuple(own.shape)}"
-            raise ValueError(f"{source} is of another backbone: {name} {has} (weights=PATH, backbone=NAME)")
-        own.copy_(given)
+        new = state.get(name)
+        if new is not None and new.ndim == own.ndim == 4 and own.shape[1] == 1 and new.shape[1] == 3:
+            new = new.sum(dim=1, keepdim=True)
+        if new is None or new.shape != own.shape:
+            problem = "is missing" if new is None else f"has shape {tuple(new.shape)}, not {tuple(own.shape)}"
+            raise ValueError(
+                f"{source} is for another backbone: {name} {problem} (weights=PATH, backbone=NAME)"
+            )
+        own.copy_(new)

@@ -1,27 +1,30 @@
-"""The batches of an epoch: the same, in the same order, for every trial of a run.
+"""Batches of an epoch: the same, in the same order, for every trial of a run.
 
-Trials then differ by their hyperparameters only, and a trial that pauses at a rung and goes on later
-sees what it would have seen without the pause. Order and augmentation depend on a seed (the run's, or a
-fresh one where winners are confirmed), the epoch and the position of the batch, never on the trial.
+Trials therefore differ by their hyperparameters only, and a paused trial resumes with the batches that an
+uninterrupted one sees. Order and augmentation depend on a seed (of the run, or of a confirmation), the epoch
+and the position of the batch, never on the trial.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, final
 
 import torch
 
+from spaces.seeds import derive_seed
+
 
 def seeded(*key: int) -> torch.Generator:
-    """A generator whose stream is a function of `key` alone (mixed as Python hashes integer tuples)."""
-    return torch.Generator().manual_seed(hash(key) & 0x7FFF_FFFF_FFFF_FFFF)
+    """A CPU generator seeded by `key` alone: one or more integers >= 0."""
+    return torch.Generator().manual_seed(derive_seed(*key))
 
 
+@final
 class Batches:
-    """An iterable of batches, which is all that Lightning asks of a data loader.
+    """An iterable of batches; Lightning accepts it as a data loader.
 
-    `fetch(indices, generator)` makes one batch of the items at `indices` (int64 tensor); what it draws
-    it draws from `generator`. `epoch()` is asked once at the start of each pass. The last batch may be
-    smaller unless `drop_last`; with fewer than `batch_size` items there is still one batch.
+    `fetch(indices, generator)` makes one batch of the items at `indices` (int64 tensor) and draws random
+    numbers from `generator` only. `epoch()` is called at the start of each pass. The last batch may be
+    smaller unless `drop_last`. With fewer than `batch_size` items there is one batch of all of them.
     """
 
     def __init__(
@@ -39,8 +42,8 @@ class Batches:
         self.seed, self.epoch, self.shuffle, self.drop_last = seed, epoch, shuffle, drop_last
 
     def __len__(self) -> int:
-        whole, rest = divmod(self.count, self.batch_size)
-        return whole + (rest > 0 and not self.drop_last)
+        full, rest = divmod(self.count, self.batch_size)
+        return full + (rest > 0 and not self.drop_last)
 
     def __iter__(self) -> Iterator[Any]:
         epoch = self.epoch()
@@ -49,8 +52,8 @@ class Batches:
         else:
             order = torch.arange(self.count)
         for position, indices in enumerate(order.split(self.batch_size)[: len(self)]):
-            # In full precision, even where a pack asks from within a mixed-precision step: a plane that is
-            # turned by products in bf16 is off by a voxel.
+            # A pack iterates within a mixed-precision step, but batches need full precision: bf16 products
+            # displace a rotated plane by a voxel.
             with torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False):
                 batch = self.fetch(indices, seeded(self.seed, epoch, position))
             yield batch

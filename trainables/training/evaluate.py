@@ -5,32 +5,33 @@ from pathlib import Path
 
 import lightning as L
 
+from spaces.lane import Lane
 from trainables.learner import Learner
 from trainables.training import checkpoint
-from trainables.training.fit import make_trainer
-from trainables.training.train import Lane, Setup, build
+from trainables.training.train import Setup, build
+from trainables.training.trainer import make_trainer
 
-MATTER = ("precision", "inference_mode")  # of the Trainer's arguments, to a validation of the test split
+TRAINER_OPTIONS = ("precision", "inference_mode")  # of setup.trainer; the others concern training only
 
 
 def score(setup: Setup, lanes: list[Lane], path: str) -> dict[int, float]:
-    """The objective on the test split of each of the lanes with its weights in checkpoint `path`.
+    """The objective on the test split for each lane with its weights in checkpoint `path`.
 
-    Validation is run over the test split, so the metric is the same, whoever wrote the module. Raises
-    ValueError if that logs no objective.
+    Validation runs on the test split, so the metric is the same for any module. Raises ValueError if it logs
+    no objective, or the checkpoint does not contain a lane.
     """
-    found = {}
+    scores = {}
     for lane in lanes:
         module, data = build(setup, lane)
         module.load_state_dict(checkpoint.weights(Path(path), lane.number))
-        # In a thread of its own, for Lightning answers a Ctrl-C in the main thread by ending the process.
+        # In a thread: in the main thread Lightning ends the process on Ctrl-C.
         with ThreadPoolExecutor(1) as thread:
-            found[lane.number] = thread.submit(validate, module, testing(data), setup).result()
-    return found
+            scores[lane.number] = thread.submit(validate, module, with_test_split(data), setup).result()
+    return scores
 
 
-def testing(data: L.LightningDataModule) -> L.LightningDataModule:
-    """The data with its test split in place of the validation split."""
+def with_test_split(data: L.LightningDataModule) -> L.LightningDataModule:
+    """Replaces the validation split of the data by its test split, in place."""
     setup = data.setup
     data.val_dataloader = data.test_dataloader  # type: ignore[method-assign]
     data.setup = lambda stage=None: setup("test")  # type: ignore[method-assign,misc]
@@ -43,9 +44,11 @@ def has_test(data: type[L.LightningDataModule]) -> bool:
 
 
 def validate(module: L.LightningModule, data: L.LightningDataModule, setup: Setup) -> float:
+    """The objective on the validation split. Raises ValueError if the module does not log it."""
     objective = setup.objective
-    as_trained = {name: setup.trainer[name] for name in MATTER if name in setup.trainer}
-    trainer = make_trainer(isinstance(module, Learner) and module.mixed_precision, **as_trained)
+    options = {name: setup.trainer[name] for name in TRAINER_OPTIONS if name in setup.trainer}
+    mixed = setup.mixed_precision and isinstance(module, Learner) and module.mixed_precision
+    trainer = make_trainer(mixed, **options)
     trainer.validate(module, datamodule=data, verbose=False)
     if objective not in trainer.callback_metrics:
         raise ValueError(

@@ -1,8 +1,8 @@
-"""Modules in which the lanes of a group differ by a tensor, where a trial alone has a plain value."""
+"""Modules whose settings are tensors, so that the lanes of a group can differ in them."""
 
 import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -11,28 +11,29 @@ from trainables.learner import Learner
 from trainables.losses import Loss
 
 
+@final
 class LaneDropout(nn.Module):
-    """Dropout whose probability is a tensor. It is passed over where that is 0 (in all lanes of a group)."""
+    """Dropout whose probability `p` is a tensor. It is skipped if `p` is 0 (in all lanes of a group)."""
 
     p: Tensor
 
     def __init__(self, p: float) -> None:
         super().__init__()
-        self.drops = p > 0
+        self.active = p > 0
         self.register_buffer("p", torch.tensor(p), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        if not (self.training and self.drops):
+        if not (self.training and self.active):
             return x
         return x * torch.rand_like(x).ge_(self.p).div_(1 - self.p)
 
 
+@final
 class LaneLoss(nn.Module):
-    """The lanes' Losses as one: it computes every function that a lane has, and takes the one that its
-    tensor names.
+    """The Losses of several lanes as one: (B, ...), (B, ...) -> (B,).
 
-    The others are given zeros: were they given the lane's own numbers, one that is infinite there would
-    leave a gradient of nothing times infinity.
+    It computes each function that any lane uses, and selects the lane's own by the tensor `kind`. The other
+    functions get zeros: an infinite derivative at the lane's values times a weight of 0 would be NaN.
     """
 
     kind: Tensor
@@ -48,16 +49,18 @@ class LaneLoss(nn.Module):
             return function(prediction, target)
         total = torch.zeros((), device=prediction.device)
         for number, function in self.functions.items():
-            chosen = self.kind == number
-            losses = function(torch.where(chosen, prediction, 0), torch.where(chosen, target, 0))
-            total = total + torch.where(chosen, losses, 0)
+            selected = self.kind == number
+            losses = function(torch.where(selected, prediction, 0), torch.where(selected, target, 0))
+            total = total + torch.where(selected, losses, 0)
         return total
 
 
+@final
 class MeanLoss(nn.Module):
-    """The lanes' training loss as a module's forward, which is what `functional_call` calls.
+    """The mean training loss of a batch as `forward`, for `functional_call` with each lane's tensors.
 
-    A template for each lane of a group: it works on a copy of one, with what the lanes differ in as tensors.
+    A template for the lanes of a group: a copy of one learner, in which the settings that differ between
+    lanes are tensors.
     """
 
     def __init__(self, learners: Sequence[Learner]) -> None:
@@ -68,16 +71,16 @@ class MeanLoss(nn.Module):
             if isinstance(module, Loss):
                 self.learner.set_submodule(name, LaneLoss(lanes))
             elif isinstance(module, LaneDropout):
-                module.drops = any(lane.drops for lane in lanes)
+                module.active = any(lane.active for lane in lanes)
 
     def forward(self, batch: object) -> Tensor:
         return self.learner.losses(batch).mean()
 
 
-def with_lane_dropout(module: nn.Module) -> None:
-    """Puts LaneDropout in the place of each Dropout."""
+def replace_dropout(module: nn.Module) -> None:
+    """Replaces each Dropout below `module` by LaneDropout, in place."""
     for name, child in module.named_children():
         if type(child) is nn.Dropout:
             setattr(module, name, LaneDropout(child.p))
         else:
-            with_lane_dropout(child)
+            replace_dropout(child)

@@ -1,4 +1,4 @@
-"""Memory: freed blocks are kept for the next step, and modules that stay are not searched for garbage."""
+"""Memory of a worker: freed blocks stay allocated, permanent objects are exempt from garbage collection."""
 
 import atexit
 import ctypes
@@ -8,19 +8,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# glibc's names (malloc.h) and what we set. By default every large tensor is mapped from the system and
-# unmapped again when it is freed, so each step pays for the same pages anew.
+# Options of glibc's mallopt (malloc.h). By default glibc maps each large tensor from the system and unmaps it
+# when it is freed, so every step pays again for the same pages.
 OPTIONS = {
-    -8: 1,  # M_ARENA_MAX: threads to come share the main heap
+    -8: 1,  # M_ARENA_MAX: later threads share the main heap
     -3: 1 << 30,  # M_MMAP_THRESHOLD: blocks below 1 GiB come from the heap
-    -2: 64 << 20,  # M_TOP_PAD: heaps grow and shrink by 64 MiB at least
-    -1: (1 << 31) - 1,  # M_TRIM_THRESHOLD: the heap's free end stays
+    -2: 64 << 20,  # M_TOP_PAD: heaps grow and shrink by at least 64 MiB
+    -1: (1 << 31) - 1,  # M_TRIM_THRESHOLD: free memory at the end of the heap stays
 }
 
 
 @functools.cache
 def keep_memory() -> bool:
-    """Tells the C library's allocator so, for this process; whether it could be told (glibc only)."""
+    """Makes this process's allocator keep freed memory. Returns whether it could (glibc only)."""
     if sys.platform != "linux":
         return False
     library = ctypes.CDLL(None)
@@ -28,19 +28,18 @@ def keep_memory() -> bool:
 
 
 def free_memory() -> None:
-    """Hands back what the last job left: between jobs it is not worth keeping."""
-    gc.collect()  # modules and trainers refer to each other, and Python alone is in no hurry
+    """Returns the memory of the last job to the system; for use between jobs."""
+    gc.collect()  # modules and trainers refer to each other
     if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "malloc_trim"):
         library.malloc_trim(0)
 
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """A block that loads PyTorch and what belongs to it, the first time without the garbage collector.
+    """Context of the first import of PyTorch: no garbage collection in it, nor of the imported objects later.
 
-    PyTorch and Lightning make half a million objects that all stay. To go through them takes a fifth of the
-    time of importing them, and a fifth of a second at every collection, of which each job needs one. So the
-    collector rests here, and passes over them from then on.
+    PyTorch and Lightning create half a million permanent objects. Collection takes a fifth of the import's
+    time, and afterwards, as every job collects, a fifth of a second each time.
     """
     if "torch" in sys.modules:
         yield
@@ -51,4 +50,4 @@ def importing() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
-        atexit.register(gc.unfreeze)  # or extension modules can't clean up after themselves, and complain
+        atexit.register(gc.unfreeze)  # else extension modules complain that they can't clean up

@@ -1,7 +1,7 @@
-"""What modules, optimizers, schedulers and callbacks keep, as JSON and tensors: nothing to unpickle.
+"""State of modules, optimizers, schedulers and callbacks as JSON and tensors, so nothing is unpickled.
 
-Lightning's checkpoints are dicts of dicts. `apart` takes the tensors out and leaves what JSON can hold, in
-which every container says what it is; `whole` puts them together again.
+Lightning's checkpoints are nested dicts. `to_json` moves their tensors to a list and tags every container
+with its type; `from_json` reverses it.
 """
 
 from collections import Counter
@@ -15,10 +15,11 @@ from torch import Tensor
 CONTAINERS = {"tuple": tuple, "set": set, "list": list}
 
 
-def apart(value: Any, tensors: list[Tensor], where: str) -> Any:
-    """`value` as JSON can hold it; its tensors are appended to `tensors`.
+def to_json(value: Any, tensors: list[Tensor], where: str) -> Any:
+    """Converts `value` to JSON's types; appends its tensors and arrays to `tensors`.
 
-    Raises ValueError that begins with `where` for what is neither plain nor made of plain things.
+    Raises ValueError if `value` contains anything but numbers, text, tensors, arrays, and lists, tuples,
+    sets, dicts and Counters of them. `where` begins the message.
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value
@@ -29,25 +30,25 @@ def apart(value: Any, tensors: list[Tensor], where: str) -> Any:
         return value.item()
     if isinstance(value, dict):
         items = value.items()
-        pairs = [[apart(key, tensors, where), apart(v, tensors, f"{where}[{key!r}]")] for key, v in items]
+        pairs = [[to_json(key, tensors, where), to_json(v, tensors, f"{where}[{key!r}]")] for key, v in items]
         return {"counter" if isinstance(value, Counter) else "dict": pairs}
     for name, kind in CONTAINERS.items():
         if isinstance(value, kind):
-            return {name: [apart(item, tensors, where) for item in value]}
+            return {name: [to_json(item, tensors, where) for item in value]}
     raise ValueError(
         f"{where} is a {type(value).__qualname__}, which a checkpoint can't keep; "
         "keep numbers, text, tensors, lists and dicts of them"
     )
 
 
-def whole(plain: Any, tensors: Sequence[Tensor]) -> Any:
-    """What `apart` was given."""
+def from_json(plain: Any, tensors: Sequence[Tensor]) -> Any:
+    """The value that `to_json` converted to `plain` and `tensors`."""
     if not isinstance(plain, dict):
         return plain
     ((kind, content),) = plain.items()
     if kind in ("tensor", "array"):
         return tensors[content] if kind == "tensor" else tensors[content].numpy()
     if kind in ("dict", "counter"):
-        pairs = {whole(key, tensors): whole(value, tensors) for key, value in content}
+        pairs = {from_json(key, tensors): from_json(value, tensors) for key, value in content}
         return Counter(pairs) if kind == "counter" else pairs
-    return CONTAINERS[kind](whole(item, tensors) for item in content)
+    return CONTAINERS[kind](from_json(item, tensors) for item in content)

@@ -1,10 +1,12 @@
-"""train(...): trains the lanes of one job and yields their metrics once an epoch.
+"""train(...): trains the lanes of one job and yields a Report of each epoch.
 
-All arguments are plain values, so that any process on any machine can be handed a job.
+All arguments are plain values, so a job can be sent to any process on any machine.
 """
 
+import socket
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -12,89 +14,93 @@ import lightning as L
 import psutil
 import torch
 
+from spaces.lane import Lane, Report
 from trainables import import_path
 from trainables.learner import Learner
 from trainables.training import checkpoint
-from trainables.training.fit import Epoch, Fit, drive
+from trainables.training.fit import Fit
 from trainables.training.memory import free_memory, keep_memory
 from trainables.training.pack import Pack, PackFit
-from trainables.training.single import SingleFit, seed_all, seeded_setup
+from trainables.training.run_fit import run_fit
+from trainables.training.seeding import seed_all, seeded_setup
+from trainables.training.single import SingleFit
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What is the same for every trial of a run."""
+    """Settings of all trials of a run."""
 
     trainable: str  # package.module:Class of the LightningModule
     data: str  # package.module:Class of the LightningDataModule
-    options: Mapping[str, Any]  # the data's options (source, root, image_size ...)
-    seed: int  # of the run: splits, and batches where these have no seed of their own
-    epochs: int  # the last rung: what schedules are laid out over
-    objective: str  # the metric that must be finite
-    mode: str = "min"  # whether less (min) or more (max) of it is better
-    trainer: Mapping[str, Any] = field(default_factory=dict)  # see arguments.py
+    options: Mapping[
+        str, Any
+    ]  # arguments of module and data that no trial varies (source, root, image_size ...)
+    seed: int  # of the run: splits, and batches without a batch_seed
+    epochs: int  # at the last rung; schedules span them
+    objective: str  # metric that must be finite
+    mode: str = "min"  # or max: whether lower or higher objectives are better
+    trainer: Mapping[str, Any] = field(default_factory=dict)  # arguments of the Trainer: trainer_options.py
     batch_seed: int | None = None  # of the order of batches and of augmentation
-
-
-@dataclass(frozen=True)
-class Lane:
-    """One trial's part of a job. `start` is the checkpoint to go on from, None to begin."""
-
-    number: int
-    params: Mapping[str, Any]
-    seed: int
-    start: str | None = None
+    mixed_precision: bool = True  # False: float32 even for learners that train in mixed precision
+    batched: bool | None = None  # whether lanes of equal shapes train as one model; None: if that is faster
+    pack_memory: int | None = None  # bytes for a pack; None: half of the free memory
 
 
 def train(
     setup: Setup, lanes: list[Lane], first: int, last: int, out: str, *, keep_best: bool = False
-) -> Iterator[Epoch]:
-    """Trains `lanes` from `first` epochs done to `last`, yields an Epoch each, and writes checkpoint `out`.
+) -> Iterator[Report]:
+    """Trains `lanes` from `first` epochs done to `last`, yields a Report each, and writes checkpoint `out`.
 
-    With `keep_best` the checkpoint holds each lane's weights of the epoch whose objective was best.
-    A lane whose training loss or objective is not finite is reported as diverged and ends; a job whose
-    lanes have all diverged ends early and writes no checkpoint. Lanes that can't be trained side by side
-    are trained one part after the other, and reported together. Raises what the module raises.
+    With `keep_best` the checkpoint holds each lane's weights at its best objective. A lane whose training
+    loss or objective is not finite is reported as diverged and ends; if all lanes of a job diverge, the job
+    ends early without a checkpoint. Lanes that can't train together train in parts, one after the other, and
+    are reported together.
+
+    Raises ValueError for a parameter that is no argument of module or data and for an objective that is not
+    logged, StorageError if the checkpoint can't be written, and any exception of the module.
     """
     keep_memory()
     free_memory()
-    (size, note), best = side_by_side(setup, lanes), setup.mode if keep_best else None
+    facts = baselines(setup, make_data(setup, lanes[0]))
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    for report in train_parts(setup, lanes, first, last, Path(out), setup.mode if keep_best else None):
+        yield replace(report, facts=facts, device=device, node=socket.gethostname())
+
+
+def train_parts(
+    setup: Setup, lanes: list[Lane], first: int, last: int, out: Path, best: str | None
+) -> Iterator[Report]:
+    """Trains the lanes at once if possible, else part by part; `best` as in `run_fit`."""
+    size, note = part_size(setup, lanes)
     parts = [lanes[start : start + size] for start in range(0, len(lanes), size)]
     if len(parts) == 1:
-        fit = make_fit(setup, lanes, Path(out).parent)
-        yield from drive(fit, setup.objective, first, last, Path(out), best)
+        yield from run_fit(make_fit(setup, lanes, out.parent), setup.objective, first, last, out, best)
         return
     files = [Path(f"{out}.part{number}") for number in range(len(parts))]
-    done = [
-        list(drive(make_fit(setup, part, Path(out).parent), setup.objective, first, last, file, best))
+    reports = [
+        list(run_fit(make_fit(setup, part, out.parent), setup.objective, first, last, file, best))
         for part, file in zip(parts, files, strict=True)
     ]
-    checkpoint.merge([file for file in files if file.exists()], Path(out))
-    yield from together(done, note)
+    checkpoint.merge([file for file in files if file.exists()], out)
+    for of_epoch in zip_longest(*reports):
+        yield replace(merged([report for report in of_epoch if report is not None]), note=note)
 
 
-def together(parts: list[list[Epoch]], note: str | None) -> Iterator[Epoch]:
-    """The epochs of lanes that were trained one part after the other, with a note of why."""
-    for rows in zip(*(pad(part, max(map(len, parts))) for part in parts), strict=True):
-        epochs = [row for row in rows if row is not None]
-        yield Epoch(
-            epoch=epochs[0].epoch,
-            seconds=sum(epoch.seconds for epoch in epochs),
-            metrics={number: values for epoch in epochs for number, values in epoch.metrics.items()},
-            diverged=frozenset().union(*(epoch.diverged for epoch in epochs)),
-            best={number: best for epoch in epochs for number, best in epoch.best.items()},
-            note=note,
-        )
+def merged(parts: list[Report]) -> Report:
+    """One report of the same epoch of several parts of a job."""
+    return Report(
+        epoch=parts[0].epoch,
+        seconds=sum(part.seconds for part in parts),
+        metrics={number: metrics for part in parts for number, metrics in part.metrics.items()},
+        diverged=frozenset().union(*(part.diverged for part in parts)),
+        best={number: epoch for part in parts for number, epoch in part.best.items()},
+    )
 
 
-def pad(part: list[Epoch], length: int) -> list[Epoch | None]:
-    return [*part, *[None] * (length - len(part))]
+def part_size(setup: Setup, lanes: list[Lane]) -> tuple[int, str | None]:
+    """How many lanes train at once, and a note of the reason if not all.
 
-
-def side_by_side(setup: Setup, lanes: list[Lane]) -> tuple[int, str | None]:
-    """How many of the lanes are trained at once, and why not all of them.
-
-    It is all that fit in memory, and one if the module is no Learner.
+    As many as fit in memory; one if the module is no Learner.
     """
     if len(lanes) == 1:
         return 1, None
@@ -102,27 +108,31 @@ def side_by_side(setup: Setup, lanes: list[Lane]) -> tuple[int, str | None]:
     if not isinstance(learner, Learner):
         return 1, f"{setup.trainable} is no Learner, so the trials of a pack are trained one by one"
     state = sum(tensor.nbytes for tensor in learner.state_dict().values())
-    # Parameters, gradients and two moments, and as much again for what a step and a checkpoint need.
-    fits = max(1, pack_memory() // (8 * state))
-    if fits < len(lanes):
-        return fits, "not all trials of a pack fit in memory at once, so it is trained in parts (lanes=...)"
+    memory = free_for_packs() if setup.pack_memory is None else setup.pack_memory
+    # Parameters, gradients and two moments, and as much again for activations and the checkpoint.
+    size = max(1, memory // (8 * state))
+    if size < len(lanes):
+        return size, "not all trials of a pack fit in memory at once, so it is trained in parts (lanes=...)"
     return len(lanes), None
 
 
-def pack_memory() -> int:
-    """Bytes that a pack may take: half of what is free. On a CPU large models gain nothing by a pack."""
+def free_for_packs() -> int:
+    """Bytes that a pack may use: half of the free memory, and 1 GiB at most without a GPU.
+
+    Large models gain nothing from a pack on a CPU.
+    """
     if torch.cuda.is_available():
         return torch.cuda.mem_get_info()[0] // 2
     return min(2**30, psutil.virtual_memory().available // 2)
 
 
 def make_fit(setup: Setup, lanes: list[Lane], files: Path) -> Fit:
-    """The lanes as one thing that Lightning trains; a module's own callbacks may write below `files`."""
+    """A Fit of the lanes; callbacks of a module that is no Learner may write to a folder in `files`."""
     built: dict[int, tuple[Learner, L.LightningDataModule]] = {}
     for lane in lanes:
         module, data = build(setup, lane)
         if not isinstance(module, Learner):
-            assert len(lanes) == 1, "side_by_side lets only learners into a pack"
+            assert len(lanes) == 1, "part_size lets only learners into a pack"
             return SingleFit(
                 lane.number,
                 module,
@@ -131,17 +141,22 @@ def make_fit(setup: Setup, lanes: list[Lane], files: Path) -> Fit:
                 epochs=setup.epochs,
                 batch_seed=setup.seed if setup.batch_seed is None else setup.batch_seed,
                 files=files / f"trial-{lane.number:05}",
-                arguments=setup.trainer,
+                options=setup.trainer,
             )
         built[lane.number] = (module, data)
-    return PackFit(Pack(built), {lane.number: lane.start for lane in lanes}, lanes[0].seed)
+    pack = Pack(built, batched=setup.batched)
+    starts = {lane.number: lane.start for lane in lanes}
+    return PackFit(pack, starts, dropout_seed=lanes[0].seed, mixed_precision=setup.mixed_precision)
 
 
 def build(setup: Setup, lane: Lane) -> tuple[L.LightningModule, L.LightningDataModule]:
-    """The lane's module and data: each `__init__` gets, by name, what the trial, the run and the data say."""
-    check_accepted(setup, lane)
-    seed_all(setup.seed)
-    data = seeded_setup(import_path.load(setup.data)(**data_arguments(setup, lane)), setup.seed)
+    """The module and the data of a lane.
+
+    Each `__init__` gets its arguments by name from the trial's parameters, the run and the data's `facts()`.
+    Raises ValueError for a parameter that is no argument of either, and any exception of the two.
+    """
+    check_parameters(setup, lane)
+    data = make_data(setup, lane)
     arguments = module_arguments(setup, lane, data)
     seed_all(lane.seed)
     module = import_path.load(setup.trainable)(**arguments)
@@ -150,8 +165,14 @@ def build(setup: Setup, lane: Lane) -> tuple[L.LightningModule, L.LightningDataM
     return module, data
 
 
-def check_accepted(setup: Setup, lane: Lane) -> None:
-    """Raises ValueError for a parameter that neither the module nor its data has an argument for."""
+def make_data(setup: Setup, lane: Lane) -> L.LightningDataModule:
+    """The data of a lane, its splits seeded by the run."""
+    seed_all(setup.seed)
+    return seeded_setup(import_path.load(setup.data)(**data_arguments(setup, lane)), setup.seed)
+
+
+def check_parameters(setup: Setup, lane: Lane) -> None:
+    """Raises ValueError for a parameter that is an argument of neither the module nor its data."""
     known = {
         name
         for path in (setup.trainable, setup.data)
@@ -166,19 +187,38 @@ def check_accepted(setup: Setup, lane: Lane) -> None:
 
 
 def data_arguments(setup: Setup, lane: Lane) -> dict[str, Any]:
-    """What the data's `__init__` gets."""
+    """Arguments of the data's `__init__`."""
     seeds = {"seed": setup.seed, "batch_seed": setup.batch_seed}
     return import_path.accepted_arguments(import_path.load(setup.data), values(setup, lane) | seeds)
 
 
 def module_arguments(setup: Setup, lane: Lane, data: L.LightningDataModule) -> dict[str, Any]:
-    """What the module's `__init__` gets."""
-    facts = data.facts() if hasattr(data, "facts") else {}
+    """Arguments of the module's `__init__`."""
     return import_path.accepted_arguments(
-        import_path.load(setup.trainable), {**values(setup, lane), **facts, "seed": lane.seed}
+        import_path.load(setup.trainable), {**values(setup, lane), **facts(data), "seed": lane.seed}
     )
 
 
 def values(setup: Setup, lane: Lane) -> dict[str, Any]:
-    """What a run and a trial say; a parameter outweighs an option of its name."""
+    """Options of the run and parameters of the trial, by name; a parameter overrides an option."""
     return {**setup.options, **lane.params, "epochs": setup.epochs}
+
+
+def facts(data: L.LightningDataModule) -> dict[str, Any]:
+    """The data's `facts()`, by name; none if it has no such method."""
+    return data.facts() if hasattr(data, "facts") else {}
+
+
+def baselines(setup: Setup, data: L.LightningDataModule) -> dict[str, float]:
+    """Objectives that a model has to beat, where the data's `facts()` has them.
+
+    `baseline`: of the best constant prediction; a fact `baseline_<metric>` is that of the objective
+    `val/<metric>`. `nearest`: of predicting the target of the most similar training sample.
+    """
+    known = facts(data)
+    metric = setup.objective.rpartition("/")[2]
+    candidates = {
+        "baseline": known.get("baseline", known.get(f"baseline_{metric}")),
+        "nearest": known.get("nearest"),
+    }
+    return {name: float(value) for name, value in candidates.items() if isinstance(value, int | float)}

@@ -1,4 +1,4 @@
-"""What a space may say of Lightning's Trainer (`trainer:` in its file), for modules that are no Learner."""
+"""Arguments of Lightning's Trainer that a space may set, in `trainer:`, for modules that are no Learner."""
 
 import inspect
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ import lightning as L
 from trainables import import_path
 from trainables.learner import Learner
 
-FREE = (
+ALLOWED = (
     "accumulate_grad_batches",
     "benchmark",
     "detect_anomaly",
@@ -23,16 +23,22 @@ FREE = (
 )
 
 
-def check(trainable: str, arguments: Mapping[str, Any]) -> None:
-    """Raises ValueError for an argument that the Trainer lacks or Ladder sets, and for a Learner."""
+def check(trainable: str, options: Mapping[str, Any]) -> None:
+    """Checks the Trainer's arguments for `trainable` (package.module:Class).
+
+    Raises ValueError for an argument that the Trainer lacks or Ladder sets, for any argument if the class is
+    a Learner, and if there is no such class.
+    """
     known = inspect.signature(L.Trainer.__init__).parameters
-    for name in arguments:
-        if name not in FREE:
-            why = "is set by Ladder" if name in known else "is no argument of Lightning's Trainer"
-            raise ValueError(f"trainer.{name} {why}; a space may set {', '.join(FREE)} (trainer in its file)")
+    for name in options:
+        if name not in ALLOWED:
+            reason = "is set by Ladder" if name in known else "is no argument of Lightning's Trainer"
+            raise ValueError(
+                f"trainer.{name} {reason}; a space may set {', '.join(ALLOWED)} (trainer in its file)"
+            )
     module = import_path.load(trainable)
-    if arguments and isinstance(module, type) and issubclass(module, Learner):
+    if options and isinstance(module, type) and issubclass(module, Learner):
         raise ValueError(
-            f"trainer is {dict(arguments)}, but {trainable} is a Learner, whose steps are Ladder's own: "
-            "it would have no effect (trainer in the space file)"
+            f"trainer is {dict(options)}, but has no effect on {trainable}: Ladder trains a Learner by steps "
+            "of its own (trainer in the space file)"
         )

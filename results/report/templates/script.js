@@ -1,4 +1,4 @@
-// Draws the figures in the theme's colours, and fills the table of trials. No request leaves the page.
+// Draws the figures in the colours of the theme and fills the table of trials. Makes no requests.
 "use strict";
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const TABLE = DATA.table;
@@ -18,8 +18,8 @@ function number(value) {
 const escape = (text) => String(text).replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-// What a trial is, for a tooltip.
-function card(trial) {
+// The content of a trial's tooltip.
+function tooltip(trial) {
   const row = ROWS.get(trial);
   if (!row) return "";
   const params = row.slice(FIXED).map((value, i) =>
@@ -28,10 +28,10 @@ function card(trial) {
     `<div class="tip-params">${params.join("")}</div>`;
 }
 
-// The functions that figures name with an @.
+// Functions that figures refer to as @name.
 const FUNCTIONS = {
   number,
-  trial: (point) => card(Array.isArray(point.value) ? point.value.at(-1) : point.value),
+  trial: (point) => tooltip(Array.isArray(point.value) ? point.value.at(-1) : point.value),
   cell: (params, api) => {
     const [x0, y0] = api.coord([api.value(0), api.value(2)]);
     const [x1, y1] = api.coord([api.value(1), api.value(3)]);
@@ -42,34 +42,34 @@ const FUNCTIONS = {
   },
 };
 
-// The colour of a value from 0 to 1, between those of the theme.
+// The colour of a value from 0 to 1, interpolated between those of the theme.
 function ramp(value) {
-  const place = Math.min(Math.max(value, 0), 1) * 4;
-  const low = Math.min(3, Math.floor(place));
+  const position = Math.min(Math.max(value, 0), 1) * 4;
+  const low = Math.min(3, Math.floor(position));
   const parts = (name) => colour(name).match(/[0-9a-f]{2}/gi).map((hex) => parseInt(hex, 16));
   const [a, b] = [parts(`ramp${low}`), parts(`ramp${low + 1}`)];
-  return `rgb(${a.map((part, i) => Math.round(part + (b[i] - part) * (place - low))).join(",")})`;
+  return `rgb(${a.map((part, i) => Math.round(part + (b[i] - part) * (position - low))).join(",")})`;
 }
 
-// An option of a figure with its colours and functions filled in.
-function filled(value) {
+// An option of a figure, with $names replaced by colours and @names by functions.
+function resolve(value) {
   if (typeof value === "string") {
     if (value[0] === "$") return colour(value.slice(1));
     return value[0] === "@" ? FUNCTIONS[value.slice(1)] : value;
   }
-  if (Array.isArray(value)) return value.length && typeof value[0] !== "object" && typeof value[0] !== "string" ? value : value.map(filled);
+  if (Array.isArray(value)) return value.length && typeof value[0] !== "object" && typeof value[0] !== "string" ? value : value.map(resolve);
   if (value === null || typeof value !== "object") return value;
   if (value["@labels"]) {
-    return (place) => value["@labels"].reduce((best, pair) => (Math.abs(pair[0] - place) < Math.abs(best[0] - place) ? pair : best))[1];
+    return (position) => value["@labels"].reduce((best, pair) => (Math.abs(pair[0] - position) < Math.abs(best[0] - position) ? pair : best))[1];
   }
-  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, filled(part)]));
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, resolve(part)]));
 }
 
 const charts = new Map();
 
 function draw(place) {
   const { nearest, ...plain } = DATA.figures[place.dataset.figure];
-  const option = filled(plain);
+  const option = resolve(plain);
   option.animation = false;
   option.textStyle = { fontFamily: getComputedStyle(document.body).fontFamily, color: colour("ink") };
   if (option.tooltip) {
@@ -78,16 +78,16 @@ function draw(place) {
       textStyle: { color: colour("ink"), fontSize: 12.5 },
     });
   }
-  if (option.parallel && place.clientWidth < 560) upright(option, place);
+  if (option.parallel && place.clientWidth < 560) stackAxes(option, place);
   charts.get(place)?.dispose();
   const chart = echarts.init(place, null, { renderer: "canvas" });
   chart.setOption(option);
   charts.set(place, chart);
-  if (nearest) pointAtCurves(chart, place);
+  if (nearest) highlightNearest(chart, place);
 }
 
-// Parallel axes lie one below the other where the page is narrow.
-function upright(option, place) {
+// On a narrow page the parallel axes are horizontal, one below the other.
+function stackAxes(option, place) {
   option.parallel = { left: 40, right: 40, top: 34, bottom: 30, layout: "vertical" };
   for (const axis of option.parallelAxis) {
     Object.assign(axis, { nameLocation: "start", nameGap: 0 });
@@ -97,33 +97,33 @@ function upright(option, place) {
   place.style.height = `${option.parallelAxis.length * 62 + 50}px`;
 }
 
-// How far a point lies from the line between two others, squared.
-function distance([x, y], [x0, y0], [x1, y1]) {
+// Squared distance of a point from the line segment between two others.
+function squaredDistance([x, y], [x0, y0], [x1, y1]) {
   const [dx, dy] = [x1 - x0, y1 - y0];
   const along = Math.min(1, Math.max(0, ((x - x0) * dx + (y - y0) * dy) / (dx * dx + dy * dy || 1)));
   return (x - x0 - along * dx) ** 2 + (y - y0 - along * dy) ** 2;
 }
 
-// The curve nearest to the pointer comes to the front, with what is known of its trial.
-function pointAtCurves(chart, place) {
+// Highlights the curve nearest to the pointer and shows the tooltip of its trial.
+function highlightNearest(chart, place) {
   const series = chart.getOption().series;
   const points = series.flatMap((one) => one.data).filter((point) => point[0] !== null);
-  let places = null;
-  chart.on("finished", () => { places = null; });
+  let pixels = null;
+  chart.on("finished", () => { pixels = null; });
   const show = (event) => {
-    places ??= points.map((point) => chart.convertToPixel({ gridIndex: 0 }, [point[0], point[1]]));
-    let best = -1, least = 30 * 30;
-    places.forEach((place, i) => {
-      const next = points[i + 1]?.[2] === points[i][2] ? places[i + 1] : place;
-      const far = distance([event.offsetX, event.offsetY], place, next);
-      if (far < least) [best, least] = [i, far];
+    pixels ??= points.map((point) => chart.convertToPixel({ gridIndex: 0 }, [point[0], point[1]]));
+    let best = -1, smallest = 30 * 30;
+    pixels.forEach((pixel, i) => {
+      const next = points[i + 1]?.[2] === points[i][2] ? pixels[i + 1] : pixel;
+      const distance = squaredDistance([event.offsetX, event.offsetY], pixel, next);
+      if (distance < smallest) [best, smallest] = [i, distance];
     });
     const trial = best < 0 ? null : points[best][2];
     if (trial === place.trial) return trial === null ? undefined : move(event);
     place.trial = trial;
     chart.setOption({ series: series.map((_, i) => (i < series.length - 1 ? {} : { data: points.filter((point) => point[2] === trial) })) });
     tip.hidden = trial === null;
-    if (trial !== null) { tip.innerHTML = card(trial); move(event); }
+    if (trial !== null) { tip.innerHTML = tooltip(trial); move(event); }
   };
   const move = ({ event }) => {
     const at = event.touches?.[0] ?? event;
@@ -134,14 +134,14 @@ function pointAtCurves(chart, place) {
   chart.getZr().on("globalout", () => { tip.hidden = true; place.trial = undefined; chart.setOption({ series: series.map((_, i) => (i < series.length - 1 ? {} : { data: [] })) }); });
 }
 
-// Figures are drawn when they come near the screen, one at a time.
+// A figure is drawn when it is scrolled near the screen.
 const places = [...document.querySelectorAll("[data-figure]")];
-const seen = new IntersectionObserver((entries) => {
+const observer = new IntersectionObserver((entries) => {
   for (const { isIntersecting, target } of entries) {
     if (isIntersecting && !charts.has(target)) draw(target);
   }
 }, { rootMargin: "800px" });
-places.forEach((place) => seen.observe(place));
+places.forEach((place) => observer.observe(place));
 const redraw = () => charts.forEach((_, place) => draw(place));
 let width = innerWidth;
 addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; redraw(); } });
@@ -155,9 +155,9 @@ document.getElementById("theme").addEventListener("click", () => {
 });
 
 function copy(button, text) {
-  const said = button.textContent;
-  const done = () => { button.textContent = "Copied"; setTimeout(() => { button.textContent = said; }, 1500); };
-  const byHand = () => {
+  const label = button.textContent;
+  const done = () => { button.textContent = "Copied"; setTimeout(() => { button.textContent = label; }, 1500); };
+  const copyFromTextArea = () => {
     const area = Object.assign(document.createElement("textarea"), { value: text });
     document.body.append(area);
     area.select();
@@ -165,7 +165,7 @@ function copy(button, text) {
     area.remove();
     done();
   };
-  navigator.clipboard ? navigator.clipboard.writeText(text).then(done, byHand) : byHand();
+  navigator.clipboard ? navigator.clipboard.writeText(text).then(done, copyFromTextArea) : copyFromTextArea();
 }
 document.querySelectorAll(".copy").forEach((button) => button.addEventListener("click", () => copy(button, button.dataset.copy)));
 
@@ -189,16 +189,16 @@ if (table) {
   });
   const body = table.createTBody();
 
-  // A word is in any value; name=value, name<value and name>value are of one column.
+  // A word matches any column; name=value, name<value and name>value match one column.
   function matches(row) {
     if (state.value && row[1] !== state.value) return false;
     return filter.value.trim().split(/\s+/).filter(Boolean).every((word) => {
       const rule = word.match(/^([^<>=]+)([<>=])(.+)$/);
       const column = rule ? TABLE.columns.indexOf(rule[1]) : -1;
       if (column < 0) return row.some((value) => String(value).toLowerCase().includes(word.toLowerCase()));
-      const value = row[column], [, , sign, wanted] = rule;
-      if (sign === "=") return String(value) === wanted || (value !== null && value === Number(wanted));
-      return value !== null && (sign === "<" ? value < Number(wanted) : value > Number(wanted));
+      const value = row[column], [, , sign, operand] = rule;
+      if (sign === "=") return String(value) === operand || (value !== null && value === Number(operand));
+      return value !== null && (sign === "<" ? value < Number(operand) : value > Number(operand));
     });
   }
 
@@ -206,14 +206,14 @@ if (table) {
     const { sort, down } = view;
     return [...rows].sort((a, b) => {
       const [x, y] = [a[sort], b[sort]];
-      if (x === null || y === null) return (x === null) - (y === null); // what has no value comes last
+      if (x === null || y === null) return (x === null) - (y === null); // missing values last
       return (x < y ? -1 : x > y ? 1 : 0) * (down ? -1 : 1) || a[0] - b[0];
     });
   }
 
   function fill() {
-    const found = ordered(TABLE.rows.filter(matches));
-    const shown = view.all ? found : found.slice(0, PAGE);
+    const matching = ordered(TABLE.rows.filter(matches));
+    const shown = view.all ? matching : matching.slice(0, PAGE);
     [...head.cells].forEach((cell, i) => {
       cell.classList.toggle("sorted", i === view.sort);
       cell.setAttribute("aria-sort", i !== view.sort ? "none" : view.down ? "descending" : "ascending");
@@ -226,9 +226,9 @@ if (table) {
       });
       return `<tr class="trial ${String(row[0]) === table.dataset.best ? "best" : ""}" data-trial="${row[0]}" tabindex="0">${cells.join("")}</tr>`;
     }).join("");
-    document.getElementById("shown").textContent = `${found.length.toLocaleString("en")} of ${TABLE.rows.length.toLocaleString("en")}`;
-    more.hidden = shown.length === found.length;
-    more.textContent = `Show all ${found.length.toLocaleString("en")}`;
+    document.getElementById("shown").textContent = `${matching.length.toLocaleString("en")} of ${TABLE.rows.length.toLocaleString("en")}`;
+    more.hidden = shown.length === matching.length;
+    more.textContent = `Show all ${matching.length.toLocaleString("en")}`;
   }
 
   function open(row) {

@@ -20,7 +20,7 @@ def distribution(param: Param) -> BaseDistribution:
     match param:
         case Choice(options):
             return CategoricalDistribution(options)
-        case Range(low, high, log) if param.whole:
+        case Range(low, high, log) if param.is_integer:
             return IntDistribution(int(low), int(high), log=log)
         case Range(low, high, log):
             return FloatDistribution(low, high, log=log)
@@ -33,7 +33,7 @@ def suggest(space: Space, trial: optuna.Trial) -> dict[str, Any]:
         match param:
             case Choice(options):
                 return trial.suggest_categorical(name, options)
-            case Range(low, high, log) if param.whole:
+            case Range(low, high, log) if param.is_integer:
                 return trial.suggest_int(name, int(low), int(high), log=log)
             case Range(low, high, log):
                 return trial.suggest_float(name, low, high, log=log)

@@ -12,12 +12,14 @@ from results.files import write_text
 from search.config.run_config import RunConfig
 from search.core.job import State, Trial
 from search.core.queue import Queue
-from search.watch.loggers.base import GONE_WRONG, Logs
+from search.watch.loggers.base import UNSUCCESSFUL, TrialLogger
 
 
 @final
-class WandbLogs(Logs):
-    """A run a trial on Weights & Biases, grouped by search; in `logs/wandb` where there is no API key."""
+class WandbTrials(TrialLogger):
+    """A run per trial on Weights & Biases, or in `logs/wandb` where there is no API key."""
+
+    rewrites = False  # unless it is offline: see __init__
 
     def __init__(self, config: RunConfig, folder: Path, say: Callable[[str], None]) -> None:
         import wandb
@@ -28,10 +30,10 @@ class WandbLogs(Logs):
         self.mode = os.environ.get("WANDB_MODE") or ("online" if wandb.login(prompt=False) else "offline")
         if self.mode != "online":
             self.clear()
-        kept = self.folder / "wandb.id"
-        if not kept.exists():
-            write_text(kept, uuid.uuid4().hex[:8])
-        self.id = kept.read_text()
+        file = self.folder / "wandb.id"
+        if not file.exists():
+            write_text(file, uuid.uuid4().hex[:8])
+        self.id = file.read_text()
 
     def open(self, trial: Trial, first: Mapping[str, float]) -> Logger:
         opened = WandbLogger(
@@ -45,16 +47,16 @@ class WandbLogs(Logs):
         )
         opened.log_hyperparams(dict(trial.params))
         if self.mode == "online":
-            self.logged[trial.number] = int(opened.experiment.summary.get("trainer/global_step", 0))
+            self.epochs[trial.number] = int(opened.experiment.summary.get("trainer/global_step", 0))
         return opened
 
-    def tell(self, trial: Trial) -> None:
+    def log_state(self, trial: Trial) -> None:
         run = self._logger(trial, {}).experiment  # type: ignore[attr-defined]
         run.summary["state"] = trial.state.value
         if trial.state is not State.RUNNING:
-            run.finish(exit_code=int(trial.state in GONE_WRONG))
+            run.finish(exit_code=int(trial.state in UNSUCCESSFUL))
             del self.loggers[trial.number]
 
     def end(self, queue: Queue) -> None:
-        for logger in self.loggers.values():  # of jobs that were broken off
+        for logger in self.loggers.values():  # of jobs that were interrupted
             logger.experiment.finish(exit_code=1)  # type: ignore[attr-defined]

@@ -1,11 +1,11 @@
-"""The pages in a real browser: nothing fails, nothing is asked of any host, every figure is drawn, in both
-themes, on a desk and on a phone."""
+"""The pages in a real browser, in both themes, on wide and narrow screens: all figures are drawn, without
+errors and without requests."""
 
 import shutil
 
 import pytest
 
-from results.report.compare import columns, write
+from results.report.compare import compare, write
 from search.after.report import make
 from tests.results.made import make_run
 
@@ -24,14 +24,14 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
-# How many colours each canvas of a figure has: one is an empty one.
+# Number of colours of the canvas of a figure; 1 if it is empty.
 COLOURS = """place => {
     const canvas = place.querySelector("canvas");
     if (!canvas) return 0;
     const image = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
     return new Set(new Uint32Array(image.data.buffer)).size;
 }"""
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no chromium or google-chrome on PATH")
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium or google-chrome on PATH")
 
 
 @pytest.fixture(scope="module")
@@ -49,23 +49,26 @@ def pages(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     with pytest.MonkeyPatch.context() as patch:
         runs = [make_run(folder, patch, 120, "a"), make_run(folder, patch, 30, "b", "seed=1")]
-    return {"report": make(runs[0]), "compare": write(columns(runs), folder / "compare.html")}
+    return {"report": make(runs[0]), "compare": write(compare(runs), folder / "compare.html")}
 
 
 @pytest.fixture
 def visit(browser, pages):
-    """`visit(name, scheme, width)`: the page in a context of its own, and what goes wrong in it."""
+    """`visit(name, scheme, width)` opens a page in its own context: the page, and a list of its errors."""
     contexts = []
 
     def visit(name, scheme="light", width=1280):
         context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
         contexts.append(context)
-        page, wrong = context.new_page(), []
-        page.on("console", lambda message: wrong.append(message.text))
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", lambda asked: asked.url.startswith(("file:", "data:")) or wrong.append(asked.url))
+        page, errors = context.new_page(), []
+        page.on("console", lambda message: errors.append(message.text))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on(
+            "request",
+            lambda request: request.url.startswith(("file:", "data:")) or errors.append(request.url),
+        )
         page.goto(pages[name].as_uri())
-        return page, wrong
+        return page, errors
 
     yield visit
     for context in contexts:
@@ -82,33 +85,33 @@ def visit(browser, pages):
     ],
 )
 def test_all_figures_are_drawn(visit, name, figures, scheme, width):
-    page, wrong = visit(name, scheme, width)
-    found = page.query_selector_all("[data-figure]")
-    for figure in found:
+    page, errors = visit(name, scheme, width)
+    shown = page.query_selector_all("[data-figure]")
+    for figure in shown:
         figure.scroll_into_view_if_needed()
         page.wait_for_function("place => place.querySelector('canvas')", arg=figure)
     page.wait_for_timeout(100)
-    assert len(found) >= figures
-    drawn = {figure.get_attribute("data-figure"): figure.evaluate(COLOURS) for figure in found}
+    assert len(shown) >= figures
+    drawn = {figure.get_attribute("data-figure"): figure.evaluate(COLOURS) for figure in shown}
     assert all(colours > 10 for colours in drawn.values()), drawn
-    assert wrong == []
+    assert errors == []
     assert page.evaluate("document.documentElement.scrollWidth") == width
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert paper == {"light": "rgb(255, 255, 255)", "dark": "rgb(18, 21, 26)"}[scheme]
 
 
-def test_the_theme_changes_by_a_click(visit):
-    page, wrong = visit("compare")
+def test_a_click_changes_the_theme(visit):
+    page, errors = visit("compare")
     page.wait_for_selector("canvas")
     before = page.evaluate("document.querySelector('canvas').toDataURL()")
     page.click("#theme")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 21, 26)"
     assert page.evaluate("document.querySelector('canvas').toDataURL()") != before
-    assert wrong == []
+    assert errors == []
 
 
-def test_trials_are_sorted_filtered_and_opened(visit):
-    page, wrong = visit("report")
+def test_the_table_of_trials_sorts_filters_and_opens_rows(visit):
+    page, errors = visit("report")
     numbers = "[...document.querySelectorAll('tr.trial')].map(row => +row.dataset.trial)"
     values = "[...document.querySelectorAll('tr.trial')].map(row => row.cells[3].textContent)"
     shown = [float(value) for value in page.evaluate(values)]
@@ -133,11 +136,11 @@ def test_trials_are_sorted_filtered_and_opened(visit):
     page.select_option("#state", "failed")
     page.click("tr.trial")
     assert "<b>tried</b> to allocate" in page.text_content("tr.open code.bad")
-    assert wrong == []
+    assert errors == []
 
 
-def test_the_nearest_curve_tells_whose_it_is(visit):
-    page, wrong = visit("report")
+def test_the_nearest_curve_shows_its_trial(visit):
+    page, errors = visit("report")
     figure = page.query_selector("[data-figure=curves]")
     figure.scroll_into_view_if_needed()
     page.wait_for_selector("[data-figure=curves] canvas")
@@ -147,4 +150,4 @@ def test_the_nearest_curve_tells_whose_it_is(visit):
         if page.is_visible("#tip"):
             break
     assert "trial" in page.text_content("#tip") and "val/loss" in page.text_content("#tip")
-    assert wrong == []
+    assert errors == []

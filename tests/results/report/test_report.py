@@ -1,30 +1,31 @@
-"""The report's content, and what it takes to be made."""
+"""The content of the report, and the process that makes it."""
 
 import re
 import shlex
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from results import open_run
 from results.baselines import baselines
-from results.history import history
 from results.picture import Picture
-from results.report.compare import columns, differences, winners, write
-from results.report.model_card import apart
+from results.report.compare import compare, differences, winners, write
+from results.report.model_card import certainty
 from results.report.render import Extras, render
-from results.store import write_confirmed, write_epochs
-from search.after.report import again, hydra, make, pictures
+from results.store import write_confirmed, write_facts
+from search.after.report import make, pictures
 from search.after.report_process import ReportProcess
+from search.after.retrain import hydra_value, retrain_command
 from search.cli.tables import against, print_run
 from search.config.run_config import resolve
 from search.runs.folder import read_config
 from search.runs.run import start
 from tests.results.made import make_run
 
-MOST = 6e6  # bytes of a report of a thousand trials
+MAX_BYTES = 6e6  # of a report of a thousand trials
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +39,8 @@ def html(large):
     return make(large).read_text()
 
 
-def test_a_report_of_a_thousand_trials_is_small_and_whole(large, html):
-    assert (large.path / "report.html").stat().st_size < MOST
+def test_a_report_of_a_thousand_trials_is_small_and_complete(large, html):
+    assert (large.path / "report.html").stat().st_size < MAX_BYTES
     best = large.best()
     assert f"Trial {best['trial']} after {best['epochs']} epochs" in html
     assert "python -m search confirm made" in html and "Unconfirmed" in html
@@ -48,39 +49,40 @@ def test_a_report_of_a_thousand_trials_is_small_and_whole(large, html):
     assert not list(large.path.glob(".report*"))
 
 
-def test_nothing_in_a_run_can_write_html(html):
+def test_text_in_a_run_is_escaped(html):
     assert "&lt;b&gt;tried&lt;/b&gt; to allocate" in html  # the error of the failed ones
     assert "<b>tried" not in html
 
 
-def test_a_report_asks_for_nothing(html):
+def test_a_report_makes_no_requests(html):
     markup = re.sub(r"<script.*?</script>", "", html, flags=re.S)
     assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", markup)
     assert "default-src 'none'" in markup
 
 
 @pytest.mark.parametrize("mode", ["min", "max"])
-def test_show_and_report_say_in_bold_what_the_best_does_not_beat(mode, tmp_path, monkeypatch, capsys):
+def test_show_and_report_print_unbeaten_baselines_in_bold(mode, tmp_path, monkeypatch, capsys):
     run = make_run(tmp_path, monkeypatch, 1, "a", "epochs=1")
     (row,) = run.epochs.to_pylist()
     sign = 1 if mode == "min" else -1
     config = {**run.config, "objective": {"metric": "val/loss", "mode": mode}}
 
-    def said(baseline, nearest):
-        noted = {"val/baseline": baseline, "val/nearest": nearest}
-        write_epochs(run.path, [row | {k: row["val/loss"] + sign * v for k, v in noted.items()}])
-        found = replace(open_run(run.path), config=config)
-        print_run(found)
-        shown, verdicts = capsys.readouterr().out, ("nothing was learned", "training has not beaten it")
-        bold = [f": [bold red]{verdict}[/bold red]" in against(baselines(found)) for verdict in verdicts]
-        assert [f": {verdict}" in shown for verdict in verdicts] == bold
+    def unbeaten(baseline, nearest):
+        margins = {"baseline": baseline, "nearest": nearest}
+        write_facts(run.path, {0: {key: row["val/loss"] + sign * margin for key, margin in margins.items()}})
+        changed = replace(open_run(run.path), config=config)
+        print_run(changed)
+        printed, verdicts = capsys.readouterr().out, ("nothing was learned", "training has not beaten it")
+        bold = [f": [bold red]{verdict}[/bold red]" in against(baselines(changed)) for verdict in verdicts]
+        assert [f": {verdict}" in printed for verdict in verdicts] == bold
         return bold, [
-            "<b>Nothing was learned.</b> The constant prediction scores" in (page := render(found, Extras())),
+            "<b>Nothing was learned.</b> The constant prediction scores"
+            in (page := render(changed, Extras())),
             "<b>Training has not beaten it.</b> The most similar training sample scores" in page,
         ]
 
     for constant, nearest in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
-        assert said(constant, nearest) == ([constant < 0, nearest < 0],) * 2
+        assert unbeaten(constant, nearest) == ([constant < 0, nearest < 0],) * 2
 
 
 @pytest.mark.parametrize(
@@ -89,63 +91,61 @@ def test_show_and_report_say_in_bold_what_the_best_does_not_beat(mode, tmp_path,
 )
 def test_an_accuracy_near_one_can_beat_a_baseline_near_one(baseline, best, beaten, tmp_path, monkeypatch):
     run = make_run(tmp_path, monkeypatch, 1, "a", "epochs=1")
-    rows = [row | {"val/baseline": baseline} for row in run.epochs.to_pylist()]
-    write_epochs(run.path, rows)
-    found = replace(
-        open_run(run.path), config={**run.config, "objective": {"metric": "val/loss", "mode": "max"}}
-    )
-    monkeypatch.setattr(type(found), "best", lambda run: {"trial": 0, "epochs": 1, "objective": best})
-    assert [one.beaten for one in baselines(found)] == [beaten]
+    write_facts(run.path, {0: {"baseline": baseline}})
+    trials = [row | {"objective": best} for row in run.trials.to_pylist()]
+    config = {**run.config, "objective": {"metric": "val/loss", "mode": "max"}}
+    changed = replace(run, config=config, trials=pa.Table.from_pylist(trials, run.trials.schema))
+    assert [one.beaten for one in baselines(changed)] == [beaten]
 
 
-def test_the_command_names_the_space_by_the_path_that_was_given(tmp_path, monkeypatch):
+def test_the_command_has_the_path_of_the_space_as_given(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine").mkdir()
     run = make_run(Path("mine"), monkeypatch, 1)
     config = read_config(run)
     params = config.space.params_in(run.best())
-    words = shlex.split(again(config, 0, params))
+    words = shlex.split(retrain_command(config, 0, params))
     assert words[:5] == ["python", "-m", "search", "run", "space=mine/learning.yaml"]
     assert resolve(words[4:]).space.default() == params
 
 
-def told(folder):
-    with ReportProcess() as reporter:
-        reporter.begin(folder)
-        return reporter.finish()
+def report_line(folder):
+    with ReportProcess() as report:
+        report.begin(folder)
+        return report.finish()
 
 
-def test_a_run_ends_with_its_report_and_without_one_just_as_well(tmp_path, monkeypatch):
+def test_the_report_process_prints_one_line_for_a_report_and_for_an_error(tmp_path, monkeypatch):
     run = make_run(tmp_path, monkeypatch, 4)
-    assert told(run.path) == f"report: {run.path / 'report.html'}"
+    assert report_line(run.path) == f"report: {run.path / 'report.html'}"
     (run.path / "results" / "trials.parquet").write_text("no such thing")
-    said = told(run.path)
-    assert said.startswith("the report can't be made: ") and "trials.parquet" in said and "\n" not in said
+    line = report_line(run.path)
+    assert line.startswith("the report can't be made: ") and "trials.parquet" in line and "\n" not in line
 
 
-def test_a_reporter_that_was_killed_leaves_the_run_without_a_report(tmp_path):
-    with ReportProcess() as reporter:
-        reporter.load().kill()
-        reporter.load().wait()
-        reporter.begin(tmp_path)
-        assert reporter.finish() == "the report can't be made: code -9"
+def test_a_killed_report_process_leaves_the_run_without_a_report(tmp_path):
+    with ReportProcess() as report:
+        report.process.kill()
+        report.process.wait()
+        report.begin(tmp_path)
+        assert report.finish() == "the report can't be made: code -9"
 
 
-def test_an_interrupted_report_says_how_to_make_it(tmp_path, monkeypatch):
+def test_an_interrupted_report_prints_the_command_that_makes_it(tmp_path, monkeypatch):
     def interrupt():
         raise KeyboardInterrupt
 
-    with ReportProcess() as reporter:
-        reporter.begin(tmp_path)
+    with ReportProcess() as report:
+        report.begin(tmp_path)
         with monkeypatch.context() as patch:
-            patch.setattr(reporter.load(), "communicate", interrupt)
-            assert reporter.finish().endswith(f"python -m search report {tmp_path}")
-    assert reporter.load().returncode == -9
+            patch.setattr(report.process, "communicate", interrupt)
+            assert report.finish().endswith(f"python -m search report {tmp_path}")
+    assert report.process.returncode == -9
 
 
-def test_a_reporter_ends_with_the_process_that_began_it():
-    with ReportProcess() as reporter:
-        waiting = reporter.load()
+def test_a_report_process_ends_with_its_parent():
+    with ReportProcess() as report:
+        waiting = report.process
         waiting.stdin.close()  # as the death of this process would
         waiting.stdin = None
         assert waiting.wait() == 0
@@ -160,7 +160,7 @@ def test_a_reporter_ends_with_the_process_that_began_it():
         (12, ["param.loss=[mse,16,null]"]),
     ],
 )
-def test_small_runs_have_reports_too(trials, more, tmp_path, monkeypatch):
+def test_small_runs_have_reports(trials, more, tmp_path, monkeypatch):
     assert make(make_run(tmp_path, monkeypatch, trials, "small", *more)).stat().st_size > 1e6
 
 
@@ -171,18 +171,29 @@ def test_a_run_without_any_value_has_a_report(tmp_path, monkeypatch):
     assert "No trial has a value" in html and "3 diverged" in html
 
 
-def test_a_journal_that_is_ahead_of_the_tables_has_a_report(tmp_path, monkeypatch):
+def test_a_table_of_rungs_ahead_of_the_trials_has_a_report(tmp_path, monkeypatch):
     run = make_run(tmp_path, monkeypatch, 24, "ahead")
     table = run.path / "results" / "trials.parquet"
-    pq.write_table(run.trials.slice(0, 20), table)  # as a search that still runs may leave them
-    assert {finish.trial for finish in history(open_run(run.path))} <= set(range(20))
+    pq.write_table(run.trials.slice(0, 20), table)  # a running search may write between two reads
+    rungs = open_run(run.path).rungs["trial"].to_pylist()
+    assert rungs and set(rungs) <= set(range(20))
     assert make(open_run(run.path)).stat().st_size > 1e6
 
 
-def test_a_report_and_a_card_say_how_sure_a_confirmation_is(tmp_path, monkeypatch):
+def test_an_earlier_run_without_rungs_and_facts_has_a_report(tmp_path, monkeypatch):
+    run = make_run(tmp_path, monkeypatch, 24, "earlier")
+    for name in ("rungs.parquet", "facts.json"):
+        (run.path / "results" / name).unlink()
+    earlier = open_run(run.path)
+    assert (earlier.rungs.num_rows, baselines(earlier)) == (0, [])
+    html = render(earlier, Extras())
+    assert f"Trial {earlier.best()['trial']} after" in html and "constant prediction" not in html
+
+
+def test_a_report_and_a_card_show_the_uncertainty_of_a_confirmation(tmp_path, monkeypatch):
     run = make_run(tmp_path, monkeypatch, 4, "sure")
 
-    def said(**scores: list[float]) -> tuple[str, str]:
+    def page_and_card(**scores: list[float]) -> tuple[str, str]:
         rows = [
             {"config": config.replace("_", " "), "trial": 0 if config == "trial_0" else None, "seed": seed}
             | {"state": "complete", "val": value, "test": value}
@@ -190,26 +201,26 @@ def test_a_report_and_a_card_say_how_sure_a_confirmation_is(tmp_path, monkeypatc
             for seed, value in enumerate(values)
         ]
         write_confirmed(run.path, rows, {})
-        found = open_run(run.path)
-        return render(found, Extras()), apart(found.confirmation(), "trial 0")
+        confirmed = open_run(run.path)
+        return render(confirmed, Extras()), certainty(confirmed.confirmation(), "trial 0")
 
-    page, card = said(trial_0=[0.2], default=[0.4])
-    assert "mean of 1 fresh seed. It leads default by 0.2; with one seed nothing can be said" in page
+    page, card = page_and_card(trial_0=[0.2], default=[0.4])
+    assert "mean of 1 fresh seed. It leads default by 0.2; with one seed the uncertainty is unknown" in page
     assert "told apart" not in page and "interval" not in card.partition(":")[0]
-    page, card = said(trial_0=[0.2, 0.4], default=[0.4, 0.3])
+    page, card = page_and_card(trial_0=[0.2, 0.4], default=[0.4, 0.3])
     assert "It leads default by" in page and page.count("the two can&#39;t be told apart") == 1
-    assert "may reach beyond what the metric can be" in page and "with 95 % intervals" in card
-    page, _ = said(trial_0=[0.2, 0.4], trial_1=[0.3, 0.4], default=[0.4, 0.3])
+    assert "may extend beyond the range of the metric" in page and "with 95 % intervals" in card
+    page, _ = page_and_card(trial_0=[0.2, 0.4], trial_1=[0.3, 0.4], default=[0.4, 0.3])
     assert re.search(r"It leads the default by [^.]*[^<]*: the two can.{1,6}t be told apart", page)
 
 
-def test_a_gallery_that_fails_leaves_a_line(tmp_path, monkeypatch):
+def test_an_error_of_a_gallery_becomes_a_line(tmp_path, monkeypatch):
     run = make_run(tmp_path, monkeypatch, 4)
     config = resolve([f"space={tmp_path}/learning.yaml"])
     assert pictures(run, config) == ([], "")
     config = replace(config, space=replace(config.space, gallery="tests.results.report.test_report:broken"))
-    monkeypatch.setattr("search.after.models.best", lambda run: None)
-    monkeypatch.setattr("search.after.models.loaded", lambda model: (None, None))
+    monkeypatch.setattr("search.after.models.best_model", lambda run: None)
+    monkeypatch.setattr("search.after.models.load", lambda model: (None, None))
     assert pictures(run, config) == ([], "RuntimeError: it broke here")
     config = replace(config, space=replace(config.space, gallery="tests.results.report.test_report:fine"))
     assert [picture.title for picture in pictures(run, config)[0]] == ["A table."]
@@ -224,7 +235,7 @@ def fine(module, data):
 
 
 def test_the_command_trains_the_trial_again(tmp_path):
-    """To the digit: the same batches, weights and rates; and on to the end for one that was stopped."""
+    """Exactly, and a stopped trial to the last rung: batches, weights and rates are the same."""
     size = ["engine=local", "lanes=1", f"storage={tmp_path}"]
     overrides = ["space=mnist_classifier", "name=first", "trials=4", "epochs=3", "sampler=random", *size]
     first = open_run(start(resolve(overrides)).folder)
@@ -250,14 +261,14 @@ def test_the_command_trains_the_trial_again(tmp_path):
 @pytest.mark.parametrize(
     "value", [1, 0.1, 1e-7, True, None, "128-64", "32", "true", "a b", 'a"b\\', "relu", "/x/y.z"]
 )
-def test_values_survive_hydras_grammar(value):
-    from search.config.run_config import parse_overrides
+def test_hydras_grammar_preserves_values(value):
+    from search.config.overrides import parse_overrides
 
-    (word,) = shlex.split(shlex.quote(f"x={hydra(value)}"))
+    (word,) = shlex.split(shlex.quote(f"x={hydra_value(value)}"))
     assert parse_overrides([word]) == {"x": value}
 
 
-def test_pictures_of_real_models(tmp_path):
+def test_galleries_show_pictures_of_real_models(tmp_path):
     from PIL import Image
 
     for space, titles, more in (
@@ -278,9 +289,9 @@ def test_pictures_of_real_models(tmp_path):
         size = ["trials=1", "epochs=1", "engine=local", "name=r", f"storage={tmp_path / space}"]
         config = resolve([f"space={space}", *size, *more])
         run = open_run(start(config).folder)
-        shown, missing = pictures(run, config)
-        assert missing == "" and [picture.title for picture in shown] == titles
-        for number, picture in enumerate(shown):
+        images, missing = pictures(run, config)
+        assert missing == "" and [picture.title for picture in images] == titles
+        for number, picture in enumerate(images):
             assert bool(picture.png) != bool(picture.html)
             if picture.png:
                 (tmp_path / f"{number}.png").write_bytes(picture.png)
@@ -288,7 +299,7 @@ def test_pictures_of_real_models(tmp_path):
                 assert image.width > 300 and len(set(image.convert("L").get_flattened_data())) > 10
 
 
-def test_confusion_counts_each_image_once():
+def test_the_confusion_matrix_counts_each_image_once():
     import torch
 
     from trainables.mnist.gallery import confusion
@@ -300,27 +311,29 @@ def test_confusion_counts_each_image_once():
 
 def test_compare(tmp_path, monkeypatch):
     runs = [make_run(tmp_path, monkeypatch, 6, name, f"seed={seed}") for seed, name in enumerate("ab")]
-    found = columns(runs)
-    assert [column.row()["run"] for column in found] == ["a", "b"]
-    assert [column.row()["best"] for column in found] == [run.best()["objective"] for run in runs]
-    assert differences(found) == [("seed", [0, 1])]
-    assert dict(winners(found))["lr"] == [run.best()["param/lr"] for run in runs]
-    html = write(found, tmp_path / "page.html").read_text()
+    columns = compare(runs)
+    assert [column.row()["run"] for column in columns] == ["a", "b"]
+    assert [column.row()["best"] for column in columns] == [run.best()["objective"] for run in runs]
+    assert differences(columns) == [("seed", [0, 1])]
+    assert dict(winners(columns))["lr"] == [run.best()["param/lr"] for run in runs]
+    html = write(columns, tmp_path / "page.html").read_text()
     assert "<title>a, b</title>" in html and "confirm NAME" in html and "different data" not in html
-    changed = replace(found[1], run=replace(runs[1], config={**runs[1].config, "options": {"root": "else"}}))
-    assert "different data" in write([found[0], changed], tmp_path / "page.html").read_text()
+    changed = replace(
+        columns[1], run=replace(runs[1], config={**runs[1].config, "options": {"root": "else"}})
+    )
+    assert "different data" in write([columns[0], changed], tmp_path / "page.html").read_text()
 
     with pytest.raises(ValueError, match="two runs"):
-        columns(runs[:1])
+        compare(runs[:1])
     with pytest.raises(ValueError, match="named twice"):
-        columns([runs[0], runs[0]])
+        compare([runs[0], runs[0]])
     objective = {"metric": "val/loss", "mode": "max"}
     other = replace(runs[1], config={**runs[1].config, "objective": objective})
     with pytest.raises(ValueError, match=r"val/loss \(min\) and val/loss \(max\)"):
-        columns([runs[0], other])
+        compare([runs[0], other])
 
 
-def test_of_equal_trials_all_figures_name_the_same_one():
+def test_all_figures_mark_the_same_one_of_equal_trials():
     from results.parameters import Dimension
     from results.report.charts import best_trial
     from results.report.parameter_figures import contours, parallel, slices
@@ -336,8 +349,8 @@ def test_of_equal_trials_all_figures_name_the_same_one():
         assert [dot[2] for dot in figure.option["series"][-1]["data"]] == [1]
 
 
-def test_marks_are_drawn_where_their_values_are():
-    """ECharts draws a mark at its value's second decimal unless it is told not to round."""
+def test_marks_are_drawn_at_their_exact_values():
+    """By default ECharts rounds the value of a mark to two decimals."""
     from results.analysis import Step
     from results.report.figures import best_so_far
 

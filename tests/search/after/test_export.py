@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from results import open_run, text
 from search.after.export import export, first_inputs
-from search.after.models import best, loaded, ranked
+from search.after.models import best_model, load, ranked_models
 from search.cli.commands import app
 from search.config.run_config import resolve
 from search.runs.run import confirm, start
@@ -56,8 +56,8 @@ def classifier(searched, tmp_path):
 
 def lightning(monkeypatch, *arguments: object) -> None:
     """`python -m trainables ...`, in this process."""
-    capture_output = "--trainer.enable_progress_bar=false"
-    monkeypatch.setattr(sys, "argv", ["trainables", *map(str, arguments), capture_output])
+    quiet = "--trainer.enable_progress_bar=false"
+    monkeypatch.setattr(sys, "argv", ["trainables", *map(str, arguments), quiet])
     CLI(auto_configure_optimizers=False, load_from_checkpoint_support=False)
 
 
@@ -68,7 +68,7 @@ def test_what_was_noted_of_the_data_is_not_said_again(classifier, monkeypatch):
 
     monkeypatch.setattr("search.after.models.build", noting)
     with warnings.catch_warnings(record=True) as said:
-        loaded(best(open_run(classifier)))
+        load(best_model(open_run(classifier)))
     assert not said
 
 
@@ -91,7 +91,7 @@ def test_fit_gives_the_curve_of_the_trial(space, searched, tmp_path, monkeypatch
         assert logged[metric][: len(expected)] == pytest.approx(expected, rel=1e-6), metric
     kept = next(tmp_path.glob("lightning_logs/*/checkpoints/*.ckpt"))
     import_path.load(run.config["trainable"]).load_from_checkpoint(kept, weights_only=True)
-    assert torch.load(kept, weights_only=True)["hyper_parameters"]["lr"] == best(run).lane.params["lr"]
+    assert torch.load(kept, weights_only=True)["hyper_parameters"]["lr"] == best_model(run).lane.params["lr"]
 
 
 def logged_metrics(folder: Path) -> dict[str, list[float]]:
@@ -124,7 +124,7 @@ def test_the_files_need_no_run(classifier, tmp_path, monkeypatch):
         "model.ckpt",
         "model.safetensors",
     }
-    expected, data = loaded(best(run))
+    expected, data = load(best_model(run))
     images, labels = next(iter(data.val_dataloader()))
     from_ckpt = Classifier.load_from_checkpoint(files / "model.ckpt", weights_only=True).eval()
     plain = torch.load(files / "model.ckpt", weights_only=True)["hyper_parameters"]
@@ -145,7 +145,7 @@ def test_the_files_need_no_run(classifier, tmp_path, monkeypatch):
         (row,) = csv.DictReader(file)
     assert float(row["val/accuracy"]) == pytest.approx(accuracy)
     card = (files / "MODEL_CARD.md").read_text()
-    params = best(run).lane.params
+    params = best_model(run).lane.params
     for said in (
         "mnist-1-digits",
         "CC BY 4.0",
@@ -181,7 +181,7 @@ def test_onnx_computes_the_same(space, searched):
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
     run = open_run(searched(space))
-    module, data = loaded(best(run))
+    module, data = load(best_model(run))
     inputs = first_inputs(data)[:3]
     session = onnxruntime.InferenceSession(export(run, onnx=True) / "model.onnx")
     (found,) = session.run(None, {"input": inputs.numpy()})
@@ -204,15 +204,18 @@ def test_a_confirmed_winner_is_what_is_exported(classifier, tmp_path, monkeypatc
     said = run.confirmation()
     rows = [row for row in run.confirmed.to_pylist() if row["config"] == said.winner]
     chosen = max(rows, key=lambda row: row["val"])
-    model = best(run)
+    model = best_model(run)
     assert (model.name, model.value) == (f"{said.winner}, seed {chosen['seed']}", chosen["val"])
     others = [row for row in run.confirmed.to_pylist() if row["config"] != said.winner]
     bests = {
         config: max(row["val"] for row in others if row["config"] == config)
         for config in {row["config"] for row in others}
     }
-    assert [other.value for other in ranked(run)] == [chosen["val"], *sorted(bests.values(), reverse=True)]
-    module, data = loaded(model)
+    assert [other.value for other in ranked_models(run)] == [
+        chosen["val"],
+        *sorted(bests.values(), reverse=True),
+    ]
+    module, data = load(model)
     images, labels = next(iter(data.val_dataloader()))
     assert (module(images).argmax(1) == labels).float().mean().item() == pytest.approx(chosen["val"])
     files = export(run, onnx=False)

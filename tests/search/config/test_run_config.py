@@ -1,4 +1,4 @@
-"""The configuration: budgets, overrides, and one line for each mistake."""
+"""The configuration of a run: budgets, overrides, and one line for each mistake."""
 
 import subprocess
 import sys
@@ -19,6 +19,12 @@ def test_budgets_and_overrides():
     assert (full.trials, full.epochs, full.grace, full.rungs) == (7, 81, 3, (3, 9, 27, 81))
     assert (full.space.options["image_size"], full.space.options["train"]) == (299, 1000)
     assert resolve(["budget=full", "epochs=2"]).grace == 2
+
+
+def test_text_and_fractions():
+    config = resolve(["name=3", "gpus_per_job=0.5", "lanes=4"])
+    assert (config.name, config.gpus_per_job, config.lanes) == ("3", 0.5, 4)
+    assert (config.cpus_per_job, type(config.cpus_per_job)) == (1, int)
 
 
 def test_data_parameters_and_settings():
@@ -45,6 +51,12 @@ BAD = [
     ("lr=3", "did you mean 'param.lr'"),
     ("data.rot=3", "did you mean 'data.root'"),
     ("lanes=0", "lanes is 0, but must be a whole number >= 1"),
+    ("lanes=many", "lanes is 'many', but must be a whole number >= 1, or auto"),
+    (
+        "confirm.top=-1",
+        "confirm.top is -1, but must be a whole number >= 0 (search/config/config.yaml or conf",
+    ),
+    ("init_seed=true", "init_seed is True, but must be a whole number >= 0"),
     ("trials=0", "trials is 0, but must be a whole number >= 1 (search/config/config.yaml or trials=...)"),
     ("trials=2.5", "trials is 2.5"),
     ("trials=many", "trials is 'many'"),
@@ -54,8 +66,11 @@ BAD = [
     ("engine=rya", "engine is 'rya'; did you mean 'ray'"),
     ("budget=huge", "budget is 'huge'"),
     ("sampler=grid", "sampler is 'grid'"),
+    ("sampler=[tpe]", "sampler is ['tpe']"),
     ("cpus_per_job=0", "cpus_per_job is 0, but must be a number > 0"),
-    ("gpus_per_job=-1", "gpus_per_job is -1"),
+    ("gpus_per_job=-1", "gpus_per_job is -1, but must be a number >= 0, or auto"),
+    ("cpus_per_job=.inf", "cpus_per_job is '.inf', but must be a number > 0"),
+    ("cpus_per_job=inf", "cpus_per_job is inf, but must be a number > 0"),
     ("name=a/b", "name is 'a/b', but must be letters"),
     ("data.train=many", "data.train is 'many', but must be a whole number"),
     ("pretrained=perhaps", "pretrained is 'perhaps', but must be true or false"),
@@ -75,9 +90,10 @@ def test_mistakes(override, message):
 
 
 def test_a_first_search_is_prepared_without_pytorch():
-    """It would be half a gigabyte more, and seconds, in a process that trains nothing."""
+    """PyTorch would cost half a gigabyte and seconds in a process that trains nothing."""
     program = (
-        "import sys; from search.config.run_config import resolve; from search.runs.run import prepared; "
-        "prepared(resolve(['space=slice_reg'])); sys.exit('torch' in sys.modules)"
+        "import sys; from search.config.run_config import resolve; "
+        "from search.runs.preflight import prepare; "
+        "prepare(resolve(['space=slice_reg'])); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0

@@ -9,11 +9,12 @@ from search.config.run_config import resolve
 from search.core.queue import Plan, Queue
 from search.core.study import Study
 from search.engines.local import LocalEngine
-from search.engines.train_job import TrainJob
-from search.runs.run import prepared, setup
+from search.engines.train_job import TrainJob, training_setup
+from search.runs.preflight import prepare
+from spaces.lane import Lane
 from spaces.read import names, read
 from tests.contracts import small
-from trainables.training.train import Lane, Setup, train
+from trainables.training.train import Setup, train
 
 
 @pytest.fixture(scope="module", params=["local", "ray"])
@@ -38,16 +39,18 @@ def test_a_trial_of_a_pack_is_the_trial_alone(engine, name, tmp_path):
     fixed = {"dropout": 0.0, "batch_size": 16, "backbone": "resnet10t"}
     sizes += [f"param.{key}={value}" for key, value in fixed.items() if key in known]
     config = resolve([f"space={name}", "trials=4", "epochs=1", *sizes])
-    config, _ = prepared(dataclasses.replace(config, space=small(config.space)))
+    config, _ = prepare(dataclasses.replace(config, space=small(config.space)))
     space, plan = config.space, Plan(4, (1,), 3, seed=0, sampler="random", lanes=4)
     queue = Queue(space, plan, Study(tmp_path / "study.log", space, (1,)))
-    engine(TrainJob(str(tmp_path), setup(config))).run(queue)
+    engine(TrainJob(str(tmp_path), training_setup(config))).run(queue)
     assert len({trial.checkpoint for trial in queue.trials.values()}) == 1  # they were one job
     packed = {number: trial.values[0] for number, trial in queue.trials.items()}
     alone = {}
     for number, trial in queue.trials.items():
         lane = Lane(number, trial.params, seed=queue.seed(number))
-        (epoch,) = train(Setup(**setup(config)), [lane], 0, 1, str(tmp_path / f"{number}.safetensors"))
+        (epoch,) = train(
+            Setup(**training_setup(config)), [lane], 0, 1, str(tmp_path / f"{number}.safetensors")
+        )
         alone[number] = epoch.metrics[number][space.objective.metric]
     for number, value in alone.items():
         # bf16, where a learner asks for it, has three digits

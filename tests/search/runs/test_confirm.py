@@ -15,12 +15,12 @@ from results.store import open_run, write_confirmed
 from search.cli.commands import app
 from search.cli.tables import conclusions
 from search.config.run_config import resolve
-from search.core.job import DEFAULT, State, Trial, initial_seed
+from search.core.job import DEFAULT, State, Trial, trial_seed
 from search.engines.local import LocalEngine
 from search.runs.confirm import ConfirmPlan, ConfirmQueue, candidates, confirmation_seeds, jobs
 from search.runs.folder import locked, read_config
-from search.runs.recorder import column_types
 from search.runs.run import Outcome, confirm, start
+from search.runs.tables import column_types
 from search.watch.progress import ProgressView
 from spaces.read import names
 from spaces.space import Space
@@ -179,7 +179,7 @@ def test_the_progress_is_shown(plan, formula_space, folder, monkeypatch):
 def spied(monkeypatch):
     """The splits that are loaded, as they are loaded."""
     from trainables.mnist.data import MnistData
-    from trainables.slices.sections.sources import Cuts
+    from trainables.slices.sections.sources import VolumeSource
 
     opened = []
 
@@ -193,7 +193,7 @@ def spied(monkeypatch):
         monkeypatch.setattr(cls, name, wrapped)
 
     spy(MnistData, "split")
-    spy(Cuts, "kept")
+    spy(VolumeSource, "sections")
     return opened
 
 

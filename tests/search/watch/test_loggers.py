@@ -172,7 +172,7 @@ def test_a_logger_that_fails_does_not_end_the_search(search, monkeypatch):
 
 
 def test_a_logger_that_is_not_installed_is_one_line_and_writes_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr("search.config.run_config.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("search.runs.preflight.importlib.util.find_spec", lambda name: None)
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(app, ["run", "space=mnist_classifier", "logger=mlflow"])
     assert result.exit_code == 2

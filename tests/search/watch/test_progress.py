@@ -15,8 +15,8 @@ from tests.formula import Formula
 
 @pytest.mark.parametrize("terminal", [True, False])
 def test_a_search_is_shown(make_queue, tmp_path, monkeypatch, terminal, capfd):
-    monkeypatch.setattr("search.watch.progress.REFRESH", -1.0)
-    monkeypatch.setattr("search.watch.progress.LINES", -1.0)
+    monkeypatch.setattr("search.watch.progress.PANEL_INTERVAL", -1.0)
+    monkeypatch.setattr("search.watch.progress.LINE_INTERVAL", -1.0)
     out = io.StringIO()
     console = Console(file=out, force_terminal=terminal, width=120, color_system=None)
 

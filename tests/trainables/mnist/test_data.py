@@ -1,12 +1,11 @@
-"""Images and labels as batches: splits, order, cost of opening, and what learners are told of them."""
+"""Images and labels as batches: splits, order, the files that are opened, and the facts of the data."""
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
-from tests.trainables.mnist.test_idx import make_pair
+from tests.trainables.mnist.idx_files import make_pair
 from trainables.mnist import prepare
 from trainables.mnist.data import ImageSet, MnistData
 
@@ -17,16 +16,7 @@ def rows(images: ImageSet) -> set[bytes]:
     return {image.numpy().tobytes() for image in images.images}
 
 
-def test_digits_are_those_of_scikit_learn() -> None:
-    from sklearn.datasets import load_digits
-
-    images, labels = prepare.digits()
-    np.testing.assert_array_equal(images, np.round(load_digits().images / 16 * 255))
-    np.testing.assert_array_equal(labels, load_digits().target)
-    assert prepare.prepare({}) == {"source": "digits", "content": "mnist-1-digits"}
-
-
-def test_batches_are_white_at_one() -> None:
+def test_white_is_one() -> None:
     images, labels = next(iter(MnistData(batch_size=32).train_dataloader()))
     assert (images.shape, images.dtype) == ((32, 1, 8, 8), torch.float32)
     assert (labels.shape, labels.dtype) == ((32,), torch.int64)
@@ -44,13 +34,13 @@ def test_a_batch_is_its_items() -> None:
     assert [len(labels) for _, labels in loader] == [50, 50, 50, 30]
 
 
-def test_splits_are_whole_disjoint_and_fixed_by_the_seed(tmp_path: Path) -> None:
+def test_splits_are_complete_disjoint_and_fixed_by_the_seed(tmp_path: Path) -> None:
     data = MnistData(root=str(make_pair(tmp_path, count=203)))
     parts = [data.split(name) for name in ("train", "val", "test")]
     assert [len(part) for part in parts] == [163, 20, 20]
     assert len(set.union(*map(rows, parts))) == 203
-    again = MnistData(root=str(tmp_path), source="idx", batch_size=8)
-    assert again.split("val") is parts[1]
+    same = MnistData(root=str(tmp_path), source="idx", batch_size=8)
+    assert same.split("val") is parts[1]
     assert rows(MnistData(root=str(tmp_path), seed=1).split("val")) != rows(parts[1])
 
 
@@ -64,10 +54,10 @@ def test_image_and_label_stay_together(tmp_path: Path) -> None:
             assert label_of[image.numpy().tobytes()] == label
 
 
-def test_the_test_files_are_opened_for_the_test_only(tmp_path: Path) -> None:
+def test_test_files_are_opened_only_to_test(tmp_path: Path) -> None:
     make_pair(make_pair(tmp_path, "train", 60), "t10k", 12)
     images = tmp_path / "t10k-images-idx3-ubyte.gz"
-    whole = images.read_bytes()
+    content = images.read_bytes()
     images.write_bytes(b"broken")
     options = prepare.prepare({"root": str(tmp_path)})
     data = MnistData(options["source"], options["root"])
@@ -77,17 +67,17 @@ def test_the_test_files_are_opened_for_the_test_only(tmp_path: Path) -> None:
         next(iter(loader))
     with pytest.raises(ValueError, match="no magic number"):
         data.test_dataloader()
-    images.write_bytes(whole)
+    images.write_bytes(content)
     assert sum(len(labels) for _, labels in data.test_dataloader()) == 12
 
 
-def test_a_test_of_another_size_is_refused(tmp_path: Path) -> None:
+def test_test_images_of_another_size_are_refused(tmp_path: Path) -> None:
     make_pair(make_pair(tmp_path, "train", side=6), "t10k", side=7)
     with pytest.raises(ValueError, match="differ from the training images in size"):
         MnistData(root=str(tmp_path)).test_dataloader()
 
 
-def test_the_same_batches_for_the_same_seed_and_epoch() -> None:
+def test_batches_depend_on_seed_and_epoch_only() -> None:
     def epoch(number: int, seed: int = 0) -> torch.Tensor:
         batches = MnistData(seed=seed, batch_size=100).train_dataloader()
         batches.epoch = lambda: number
@@ -99,13 +89,14 @@ def test_the_same_batches_for_the_same_seed_and_epoch() -> None:
     assert not torch.equal(epoch(3), epoch(3, seed=1))
 
 
-def test_facts_are_the_best_that_can_be_said_without_looking(tmp_path: Path) -> None:
+def test_facts_hold_the_constant_predictions(tmp_path: Path) -> None:
     data = MnistData(root=str(make_pair(tmp_path, count=100, side=5)))
     facts = data.facts()
     train, val = data.split("train"), data.split("val")
     assert (facts["n_classes"], facts["image_shape"]) == (5, (1, 5, 5))
-    right = (val.labels == train.labels.mode().values).float().mean()
-    assert facts["baseline_accuracy"] == pytest.approx(float(right))
+    accuracy = (val.labels == train.labels.mode().values).float().mean()
+    assert facts["baseline_accuracy"] == pytest.approx(float(accuracy))
+    assert facts["baseline_neighbour"] == facts["baseline_accuracy"]
     error = val.images / 255 - (train.images / 255).mean(0)
     rmse = (error**2).mean((1, 2, 3)).sqrt().mean()
     assert facts["baseline_rmse"] == pytest.approx(float(rmse), rel=1e-5)

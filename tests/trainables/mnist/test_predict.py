@@ -1,6 +1,5 @@
-"""Predicting images: with one model or several, from IDX files and from folders."""
+"""Predictors of the MNIST spaces: one model or an ensemble, IDX files or folders of images."""
 
-import struct
 from pathlib import Path
 
 import numpy as np
@@ -12,27 +11,24 @@ from pyarrow import csv
 from typer.testing import CliRunner
 
 from results import open_run
-from search.after.models import best, loaded, ranked
+from search.after.models import best_model, load, ranked_models
 from search.cli.commands import app
 from search.config.run_config import resolve
 from search.runs.run import start
+from spaces.lane import Lane
+from tests.trainables.mnist.idx_files import write_idx
 from trainables.learner import Learner
 from trainables.mnist.autoencoder import Autoencoder
 from trainables.mnist.classifier import Classifier
 from trainables.mnist.data import MnistData
 from trainables.mnist.predict import ClassPredictor, ReconstructionPredictor
-from trainables.training.train import Lane, Setup, train
+from trainables.training.train import Setup, train
 
 SHAPE = (1, 8, 8)
 
 
-def write_idx(path: Path, values: np.ndarray) -> Path:
-    path.write_bytes(struct.pack(f">HBB{values.ndim}I", 0, 8, values.ndim, *values.shape) + values.tobytes())
-    return path
-
-
 @pytest.fixture
-def some(tmp_path) -> tuple[Path, Path]:
+def files(tmp_path) -> tuple[Path, Path]:
     """Twenty images and their labels, as IDX files."""
     split = MnistData().split("test")
     images, labels = split.images[:20, 0].numpy(), split.labels[:20].numpy().astype(np.uint8)
@@ -41,7 +37,7 @@ def some(tmp_path) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A search of which two trials are complete."""
+    """A search with two complete trials."""
     storage = tmp_path_factory.mktemp("runs")
     sizes = ["trials=2", "epochs=1", "name=r", "engine=local", "lanes=1"]
     start(resolve(["space=mnist_classifier", f"storage={storage}", *sizes]))
@@ -54,36 +50,36 @@ def predict(run, *arguments) -> str:
     return result.output
 
 
-def test_a_run_predicts_an_idx_file(run, some, tmp_path):
-    images, labels = some
-    said = predict(run, images, "--out", tmp_path / "out", "--truth", labels)
-    module, data = loaded(best(run))
-    pixels, known = data.split("test").__getitems__(range(20))
+def test_a_run_predicts_an_idx_file(run, files, tmp_path):
+    images, labels = files
+    output = predict(run, images, "--out", tmp_path / "out", "--truth", labels)
+    module, data = load(best_model(run))
+    pixels, classes = data.split("test").__getitems__(range(20))
     expected = module(pixels).softmax(1).detach().numpy()
     table = pq.read_table(tmp_path / "out" / "predictions.parquet")
     assert table["input"].to_pylist() == [str(number) for number in range(20)]
     assert table["class"].to_pylist() == expected.argmax(1).tolist()
     for number in range(10):
         np.testing.assert_allclose(table[f"p/{number}"].to_numpy(), expected[:, number], atol=1e-6)
-    assert table["truth"].to_pylist() == known.tolist()
-    right = (expected.argmax(1) == known.numpy()).sum()
-    assert f"{right} of 20 are right: accuracy {right / 20:.4g}" in said
-    same = csv.read_csv(tmp_path / "out" / "predictions.csv")
-    assert same["class"].to_pylist() == table["class"].to_pylist()
+    assert table["truth"].to_pylist() == classes.tolist()
+    correct = (expected.argmax(1) == classes.numpy()).sum()
+    assert f"{correct} of 20 are right: accuracy {correct / 20:.4g}" in output
+    text = csv.read_csv(tmp_path / "out" / "predictions.csv")
+    assert text["class"].to_pylist() == table["class"].to_pylist()
 
 
-def test_an_ensemble_is_the_mean_of_its_members(run, some, tmp_path):
-    assert f"with {ranked(run)[0].name}, {ranked(run)[1].name} of r" in predict(
-        run, some[0], "top=2", "--out", tmp_path / "out"
+def test_an_ensemble_is_the_mean_of_its_members(run, files, tmp_path):
+    assert f"with {ranked_models(run)[0].name}, {ranked_models(run)[1].name} of r" in predict(
+        run, files[0], "top=2", "--out", tmp_path / "out"
     )
     pixels, _ = MnistData().split("test").__getitems__(range(20))
-    each = [loaded(model)[0](pixels).softmax(1).detach().numpy() for model in ranked(run)]
+    each = [load(model)[0](pixels).softmax(1).detach().numpy() for model in ranked_models(run)]
     table = pq.read_table(tmp_path / "out" / "predictions.parquet")
-    found = np.stack([table[f"p/{number}"].to_numpy() for number in range(10)], 1)
-    np.testing.assert_allclose(found, (each[0] + each[1]) / 2, atol=1e-6)
+    mean = np.stack([table[f"p/{number}"].to_numpy() for number in range(10)], 1)
+    np.testing.assert_allclose(mean, (each[0] + each[1]) / 2, atol=1e-6)
 
 
-def test_a_folder_of_images_is_the_idx_file(run, some, tmp_path):
+def test_a_folder_of_images_predicts_as_its_idx_file(run, files, tmp_path):
     folder = tmp_path / "folder"
     folder.mkdir()
     split = MnistData().split("test")
@@ -91,7 +87,7 @@ def test_a_folder_of_images_is_the_idx_file(run, some, tmp_path):
         Image.fromarray(split.images[number, 0].numpy()).save(folder / f"{number:02}.png")
     (folder / "notes.txt").write_text("not an image")
     predict(run, folder, "--out", tmp_path / "a")
-    predict(run, some[0], "--out", tmp_path / "b")
+    predict(run, files[0], "--out", tmp_path / "b")
     a, b = (pq.read_table(tmp_path / name / "predictions.parquet") for name in "ab")
     assert a["input"].to_pylist() == [f"{number:02}.png" for number in range(20)]
     assert a.drop_columns("input").equals(b.drop_columns("input"))
@@ -106,8 +102,8 @@ def refused(run, tmp_path, *arguments) -> str:
     return result.stderr
 
 
-def test_what_can_not_be_predicted_is_said_in_a_line(run, some, tmp_path):
-    images, labels = some
+def test_bad_inputs_and_options_are_refused_in_one_line(run, files, tmp_path):
+    images, labels = files
     assert "ClassPredictor has no option 'numbers'; its options are: truth" in refused(
         run, tmp_path, images, "--numbers", labels
     )
@@ -126,29 +122,29 @@ def test_what_can_not_be_predicted_is_said_in_a_line(run, some, tmp_path):
     assert "can't be read as an image" in refused(run, tmp_path, empty)
 
 
-def test_reconstructions_and_latents(some, tmp_path):
+def test_reconstructions_and_latents(files, tmp_path):
     torch.manual_seed(0)
     members = [Autoencoder(image_shape=SHAPE, latent=3, widths="16").eval() for _ in range(2)]
-    said = ReconstructionPredictor(members, MnistData()).predict(some[0], tmp_path, {})
+    lines = ReconstructionPredictor(members, MnistData()).predict(files[0], tmp_path, {})
     pixels, _ = MnistData().split("test").__getitems__(range(20))
-    drawn = torch.stack([member(pixels) for member in members]).mean(0)
-    rmse = (drawn - pixels).square().flatten(1).mean(1).sqrt().detach().numpy()
+    outputs = torch.stack([member(pixels) for member in members]).mean(0)
+    rmse = (outputs - pixels).square().flatten(1).mean(1).sqrt().detach().numpy()
     table = pq.read_table(tmp_path / "predictions.parquet")
     np.testing.assert_allclose(table["rmse"].to_numpy(), rmse, rtol=1e-4)
     for index, member in enumerate(members):
         latents = member.encode(pixels).detach().numpy()
         for number in range(3):
-            found = table[f"latent/{index}/{number}"].to_numpy()
-            np.testing.assert_allclose(found, latents[:, number], rtol=1e-4)
-    assert f"{rmse.mean():.4g}" in said[0]
+            column = table[f"latent/{index}/{number}"].to_numpy()
+            np.testing.assert_allclose(column, latents[:, number], rtol=1e-4)
+    assert f"{rmse.mean():.4g}" in lines[0]
     with Image.open(tmp_path / "reconstructions.png") as sheet:
         cells = np.array(sheet)
     first, second = cells[2:10, 2:10], cells[2:10, 14:22]
     assert np.array_equal(first, MnistData().split("test").images[0, 0].numpy())
-    assert np.abs(second - drawn[0, 0].detach().numpy() * 255).max() <= 1
+    assert np.abs(second - outputs[0, 0].detach().numpy() * 255).max() <= 1
 
 
-def test_training_never_predicts(tmp_path, monkeypatch):
+def test_training_never_runs_a_predictor(tmp_path, monkeypatch):
     def never(*arguments):
         raise AssertionError("a predictor ran in training or validation")
 

@@ -1,13 +1,15 @@
-"""The best epoch is kept, and scored on the test split, for anyone's module."""
+"""The best epoch is kept, and scored on the test split, for any module."""
 
 import lightning as L
 import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
+from spaces.lane import Lane
+from tests.tiny import TinyData
 from trainables.training import checkpoint
 from trainables.training.evaluate import has_test, score
-from trainables.training.train import Lane, Setup, train
+from trainables.training.train import Setup, train
 
 
 class Scripted(L.LightningModule):
@@ -30,7 +32,7 @@ class Scripted(L.LightningModule):
 
 
 class Staged(L.LightningDataModule):
-    """Makes each split in the stage that needs it, and changes batches on their way to the device."""
+    """Makes each split in the stage that needs it, and scales batches after their transfer to the device."""
 
     def setup(self, stage):
         if stage in ("fit", "validate"):
@@ -59,9 +61,9 @@ def setup(mode: str = "min") -> Setup:
 @pytest.mark.parametrize(("mode", "best", "epoch"), [("min", 2.0, 2), ("min", 9.0, 5), ("max", 4.0, 1)])
 def test_the_best_epoch_is_kept_and_scored(tmp_path, mode, best, epoch):
     path, lane = str(tmp_path / "c.safetensors"), Lane(7, {"best": best}, seed=0)
-    epochs = list(train(setup(mode), [lane], 0, 5, path, keep_best=True))
-    assert [e.epoch for e in epochs] == [1, 2, 3, 4, 5]
-    assert epochs[-1].best == {7: epoch}
+    reports = list(train(setup(mode), [lane], 0, 5, path, keep_best=True))
+    assert [report.epoch for report in reports] == [1, 2, 3, 4, 5]
+    assert reports[-1].best == {7: epoch}
     assert checkpoint.weights(tmp_path / "c.safetensors", 7)["weight"] == epoch
     assert score(setup(mode), [lane], path) == {7: (epoch - best) ** 2 + 30}
     list(train(setup(mode), [lane], 0, 5, path))
@@ -69,7 +71,7 @@ def test_the_best_epoch_is_kept_and_scored(tmp_path, mode, best, epoch):
 
 
 def test_each_lane_of_a_pack_keeps_its_own_best(tmp_path):
-    """What it would keep if it were trained alone."""
+    """The same epoch as if it trained alone."""
     digits = Setup(
         "trainables.mnist.classifier:Classifier",
         "trainables.mnist.data:MnistData",
@@ -83,24 +85,22 @@ def test_each_lane_of_a_pack_keeps_its_own_best(tmp_path):
     lanes = [Lane(n, params | {"lr": lr}, seed=1) for n, lr in enumerate((0.1, 0.01))]
     pack = list(train(digits, lanes, 0, 4, str(tmp_path / "pack"), keep_best=True))
     for lane in lanes:
-        losses = [epoch.metrics[lane.number]["val/loss"] for epoch in pack]
+        losses = [report.metrics[lane.number]["val/loss"] for report in pack]
         assert pack[-1].best[lane.number] == losses.index(min(losses)) + 1
         path = str(tmp_path / f"{lane.number}")
         alone = list(train(digits, [lane], 0, 4, path, keep_best=True))
         assert alone[-1].best[lane.number] == pack[-1].best[lane.number]
-        found = score(digits, [lane], str(tmp_path / "pack"))[lane.number]
-        assert found == pytest.approx(score(digits, [lane], path)[lane.number], rel=1e-3)
+        packed = score(digits, [lane], str(tmp_path / "pack"))[lane.number]
+        assert packed == pytest.approx(score(digits, [lane], path)[lane.number], rel=1e-3)
 
 
 def test_a_lane_that_diverged_is_not_kept(tmp_path):
     path, lane = tmp_path / "c.safetensors", Lane(7, {"best": float("nan")}, seed=0)
-    (epoch,) = train(setup(), [lane], 0, 5, str(path), keep_best=True)
-    assert (epoch.diverged, epoch.best) == ({7}, {})
+    (report,) = train(setup(), [lane], 0, 5, str(path), keep_best=True)
+    assert (report.diverged, report.best) == ({7}, {})
     assert not path.exists()
 
 
-def test_not_all_data_can_be_tested():
-    from tests.tiny import TinyData
-
+def test_only_some_data_has_a_test_split():
     assert has_test(Staged)
     assert not has_test(TinyData)

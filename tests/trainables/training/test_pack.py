@@ -1,4 +1,4 @@
-"""Packs: who is in them, who leaves them, and where their lanes come from."""
+"""Packs: how lanes are grouped, how they leave, and which checkpoints they start from."""
 
 from dataclasses import replace
 
@@ -6,11 +6,13 @@ import lightning as L
 import pytest
 import torch
 
+from spaces.lane import Lane
 from trainables.losses import LOSSES, Loss
 from trainables.training.batches import Batches
+from trainables.training.group import Group, group_lanes
 from trainables.training.lane_modules import LaneDropout, LaneLoss, MeanLoss
-from trainables.training.pack import Group, Pack, grouped
-from trainables.training.train import Lane, Setup, build, train
+from trainables.training.pack import Pack
+from trainables.training.train import Setup, build, train
 
 DIGITS = Setup(
     "trainables.mnist.classifier:Classifier",
@@ -27,8 +29,8 @@ def lanes(*changes):
     return [Lane(number, PARAMS | change, seed=number) for number, change in enumerate(changes)]
 
 
-def metrics(epochs):
-    return [epoch.metrics for epoch in epochs]
+def metrics(reports):
+    return [report.metrics for report in reports]
 
 
 def test_equal_lanes_share_a_group():
@@ -36,10 +38,10 @@ def test_equal_lanes_share_a_group():
         {}, {"dropout": 0.4}, {"widths": "8"}, {"loss": "mse"}, {"batch_size": 32}, {"label_smoothing": 0.1}
     )
     pack = Pack({lane.number: build(DIGITS, lane) for lane in mixed})
-    assert [sorted(group.learners) for group in grouped(pack.lanes)] == [[0, 1, 3, 5], [2], [4]]
+    assert [sorted(group.learners) for group in group_lanes(pack.lanes)] == [[0, 1, 3, 5], [2], [4]]
 
 
-def test_the_stack_is_the_learners():
+def test_parameters_of_learners_are_views_of_the_stack():
     built = {lane.number: build(DIGITS, lane) for lane in lanes({}, {}, {})}
     group = Group({number: learner for number, (learner, _) in built.items()}, built[0][1])
     for index, learner in enumerate(group.learners.values()):
@@ -49,24 +51,23 @@ def test_the_stack_is_the_learners():
             assert torch.equal(row, parameter)
 
 
-@pytest.mark.parametrize("together", [True, False])
-def test_a_lane_that_diverges_leaves_the_others_alone(together, tmp_path, monkeypatch):
-    monkeypatch.setattr("trainables.training.pack.Group.probe", lambda group, batch: together)
-    mad = {"lr": 1e30, "eps": 1e-30, "loss": "mse", "schedule": "constant"}
-    calm = [{"loss": "linf"}, {"loss": "cross_entropy", "lr": 1e-3}]
-    three = lanes(calm[0], mad, calm[1])
-    epochs = list(train(DIGITS, three, 0, 3, str(tmp_path / "three.safetensors")))
-    assert epochs[0].diverged == {1}
-    assert [set(epoch.metrics) for epoch in epochs[1:]] == [{0, 2}] * 2
+@pytest.mark.parametrize("batched", [True, False])
+def test_a_lane_that_diverges_does_not_change_the_others(batched, tmp_path):
+    setup = replace(DIGITS, batched=batched)
+    diverging = {"lr": 1e30, "eps": 1e-30, "loss": "mse", "schedule": "constant"}
+    three = lanes({"loss": "linf"}, diverging, {"loss": "cross_entropy", "lr": 1e-3})
+    reports = list(train(setup, three, 0, 3, str(tmp_path / "three.safetensors")))
+    assert reports[0].diverged == {1}
+    assert [set(report.metrics) for report in reports[1:]] == [{0, 2}] * 2
     for lane in (three[0], three[2]):
-        alone = train(DIGITS, [lane], 0, 3, str(tmp_path / "alone.safetensors"))
-        for one, other in zip(metrics(epochs), metrics(alone), strict=True):
+        alone = train(setup, [lane], 0, 3, str(tmp_path / "alone.safetensors"))
+        for one, other in zip(metrics(reports), metrics(alone), strict=True):
             assert one[lane.number]["train/loss"] == pytest.approx(other[lane.number]["train/loss"], rel=1e-4)
 
 
 def test_lanes_come_from_several_checkpoints(tmp_path):
     four = lanes({}, {"lr": 1e-3}, {"widths": "8"}, {"lr": 3e-3})
-    whole = list(train(DIGITS, four, 0, 3, str(tmp_path / "whole.safetensors")))
+    uninterrupted = list(train(DIGITS, four, 0, 3, str(tmp_path / "uninterrupted.safetensors")))
     for name, part in (("a", four[:2]), ("b", four[2:])):
         list(train(DIGITS, part, 0, 1, str(tmp_path / f"{name}.safetensors")))
     chosen = [
@@ -74,19 +75,19 @@ def test_lanes_come_from_several_checkpoints(tmp_path):
         replace(four[2], start=str(tmp_path / "b.safetensors")),
     ]
     rest = list(train(DIGITS, chosen, 1, 3, str(tmp_path / "rest.safetensors")))
-    for one, other in zip(whole[1:], rest, strict=True):
+    for one, other in zip(uninterrupted[1:], rest, strict=True):
         for lane in chosen:
             assert other.metrics[lane.number]["val/loss"] == pytest.approx(
                 one.metrics[lane.number]["val/loss"], rel=1e-4
             )
 
 
-def test_what_does_not_fit_is_trained_in_parts(tmp_path, monkeypatch):
+def test_lanes_that_do_not_fit_in_memory_train_in_parts(tmp_path):
     five = lanes(*[{"lr": 10 ** (-3 + i / 4)} for i in range(5)])
     at_once = list(train(DIGITS, five, 0, 2, str(tmp_path / "once.safetensors")))
     state = sum(tensor.nbytes for tensor in build(DIGITS, five[0])[0].state_dict().values())
-    monkeypatch.setattr("trainables.training.train.pack_memory", lambda: 8 * state * 2)
-    in_parts = list(train(DIGITS, five, 0, 2, str(tmp_path / "parts.safetensors")))
+    small = replace(DIGITS, pack_memory=8 * state * 2)
+    in_parts = list(train(small, five, 0, 2, str(tmp_path / "parts.safetensors")))
     for one, other in zip(at_once, in_parts, strict=True):
         assert one.note is None
         assert "fit in memory" in other.note
@@ -100,15 +101,15 @@ def test_what_does_not_fit_is_trained_in_parts(tmp_path, monkeypatch):
     assert not list(tmp_path.glob("*.part*"))
 
 
-def test_somebodys_own_module_is_trained_lane_by_lane(tmp_path):
-    plan = Setup("tests.tiny:TinyNet", "tests.tiny:TinyData", {}, seed=0, epochs=2, objective="val_loss")
+def test_a_module_that_is_no_learner_trains_lane_by_lane(tmp_path):
+    setup = Setup("tests.tiny:TinyNet", "tests.tiny:TinyData", {}, seed=0, epochs=2, objective="val_loss")
     three = [Lane(number, {"lr": 10.0**-number, "width": 4}, seed=number) for number in range(3)]
-    epochs = list(train(plan, three, 0, 2, str(tmp_path / "c.safetensors")))
-    assert [epoch.epoch for epoch in epochs] == [1, 2]
-    assert all(set(epoch.metrics) == {0, 1, 2} for epoch in epochs)
-    assert all("no Learner" in epoch.note for epoch in epochs)
-    alone = list(train(plan, [three[1]], 0, 2, str(tmp_path / "d.safetensors")))
-    assert alone[-1].metrics[1]["val_loss"] == epochs[-1].metrics[1]["val_loss"]
+    reports = list(train(setup, three, 0, 2, str(tmp_path / "c.safetensors")))
+    assert [report.epoch for report in reports] == [1, 2]
+    assert all(set(report.metrics) == {0, 1, 2} for report in reports)
+    assert all("no Learner" in report.note for report in reports)
+    alone = list(train(setup, [three[1]], 0, 2, str(tmp_path / "d.safetensors")))
+    assert alone[-1].metrics[1]["val_loss"] == reports[-1].metrics[1]["val_loss"]
 
 
 def test_dropout_of_a_lane_keeps_the_mean():
@@ -121,22 +122,22 @@ def test_dropout_of_a_lane_keeps_the_mean():
     assert torch.equal(dropout.eval()(x), x)
 
 
-def test_a_lane_feels_nothing_of_the_losses_that_are_not_its_own():
-    functions = {"root": lambda found, wanted: found.sqrt().sum(1), "mse": LOSSES["mse"]}
-    found = torch.zeros(4, 3, requires_grad=True)  # where a root's slope is infinite
-    wanted = torch.ones(4, 3)
-    losses = LaneLoss([Loss("mse", functions), Loss("root", functions)])(found, wanted)
-    assert torch.equal(losses, LOSSES["mse"](found, wanted))
+def test_losses_of_other_lanes_do_not_change_the_gradient():
+    functions = {"root": lambda prediction, target: prediction.sqrt().sum(1), "mse": LOSSES["mse"]}
+    prediction = torch.zeros(4, 3, requires_grad=True)  # where the derivative of a root is infinite
+    target = torch.ones(4, 3)
+    losses = LaneLoss([Loss("mse", functions), Loss("root", functions)])(prediction, target)
+    assert torch.equal(losses, LOSSES["mse"](prediction, target))
     losses.sum().backward()
-    assert torch.allclose(found.grad, torch.full((4, 3), -2 / 3))
+    assert torch.allclose(prediction.grad, torch.full((4, 3), -2 / 3))
 
 
-@pytest.mark.parametrize("rates, drops", [((0.0, 0.0), [False]), ((0.0, 0.5), [True])])
-def test_dropout_is_left_out_only_where_no_lane_has_any(rates, drops):
+@pytest.mark.parametrize("rates, active", [((0.0, 0.0), [False]), ((0.0, 0.5), [True])])
+def test_dropout_is_skipped_only_if_no_lane_has_any(rates, active):
     built = [build(DIGITS, lane)[0] for lane in lanes(*[{"dropout": rate} for rate in rates])]
     pack = Pack({number: (learner, None) for number, learner in enumerate(built)})
     template = MeanLoss([learner for learner, _ in pack.lanes.values()])
-    assert [m.drops for m in template.modules() if isinstance(m, LaneDropout)] == drops
+    assert [m.active for m in template.modules() if isinstance(m, LaneDropout)] == active
 
 
 SECTIONS = Setup(
@@ -149,13 +150,14 @@ SECTIONS = Setup(
 )
 
 
-@pytest.mark.parametrize("plan, metric", [(DIGITS, "val/accuracy"), (SECTIONS, "val/distance_um")])
-def test_a_learner_is_a_lightning_module_like_any_other(plan, metric, tmp_path, monkeypatch):
+@pytest.mark.slow
+@pytest.mark.parametrize("setup, metric", [(DIGITS, "val/accuracy"), (SECTIONS, "val/distance_um")])
+def test_lightning_trains_a_learner_as_a_pack_does(setup, metric, tmp_path):
     """Lightning's own loop and the pack give the same losses."""
-    monkeypatch.setattr("trainables.training.fit.has_bf16", lambda: False)
+    setup = replace(setup, mixed_precision=False)
     lane = Lane(0, {"lr": 1e-3, "batch_size": 16}, seed=0)
-    *_, last = train(plan, [lane], 0, 2, str(tmp_path / "c.safetensors"))
-    learner, data = build(plan, lane)
+    *_, last = train(setup, [lane], 0, 2, str(tmp_path / "c.safetensors"))
+    learner, data = build(setup, lane)
     quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
     trainer = L.Trainer(max_epochs=2, enable_checkpointing=False, num_sanity_val_steps=0, **quiet)
     trainer.fit(learner, datamodule=data)
@@ -171,15 +173,15 @@ def test_batches_are_made_in_full_precision():
     assert torch.equal(made, a @ b)
 
 
-def test_settling_takes_batch_norm_from_the_weights_as_they_are(tmp_path):
+def test_batch_norm_is_recalibrated_with_the_current_weights():
     learner, data = build(SECTIONS, Lane(0, {"batch_size": 16}, seed=0))
     batches = list(data.train_dataloader())
     weights = [parameter.clone() for parameter in learner.parameters()]
     (first,) = [m for m in learner.modules() if isinstance(m, torch.nn.BatchNorm2d)][:1]
-    seen = []
-    first.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
+    inputs = []
+    first.register_forward_hook(lambda module, arguments, output: inputs.append(arguments[0]))
     learner.recalibrate_batch_norm(batches)
-    assert torch.allclose(first.running_mean, torch.cat(seen).mean(dim=(0, 2, 3)), atol=1e-5)
+    assert torch.allclose(first.running_mean, torch.cat(inputs).mean(dim=(0, 2, 3)), atol=1e-5)
     assert first.momentum == 0.1
     assert not learner.training
     assert all(map(torch.equal, weights, learner.parameters()))

@@ -1,14 +1,18 @@
-"""Modules that are not ours: trained as their authors wrote them, and a pause changes nothing."""
+"""Modules that are no Learner train unchanged, and a pause changes nothing."""
 
+import json
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from spaces.lane import Lane
 from trainables.training import checkpoint
-from trainables.training.serialize import apart, whole
-from trainables.training.single import read
-from trainables.training.train import Lane, Setup, train
+from trainables.training.serialize import from_json, to_json
+from trainables.training.single import from_state
+from trainables.training.train import Setup, train
 
 AUTOENCODER = "tests.foreign.autoencoder:LitAutoEncoder"
 DIGITS = "tests.foreign.autoencoder:DigitsDataModule"
@@ -23,80 +27,97 @@ CASES = [
 ]
 
 
-def setup(module, data, objective, epochs=4):
+def make_setup(module, data, objective, epochs=4):
     return Setup(module, data, options={}, seed=1, epochs=epochs, objective=objective)
 
 
-def trained(plan, params, first, last, out, start=None, seed=3):
+def reports(setup, params, first, last, out, start=None, seed=3):
+    """Reports of trial 5."""
     lane = Lane(5, params, seed=seed, start=start and str(start))
-    return list(train(plan, [lane], first, last, str(out)))
+    return list(train(setup, [lane], first, last, str(out)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("module", "data", "objective", "params"), CASES)
 def test_a_pause_changes_nothing(module, data, objective, params, tmp_path):
-    plan = setup(module, data, objective)
-    files = [tmp_path / f"{name}.safetensors" for name in ("whole", "a", "b", "c")]
-    uninterrupted = trained(plan, params, 0, 4, files[0])
-    paused = trained(plan, params, 0, 1, files[1])
-    paused += trained(plan, params, 1, 3, files[2], start=files[1])
-    paused += trained(plan, params, 3, 4, files[3], start=files[2])
-    assert [epoch.epoch for epoch in paused] == [1, 2, 3, 4]
-    for one, other in zip(uninterrupted, paused, strict=True):
-        assert other.metrics == one.metrics
+    setup = make_setup(module, data, objective)
+    files = [tmp_path / f"{name}.safetensors" for name in ("uninterrupted", "a", "b", "c")]
+    uninterrupted = reports(setup, params, 0, 4, files[0])
+    paused = reports(setup, params, 0, 1, files[1])
+    paused += reports(setup, params, 1, 3, files[2], start=files[1])
+    paused += reports(setup, params, 3, 4, files[3], start=files[2])
+    assert [report.epoch for report in paused] == [1, 2, 3, 4]
+    for expected, report in zip(uninterrupted, paused, strict=True):
+        assert report.metrics == expected.metrics
     ends = [checkpoint.weights(files[number], 5) for number in (0, 3)]
     assert ends[0].keys() == ends[1].keys()
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
     first, last = uninterrupted[0].metrics[5], uninterrupted[-1].metrics[5]
     if "schedule" in params:
-        assert first["lr"] != last["lr"], "a schedule that does nothing would prove nothing"
+        assert first["lr"] != last["lr"], "without an effect the schedule proves nothing"
 
 
-def test_schedulers_see_the_whole_training_at_every_rung(tmp_path):
-    """One-cycle would be at its end after the first rung if it were laid out over the rung."""
-    plan = setup(WAVE, WAVES, "val_loss", epochs=9)
-    (epoch,) = trained(plan, {"schedule": "one_cycle", "lr": 1.0}, 0, 1, tmp_path / "c.safetensors")
-    assert 0.04 < epoch.metrics[5]["lr"] < 0.5
+def test_schedules_span_all_epochs_at_every_rung(tmp_path):
+    """If it spanned the rung only, one-cycle would be at its end after the first."""
+    setup = make_setup(WAVE, WAVES, "val_loss", epochs=9)
+    (report,) = reports(setup, {"schedule": "one_cycle", "lr": 1.0}, 0, 1, tmp_path / "c.safetensors")
+    assert 0.04 < report.metrics[5]["lr"] < 0.5
 
 
 def test_all_trials_see_the_same_split_and_batches(tmp_path):
-    plan = setup(AUTOENCODER, DIGITS, "val_loss")
-    seen = []
-    for seed, hidden in ((1, 8), (2, 8), (1, 16)):
-        trained(plan, {"lr": 1e-9, "hidden": hidden}, 0, 1, tmp_path / "c.safetensors", seed=seed)
-        seen.append(torch.rand(1).item())  # the state of the generator that the loader drew from
-    assert seen[0] == seen[1] == seen[2]
+    setup = make_setup("tests.foreign.recorder:BatchRecorder", DIGITS, "val_loss")
+
+    def batches(seed, first, last, hidden=8, start=None):
+        """Training and validation batches of the epochs from `first` to `last`."""
+        params = {"record": str(tmp_path / "record.pt"), "hidden": hidden}
+        reports(setup, params, first, last, tmp_path / f"{last}.safetensors", start, seed=seed)
+        record = torch.load(tmp_path / "record.pt")
+        return [
+            [torch.cat(parts) for parts in zip(*record[split], strict=True)] for split in ("train", "val")
+        ]
+
+    def equal(one, other):
+        return all(map(torch.equal, one, other))
+
+    train, val = batches(1, 0, 2)
+    for seed, hidden in ((2, 8), (1, 16)):
+        other_train, other_val = batches(seed, 0, 2, hidden)
+        assert equal(train, other_train)
+        assert equal(val, other_val)
+    first, second = zip(*(tensor.chunk(2) for tensor in train), strict=True)
+    assert not equal(first, second)  # another order in each epoch
+    assert sorted(map(bytes, first[0].numpy())) == sorted(map(bytes, second[0].numpy()))  # of the same images
+    batches(1, 0, 1)
+    after_a_pause, _ = batches(2, 1, 2, start=tmp_path / "1.safetensors")
+    assert equal(after_a_pause, second)
 
 
 @pytest.mark.parametrize("rungs", [(4,), (1, 4), (3, 4)])
 def test_a_module_may_end_its_own_training(rungs, tmp_path):
-    """Early stopping after the second epoch: the last values stand for the epochs that are left."""
-    plan = setup(WAVE, WAVES, "val_loss")
+    """Early stopping after the second epoch: its metrics stand for the remaining epochs."""
+    setup = make_setup(WAVE, WAVES, "val_loss")
     epochs, start = [], None
     for first, last in zip((0, *rungs), rungs, strict=False):
         out = tmp_path / f"{last}.safetensors"
-        epochs += trained(plan, {"patience": 1}, first, last, out, start)
+        epochs += reports(setup, {"patience": 1}, first, last, out, start)
         start = out
-    assert [epoch.epoch for epoch in epochs] == [1, 2, 3, 4]
+    assert [report.epoch for report in epochs] == [1, 2, 3, 4]
     assert epochs[0].metrics != epochs[1].metrics
     assert epochs[1].metrics == epochs[2].metrics == epochs[3].metrics
-    assert [epoch.seconds > 0 for epoch in epochs] == [True, True, False, False]
-    assert read(start, 5)["epoch"] == 2
+    assert [report.seconds > 0 for report in epochs] == [True, True, False, False]
+    assert from_state(checkpoint.lane(start, 5))["epoch"] == 2
 
 
 def test_callbacks_write_beside_the_checkpoint(tmp_path, monkeypatch):
-    here = tmp_path / "here"
-    here.mkdir()
-    monkeypatch.chdir(here)
-    trained(setup(WAVE, WAVES, "val_loss"), {}, 0, 1, tmp_path / "c.safetensors")
+    working_folder = tmp_path / "working"
+    working_folder.mkdir()
+    monkeypatch.chdir(working_folder)
+    reports(make_setup(WAVE, WAVES, "val_loss"), {}, 0, 1, tmp_path / "c.safetensors")
     assert list((tmp_path / "trial-00005").rglob("*.ckpt"))
-    assert not list(here.iterdir())
+    assert not list(working_folder.iterdir())
 
 
-def test_what_checkpoints_hold_comes_back_as_it_was():
-    from collections import Counter
-
-    import numpy as np
-
+def test_state_survives_json():
     value = {
         "a": [1, 2.5, None, True, "x", (1, 2), {3, 4}],
         7: {"t": torch.arange(3), (1, "b"): Counter({2: 5})},
@@ -105,16 +126,16 @@ def test_what_checkpoints_hold_comes_back_as_it_was():
         "inf": float("inf"),
     }
     tensors: list[torch.Tensor] = []
-    plain = apart(value, tensors, "checkpoint")
-    back = whole(plain, tensors)
+    plain = to_json(value, tensors, "checkpoint")
+    back = from_json(json.loads(json.dumps(plain)), tensors)
     assert torch.equal(back[7].pop("t"), value[7].pop("t"))
     assert np.array_equal(back.pop("array"), value.pop("array"))
     assert back == value
     assert isinstance(back[7][(1, "b")], Counter)
 
 
-def test_what_is_not_plain_is_named():
+def test_an_object_that_json_cannot_represent_is_named():
     with pytest.raises(
         ValueError, match=r"checkpoint\['a'\]\['b'\] is a PosixPath, which a checkpoint can't keep"
     ):
-        apart({"b": Path("x")}, [], "checkpoint['a']")
+        to_json({"b": Path("x")}, [], "checkpoint['a']")

@@ -1,4 +1,4 @@
-"""`train` keeps its promises for the trainable of every space, and its parts do what they say."""
+"""The contract of `train` for the trainable of every space, and units that training consists of."""
 
 import math
 import resource
@@ -6,6 +6,7 @@ import resource
 import pytest
 import torch
 
+from spaces.lane import StorageError
 from spaces.read import names
 from tests.contracts import TrainableContract
 from trainables import import_path
@@ -49,13 +50,13 @@ def test_schedules_rise_in_the_warm_up_and_stay_in_bounds(schedule):
 @pytest.mark.parametrize(
     "wrong", [{"lr": -1.0}, {"beta1": 1.0}, {"warmup": 1.0}, {"schedule": "step"}, {"lr": math.nan}]
 )
-def test_optim_refuses_what_makes_no_sense(wrong):
+def test_optim_refuses_values_out_of_range(wrong):
     with pytest.raises(ValueError, match=rf"{next(iter(wrong))} is .*param\.{next(iter(wrong))}="):
         Optim(**wrong)
 
 
-def test_batches_depend_on_seed_and_epoch_alone():
-    def pass_through(seed, epoch, size=4):
+def test_batches_depend_on_seed_and_epoch_only():
+    def one_pass(seed, epoch, size=4):
         batches = Batches(
             lambda rows, g: (rows.tolist(), torch.rand(1, generator=g).item()),
             10,
@@ -67,10 +68,10 @@ def test_batches_depend_on_seed_and_epoch_alone():
         assert len(batches) == 3
         return list(batches)
 
-    assert pass_through(1, 0) == pass_through(1, 0)
-    assert pass_through(1, 0) != pass_through(1, 1)
-    assert pass_through(1, 0) != pass_through(2, 0)
-    assert sorted(row for rows, _ in pass_through(1, 0) for row in rows) == list(range(10))
+    assert one_pass(1, 0) == one_pass(1, 0)
+    assert one_pass(1, 0) != one_pass(1, 1)
+    assert one_pass(1, 0) != one_pass(2, 0)
+    assert sorted(row for rows, _ in one_pass(1, 0) for row in rows) == list(range(10))
 
 
 def test_one_small_batch_is_still_a_batch():
@@ -97,7 +98,7 @@ def test_values_go_by_name_through_keyword_arguments():
         import_path.load("tests.formula:Thing")
 
 
-def test_a_checkpoint_holds_lanes_apart(tmp_path):
+def test_lanes_of_a_checkpoint_are_restored_separately(tmp_path):
     path = tmp_path / "folder" / "c.safetensors"
     first, second, third = (torch.nn.Linear(2, 3) for _ in range(3))
     optimizers = [torch.optim.AdamW(net.parameters()) for net in (first, second, third)]
@@ -116,11 +117,11 @@ def test_a_checkpoint_holds_lanes_apart(tmp_path):
     assert [file.name for file in path.parent.iterdir()] == ["c.safetensors"]
 
 
-def test_a_checkpoint_that_can_not_be_written_leaves_nothing_behind(tmp_path):
+def test_a_full_disk_leaves_no_part_of_a_checkpoint(tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))  # as if the disk were full
     try:
-        with pytest.raises(checkpoint.Unwritable, match=r"lane\.safetensors can't be written"):
+        with pytest.raises(StorageError, match=r"lane\.safetensors can't be written"):
             checkpoint.save(tmp_path / "lane.safetensors", {0: {"model/weight": torch.zeros(1000)}})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

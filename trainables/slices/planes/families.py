@@ -1,4 +1,4 @@
-"""Families of planes: coronal, sagittal or horizontal, drawn at random as they lie in real series."""
+"""Families of planes: distributions of coronal, sagittal or horizontal planes as in real series."""
 
 import math
 from dataclasses import dataclass
@@ -11,11 +11,12 @@ from trainables.slices.options import FAMILIES
 
 @dataclass(frozen=True)
 class Family:
-    """Near-parallel planes: where their centres lie, how large they are, and how they vary.
+    """A distribution of near-parallel planes: positions, sizes and rotations.
 
-    Places and widths in voxels. `depth` is a range along the family's axis; `centre` and `shift` are means
-    and deviations along the image's width and height; `width` and `aspect` (width by height) have relative
-    deviations `spread`; `turn` is the mean of roll (in the plane), yaw and pitch (of the cut), in degrees.
+    Positions and widths in voxels. `depth` is the range along the family's axis; `centre` and `shift` are
+    means and deviations along the image's width and height; `width` and `aspect` (width by height) have the
+    relative deviations `spread`; `rotation` is the mean roll (in the plane), yaw and pitch (of the cutting
+    direction), in degrees.
     """
 
     name: str
@@ -25,10 +26,13 @@ class Family:
     aspect: float
     shift: tuple[float, float] = (7.0, 6.0)
     spread: tuple[float, float] = (0.025, 0.02)
-    turn: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    rotation: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def draw(self, count: int, angle: float, generator: torch.Generator) -> Tensor:
-        """Planes float32 (count, 9), U at right angles to V, the cut tilted by `angle` degrees both ways."""
+        """Random planes float32 (count, 9), U at right angles to V.
+
+        Yaw and pitch have a standard deviation of `angle` degrees.
+        """
         device = generator.device
 
         def normal(mean: float, deviation: float) -> Tensor:
@@ -40,11 +44,11 @@ class Family:
         centre = torch.stack(along, dim=-1)
         width = self.width * normal(0, self.spread[0]).exp()
         height = width / self.aspect * normal(0, self.spread[1]).exp()
-        deviations = zip(self.turn, (1.5, angle, angle), strict=True)
+        deviations = zip(self.rotation, (1.5, angle, angle), strict=True)
         roll, yaw, pitch = (normal(mean, deviation).deg2rad() for mean, deviation in deviations)
-        # An upright section looks down all axes. It is turned in its plane, then about its height, its width.
-        turns = _rotation(0, 2, roll), _rotation(0, 1, yaw), _rotation(1, 2, pitch)
-        across, down = (turns[2] @ turns[1] @ turns[0])[..., [0, 2]].neg().unbind(dim=-1)
+        # An upright section runs down all axes. It is rotated in its plane, then about its height and width.
+        rotations = _rotation(0, 2, roll), _rotation(0, 1, yaw), _rotation(1, 2, pitch)
+        across, down = (rotations[2] @ rotations[1] @ rotations[0])[..., [0, 2]].neg().unbind(dim=-1)
         across, down = across * width[:, None], down * height[:, None]
         vectors = torch.stack([centre - across / 2 - down / 2, across, down], dim=1)
         axes = FAMILIES[self.name]
@@ -52,7 +56,7 @@ class Family:
 
 
 def _rotation(first: int, second: int, angle: Tensor) -> Tensor:
-    """Rotations (N, 3, 3) that turn one axis towards another."""
+    """Matrices (N, 3, 3) that rotate the axis `first` towards the axis `second` by `angle` (N,) radians."""
     matrix = torch.eye(3, device=angle.device).repeat(len(angle), 1, 1)
     matrix[:, first, first] = matrix[:, second, second] = angle.cos()
     matrix[:, second, first], matrix[:, first, second] = angle.sin(), -angle.sin()
@@ -60,14 +64,14 @@ def _rotation(first: int, second: int, angle: Tensor) -> Tensor:
 
 
 def family_of(planes: Tensor) -> str:
-    """The family to which most of the planes (N, 9) are nearest."""
+    """The name of the family to which most of the planes (N, 9) are nearest."""
     normals = torch.linalg.cross(planes[:, 3:6], planes[:, 6:9])
     axis = int(normals.abs().argmax(dim=1).mode().values)
     return next(name for name, axes in FAMILIES.items() if axes[1] == axis)
 
 
-def family_like(planes: Tensor) -> Family:
-    """A family in which planes (N, 9) of one series could have been drawn: its places, sizes and tilt."""
+def fit_family(planes: Tensor) -> Family:
+    """The family fitted to the planes (N, 9) of one series: its positions, sizes and rotation."""
     name = family_of(planes)
     planes = planes.double()
     axes = list(FAMILIES[name])
@@ -81,8 +85,8 @@ def family_like(planes: Tensor) -> Family:
     yaw, pitch = -normal[:, 0].clamp(-1, 1).asin(), torch.atan2(normal[:, 2], normal[:, 1])
     aspect = (width / height).log()
 
-    def deviation(values: Tensor, least: float) -> float:
-        return max(least, float(values.std(correction=0)))
+    def deviation(values: Tensor, floor: float) -> float:
+        return max(floor, float(values.std(correction=0)))
 
     return Family(
         name=name,
@@ -92,15 +96,20 @@ def family_like(planes: Tensor) -> Family:
         aspect=float(aspect.mean().exp()),
         shift=(deviation(centre[:, 0], 4.0), deviation(centre[:, 2], 4.0)),
         spread=(deviation(width.log(), 0.015), deviation(aspect, 0.015)),
-        turn=tuple(math.degrees(float(turn.median())) for turn in (roll, yaw, pitch)),  # type: ignore[arg-type]
+        rotation=(_degrees(roll), _degrees(yaw), _degrees(pitch)),
     )
 
 
-def family_around(tissue: Tensor, shape: tuple[float, float, float], name: str, half: bool) -> Family:
-    """The planes of family `name` that cut tissue (Y, Z, X), which fills a frame of `shape` (x, y, z) voxels.
+def _degrees(angles: Tensor) -> float:
+    """The median in degrees."""
+    return math.degrees(float(angles.median()))
 
-    With `half`, those of sagittal sections stay on one side of the frame's middle in x: the other half of a
-    symmetric brain looks the same.
+
+def family_covering(tissue: Tensor, shape: tuple[float, float, float], name: str, half: bool) -> Family:
+    """The family `name` over the extent of `tissue` (Y, Z, X), which fills a frame of `shape` (x, y, z).
+
+    With `half`, sagittal planes stay on one side of the frame's middle in x: the other half of a symmetric
+    brain looks the same.
     """
     filled = (tissue > 0.5).permute(2, 0, 1)  # over x, y, z
     lows, highs = [], []
@@ -111,7 +120,7 @@ def family_around(tissue: Tensor, shape: tuple[float, float, float], name: str, 
         lows.append(float(places.min()) * voxel)
         highs.append(float(places.max() + 1) * voxel)
     across, deep, down = FAMILIES[name]
-    inset = 0.06 * (highs[deep] - lows[deep])  # a section of a few crumbs is not registered
+    inset = 0.06 * (highs[deep] - lows[deep])  # the outermost sections show too little tissue
     top = min(highs[deep] - inset, shape[0] / 2) if half and name == "sagittal" else highs[deep] - inset
     width, height = (1.18 * (highs[axis] - lows[axis]) for axis in (across, down))
     middle = [(low + high) / 2 for low, high in zip(lows, highs, strict=True)]

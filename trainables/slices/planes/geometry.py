@@ -1,9 +1,9 @@
-"""Planes through an atlas, and how far a predicted plane lies from the true one.
+"""Planes through an atlas, their transformations, and the distance between two of them.
 
 A plane is nine numbers (O, U, V) in atlas voxels, QuickNII's anchoring (Puchades et al., PLoS ONE 2019):
 the pixel (x, y) of an image of W x H pixels lies at `O + U * x / W + V * y / H`. O is the top left corner
-of the image, U spans its width and V its height. Dividing by W and H frees planes from the image's
-resolution, so images may be resized and their planes stay. Below, (s, t) = (x / W, y / H).
+of the image, U spans its width and V its height. A plane does not depend on the image's resolution, so an
+image may be resized and keeps its plane. Below, (s, t) = (x / W, y / H).
 """
 
 import torch
@@ -11,11 +11,11 @@ import torch.nn.functional as F
 import torchmetrics
 from torch import Tensor
 
-GRID = 32  # the alignment distance is a mean over the centres of GRID x GRID equal cells of the image
+GRID = 32  # the alignment distance is the mean over the centres of GRID x GRID cells of the image
 
 
 def positions(planes: Tensor, width: int, height: int) -> Tensor:
-    """The atlas positions of the pixel centres: planes (..., 9) -> (..., height, width, 3), in voxels."""
+    """Atlas positions of the pixel centres: planes (..., 9) -> (..., height, width, 3), in voxels."""
     origin, across, down = planes[..., None, None, :].split(3, dim=-1)
     s = (torch.arange(width, dtype=planes.dtype, device=planes.device) + 0.5) / width
     t = (torch.arange(height, dtype=planes.dtype, device=planes.device) + 0.5) / height
@@ -23,10 +23,10 @@ def positions(planes: Tensor, width: int, height: int) -> Tensor:
 
 
 def alignment_distance(predicted: Tensor, true: Tensor, voxel_um: float, grid: int = GRID) -> Tensor:
-    """The mean over the image of the distance between predicted and true position, in µm.
+    """Mean distance over the image between predicted and true positions: planes (..., 9) -> (...), in µm.
 
-    Planes (..., 9) -> (...), exact on the centres of `grid` x `grid` cells, differentiable everywhere
-    (where the distance is 0 the gradient is 0).
+    The mean is taken over the centres of `grid` x `grid` cells. Differentiable everywhere; the gradient is 0
+    where the distance is 0.
     """
     # Positions are linear in the plane, so the offsets of two planes are the positions of their difference.
     offsets = positions(predicted - true, grid, grid)
@@ -34,7 +34,7 @@ def alignment_distance(predicted: Tensor, true: Tensor, voxel_um: float, grid: i
 
 
 class AlignmentDistance(torchmetrics.Metric):
-    """The mean alignment distance of all planes seen, in µm: for a module of one's own to log."""
+    """Mean alignment distance of all planes, in µm: a metric that any LightningModule can log."""
 
     full_state_update = False
     higher_is_better = False
@@ -48,7 +48,7 @@ class AlignmentDistance(torchmetrics.Metric):
         self.add_state("count", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, predicted: Tensor, true: Tensor) -> None:
-        """Takes in planes (..., 9)."""
+        """Adds the distances of planes (..., 9)."""
         distances = alignment_distance(predicted, true, self.voxel_um)
         self.total += distances.double().sum()
         self.count += distances.numel()
@@ -58,12 +58,12 @@ class AlignmentDistance(torchmetrics.Metric):
 
 
 def similarity(planes: Tensor, angle: Tensor, scale: Tensor, shift: Tensor, flip: Tensor) -> Tensor:
-    """Flips, turns, scales and shifts about the image's centre: -> affines (..., 2, 3) for `move` and `warp`.
+    """Affines (..., 2, 3) for `move` and `warp` that flip, rotate, scale and shift about the image's centre.
 
-    `angle` (...) in radians, `scale` (...) as a factor on what the image shows, `shift` (..., 2) in widths
-    and heights, `flip` (...) bool (left-right). An affine takes (s, t) of the new image to the old one's.
-    `planes` (..., 9) say how wide a pixel is next to its height: turning by plain (s, t) would shear a
-    section wherever |U| differs from |V|, and leave U and V oblique.
+    `angle` (...) in radians, `scale` (...) multiplies the extent that the image shows, `shift` (..., 2) in
+    widths and heights, `flip` (...) bool (left-right). An affine maps (s, t) of the new image to (s, t) of
+    the old one. `planes` (..., 9) give the aspect ratio of a pixel: a rotation of plain (s, t) would shear
+    the section where |U| differs from |V|.
     """
     aspect = planes[..., 3:6].norm(dim=-1) / planes[..., 6:9].norm(dim=-1)
     mirror = 1 - 2 * flip.to(planes.dtype)
@@ -76,7 +76,7 @@ def similarity(planes: Tensor, angle: Tensor, scale: Tensor, shift: Tensor, flip
 
 
 def move(planes: Tensor, affine: Tensor) -> Tensor:
-    """The planes (..., 9) of images warped by `affine` (..., 2, 3), exactly."""
+    """The exact planes (..., 9) of images warped by `affine` (..., 2, 3)."""
     origin, across, down = planes.split(3, dim=-1)
     to_s, to_t = affine[..., 0, :, None], affine[..., 1, :, None]
     moved = to_s * across[..., None, :] + to_t * down[..., None, :]  # (..., 3, 3): rows U', V', O' - O
@@ -84,8 +84,8 @@ def move(planes: Tensor, affine: Tensor) -> Tensor:
 
 
 def warp(images: Tensor, affine: Tensor) -> Tensor:
-    """The images (N, C, H, W) seen through `affine` (N, 2, 3); beyond the edge the edge goes on."""
-    # affine_grid counts from -1 to 1 where (s, t) count from 0 to 1.
+    """Images (N, C, H, W) resampled by `affine` (N, 2, 3); outside the image its border is repeated."""
+    # affine_grid's coordinates run from -1 to 1, (s, t) from 0 to 1.
     constant = affine[:, :, 0] + affine[:, :, 1] + 2 * affine[:, :, 2] - 1
     theta = torch.cat([affine[:, :, :2], constant[..., None]], dim=-1).to(images.dtype)
     grid = F.affine_grid(theta, list(images.shape), align_corners=False)
@@ -93,7 +93,7 @@ def warp(images: Tensor, affine: Tensor) -> Tensor:
 
 
 def mirror(planes: Tensor, midline: float) -> Tensor:
-    """The planes (..., 9) in the atlas reflected left-right at x = `midline` (voxels)."""
+    """Planes (..., 9) reflected left-right at x = `midline` (voxels)."""
     reflected = planes.clone()
     reflected[..., 0] = 2 * midline - planes[..., 0]
     reflected[..., 3] = -planes[..., 3]
@@ -102,6 +102,6 @@ def mirror(planes: Tensor, midline: float) -> Tensor:
 
 
 def upside_down(planes: Tensor) -> Tensor:
-    """The planes (..., 9) of images turned by 180 degrees."""
+    """Planes (..., 9) of images rotated by 180 degrees."""
     origin, across, down = planes.split(3, dim=-1)
     return torch.cat([origin + across + down, -across, -down], dim=-1)

@@ -24,12 +24,12 @@ from results.files import write_text
 
 AXES = ("ox", "oy", "oz", "ux", "uy", "uz", "vx", "vy", "vz")
 Anchoring = tuple[float, float, float, float, float, float, float, float, float]
-_Slice = tuple[dict[str, Any], Iterable[Any], str]  # fields, anchoring, what to call it without a filename
+_Slice = tuple[dict[str, Any], Iterable[Any], str]  # fields, anchoring, its name in errors about the filename
 
 
 @dataclass(frozen=True)
 class Section:
-    """One image of a series and its plane. `nr` counts the sections as they were cut."""
+    """One image of a series and its plane. `nr` is the section's number in the order of cutting."""
 
     filename: str
     anchoring: Anchoring
@@ -40,7 +40,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Series:
-    """The sections of one brain that have an anchoring. `target` names the atlas; not all files do."""
+    """The anchored sections of one brain. `target` names the atlas; it is empty where the file has none."""
 
     name: str
     target: str
@@ -50,14 +50,14 @@ class Series:
 
 @dataclass(frozen=True)
 class Atlas:
-    """`shape` in voxels, `voxel_um` in µm; `midline`: the x about which the two halves mirror, if known."""
+    """An atlas: `shape` (x, y, z) in voxels, `midline` the x of its plane of symmetry, None without one."""
 
     shape: tuple[int, int, int]
     voxel_um: float
     midline: float | None
 
 
-# The Allen mouse atlas is symmetric by construction, the Waxholm rat is one real, slightly lopsided brain.
+# The Allen mouse atlas is symmetric by construction; the Waxholm rat is a single, slightly asymmetric brain.
 ATLASES = {
     "ABA_Mouse_CCFv3_2017_25um": Atlas((456, 528, 320), 25.0, 228.0),
     "WHS_SD_Rat_v4_39um": Atlas((512, 1024, 512), 39.0, None),
@@ -65,38 +65,44 @@ ATLASES = {
 
 
 def atlas(target: str) -> Atlas | None:
-    """The atlas that a series names, or None. QuickNII's `.cutlas` ending and all Waxholm versions count."""
+    """The atlas called `target`, or None if it is unknown.
+
+    QuickNII's ending `.cutlas` is ignored, and all versions of the Waxholm atlas are one.
+    """
     name = target.removesuffix(".cutlas")
     if name.startswith("WHS_") and name.endswith("_39um"):
         name = "WHS_SD_Rat_v4_39um"
     return ATLASES.get(name)
 
 
-def read(path: str | os.PathLike[str], refused: list[str] | None = None) -> Series:
-    """Reads a `.json`, `.xml` or `.csv` file. Slices without an anchoring are left out, as QuickNII does.
+def read(path: str | os.PathLike[str], errors: list[str] | None = None) -> Series:
+    """Reads a `.json`, `.xml` or `.csv` file. Sections without an anchoring are left out, as in QuickNII.
 
-    Raises ValueError, naming file and section, for what is malformed, and for anchorings and filenames
-    that cannot be meant. Where `refused` is given, such sections are left out and what is wrong with each is
-    added to it, a line a section.
+    Raises ValueError, naming file and section, if the file is malformed, has no anchored section or has a
+    filename twice, and for a section whose anchoring or filename is invalid. With a list `errors`, invalid
+    sections are left out instead and their messages, one line each, are appended to it.
     """
     path = Path(path)
     reader = _format(path, _READERS)
     try:
-        series = reader(path, refused)
+        series = reader(path, errors)
     except (KeyError, TypeError, AttributeError, csv.Error) as error:
         raise ValueError(f"{path}: not laid out as {path.suffix} anchorings are ({error!r})") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not a text file in UTF-8 ({error.reason})") from error
     if not series.sections:
         raise ValueError(f"{path}: no section has an anchoring; anchor some in QuickNII and save again")
-    name, times = Counter(section.filename for section in series.sections).most_common(1)[0]
-    if times > 1:
-        raise ValueError(f"{path}: section {name} stands there {times} times; keep one")
+    name, count = Counter(section.filename for section in series.sections).most_common(1)[0]
+    if count > 1:
+        raise ValueError(f"{path}: section {name} is listed {count} times; keep one")
     return series
 
 
 def write(series: Series, path: str | os.PathLike[str]) -> None:
-    """Writes the format that the file's ending names; a file of that name is replaced as a whole."""
+    """Writes the series in the format of the file's ending; an existing file is replaced atomically.
+
+    Raises ValueError if the ending is not `.json`, `.xml` or `.csv`.
+    """
     path = Path(path)
     write_text(path, _format(path, _WRITERS)(series))
 
@@ -107,25 +113,25 @@ def _format(path: Path, formats: dict[str, Any]) -> Any:
     return formats[path.suffix.lower()]
 
 
-def _sections(path: Path, slices: Iterable[_Slice], refused: list[str] | None) -> tuple[Section, ...]:
-    found = []
+def _sections(path: Path, slices: Iterable[_Slice], errors: list[str] | None) -> tuple[Section, ...]:
+    sections = []
     for fields, anchoring, where in slices:
         try:
-            found.append(_section(path, fields, anchoring, where))
+            sections.append(_section(path, fields, anchoring, where))
         except ValueError as error:
-            if refused is None:
+            if errors is None:
                 raise
-            refused.append(str(error))
-    return tuple(found)
+            errors.append(str(error))
+    return tuple(sections)
 
 
 def _section(path: Path, fields: dict[str, Any], anchoring: Iterable[Any], where: str) -> Section:
-    """Checks and converts one section; `where` names it as long as it has no filename."""
+    """Checks and converts one section; `where` names it in an error about its filename."""
     filename = fields.get("filename")
     if not isinstance(filename, str) or not filename.strip():
         raise ValueError(f"{path}: {where} has no filename; add it")
     where = f"section {filename}"
-    windows = PureWindowsPath(filename)  # takes both kinds of slashes, and drives
+    windows = PureWindowsPath(filename)  # understands both kinds of slashes, and drives
     if windows.drive or windows.root or PurePosixPath(filename).is_absolute() or ".." in windows.parts:
         raise ValueError(f"{path}: {where} leaves the folder of the file; name images relative to it")
     try:
@@ -142,7 +148,7 @@ def _section(path: Path, fields: dict[str, Any], anchoring: Iterable[Any], where
     return Section(filename, (ox, oy, oz, ux, uy, uz, vx, vy, vz), width, height, nr)
 
 
-def _read_json(path: Path, refused: list[str] | None) -> Series:
+def _read_json(path: Path, errors: list[str] | None) -> Series:
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except json.JSONDecodeError as error:
@@ -152,7 +158,7 @@ def _read_json(path: Path, refused: list[str] | None) -> Series:
         for count, fields in enumerate(content["slices"], start=1)
         if fields.get("anchoring")
     )
-    return Series(*_head(content), _sections(path, slices, refused))
+    return Series(*_head(content), _sections(path, slices, errors))
 
 
 def _head(fields: dict[str, Any]) -> tuple[str, str, str]:
@@ -176,7 +182,7 @@ def _write_json(series: Series) -> str:
     return json.dumps(content, indent=1) + "\n"
 
 
-def _read_xml(path: Path, refused: list[str] | None) -> Series:
+def _read_xml(path: Path, errors: list[str] | None) -> Series:
     head: dict[str, str] = {}
     slices: list[_Slice] = []
     try:
@@ -193,12 +199,14 @@ def _read_xml(path: Path, refused: list[str] | None) -> Series:
         raise ValueError(
             f"{path}: not XML that can be read safely ({error}); save it from QuickNII"
         ) from error
-    return Series(*_head(head), _sections(path, slices, refused))
+    return Series(*_head(head), _sections(path, slices, errors))
 
 
 def _write_xml(series: Series) -> str:
-    """The fields of DeepSlice's files in their order, and the target. DeepSlice writes those of the series as
-    namespaces; here they are attributes, as QuickNII writes and reads them."""
+    """The fields of DeepSlice's XML in their order, and the target.
+
+    DeepSlice writes the fields of the series as namespaces; here they are attributes, as in QuickNII.
+    """
     numbers = [section.nr for section in series.sections]
     head = {"first": str(min(numbers)), "last": str(max(numbers))}
     root = ElementTree.Element(
@@ -214,7 +222,7 @@ def _write_xml(series: Series) -> str:
     return "<?xml version='1.0' encoding='utf-8'?>\n" + ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
-def _read_csv(path: Path, refused: list[str] | None) -> Series:
+def _read_csv(path: Path, errors: list[str] | None) -> Series:
     rows = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""))
     missing = {"Filenames", *AXES} - set(rows.fieldnames or ())
     if missing:
@@ -223,12 +231,15 @@ def _read_csv(path: Path, refused: list[str] | None) -> Series:
         ({**row, "filename": row["Filenames"]}, [row[axis] for axis in AXES], f"row {count}")
         for count, row in enumerate(rows, start=1)
     )
-    return Series("", "", "", _sections(path, slices, refused))
+    return Series("", "", "", _sections(path, slices, errors))
 
 
 def _write_csv(series: Series) -> str:
-    """`depths` is y at the section's centre. DeepSlice's own files may keep depths from before it spaced the
-    sections evenly, so theirs do not follow from the anchorings; it never reads the column, nor do we."""
+    """The columns of DeepSlice's CSV; `depths` is y at the section's centre.
+
+    The depths in DeepSlice's own files may be older than its even spacing of the sections, and then do not
+    match the anchorings. Neither program reads this column.
+    """
     text = io.StringIO(newline="")
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(["Filenames", *AXES, "width", "height", "nr", "depths"])

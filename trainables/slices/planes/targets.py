@@ -1,8 +1,8 @@
-"""What the network is asked for: a plane as numbers, in one of two parametrisations.
+"""Regression targets: a plane as numbers, in one of two parametrisations.
 
-`numbers` are QuickNII's nine: O, U and V. They move together: a section that is turned about its middle
-changes all nine. `frame` takes apart what varies by itself: where the middle lies, which way the two edges
-point, and how long they are.
+`numbers` are QuickNII's nine: O, U and V. They are correlated: a rotation of a section about its centre
+changes all nine. `frame` separates the factors: the centre, the directions of the two edges, and the lengths
+of the edges.
 """
 
 from collections.abc import Callable
@@ -17,8 +17,9 @@ from torch.nn.functional import normalize
 class Target:
     """A parametrisation of planes by `count` numbers.
 
-    `encode` maps planes (B, 9) to numbers (B, count), `decode` the other way. A number that hardly varies
-    is not to be learned below `floor` (count,): about a voxel at the edge of a section.
+    `encode` maps planes (B, 9) to numbers (B, count), `decode` maps back. `floor` (count,) is the smallest
+    deviation by which a number is standardised, about a voxel at the edge of a section, so that the noise
+    of an almost constant number is not amplified.
     """
 
     count: int
@@ -36,19 +37,19 @@ def frame(planes: Tensor) -> Tensor:
 
 
 def plane_of(frames: Tensor) -> Tensor:
-    """The planes (B, 9) of frames (B, 11), whose directions may have any length but 0."""
+    """The planes (B, 9) of frames (B, 11); the directions may have any length but 0."""
     centre, u, v, logs = frames.split([3, 3, 3, 2], dim=-1)
     lengths = logs.exp()
     u, v = normalize(u, dim=-1) * lengths[..., :1], normalize(v, dim=-1) * lengths[..., 1:]
     return torch.cat([centre - (u + v) / 2, u, v], dim=-1)
 
 
-def as_it_is(planes: Tensor) -> Tensor:
+def identity(planes: Tensor) -> Tensor:
     return planes
 
 
 TARGETS = {
-    "numbers": Target(9, as_it_is, as_it_is, (1.0,) * 9),
+    "numbers": Target(9, identity, identity, (1.0,) * 9),
     "frame": Target(11, frame, plane_of, (1.0,) * 3 + (0.005,) * 8),
 }
 
@@ -62,7 +63,7 @@ def target_named(name: str) -> Target:
     return TARGETS[name]
 
 
-def spread(planes: Tensor, target: Target) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of the numbers of planes (N, 9): (count,) each."""
+def mean_and_std(planes: Tensor, target: Target) -> tuple[Tensor, Tensor]:
+    """Mean and deviation, at least `target.floor`, of the numbers of planes (N, 9): (count,) each."""
     numbers = target.encode(planes)
     return numbers.mean(dim=0), numbers.std(dim=0, correction=0).maximum(torch.tensor(target.floor))

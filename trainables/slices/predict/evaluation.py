@@ -1,8 +1,8 @@
-"""Predicted planes beside planes that are known: distances, what is wrong with each, and a plot of them."""
+"""Predicted planes compared with reference planes: error measures, a summary line and a plot."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -12,99 +12,106 @@ from trainables.slices.planes.geometry import alignment_distance
 from trainables.slices.predict.propagate import centres, normals
 
 Array = np.ndarray[Any, Any]
-SIZE = (960, 480)  # of the plot, in pixels
+PLOT_SIZE = (960, 480)  # pixels
 MARGIN = (60, 36, 20, 60)  # left, top, right, bottom
-LEAST = 0.1  # mm that an axis spans
-INK, GRID_INK, GOOD, BEYOND = "#222222", "#dddddd", "#1f5fa8", "#c4541a"
+MIN_SPAN_MM = 0.1  # smallest range of an axis
+TEXT_COLOUR, GRID_COLOUR = "#222222", "#dddddd"
+INSIDE_COLOUR, EXTRAPOLATED_COLOUR = "#1f5fa8", "#c4541a"
 
 
+@final
 @dataclass(frozen=True)
-class Errors:
-    """What separates predicted from true planes, one number a section; arrays (N,)."""
+class PlaneErrors:
+    """Errors of predicted planes, one value per section; arrays (N,)."""
 
-    distance_um: Array  # the alignment distance
-    depth_um: Array  # how far the centre lies from the true plane, along its normal; signed
-    cut_degrees: Array  # the angle between the planes
-    turn_degrees: Array  # how much the image is turned in its plane; signed
+    distance_um: Array  # alignment distance
+    depth_um: Array  # signed distance of the centre from the reference plane, along its normal
+    cut_degrees: Array  # angle between the planes
+    turn_degrees: Array  # signed rotation within the plane
 
 
-def errors(predicted: Array, true: Array, voxel_um: float) -> Errors:
-    """Planes (N, 9) and (N, 9), in voxels. Depths count along the normals' largest component."""
-    distance = alignment_distance(torch.from_numpy(predicted), torch.from_numpy(true), voxel_um).numpy()
-    normal = upright(normals(true))
+def plane_errors(predicted: Array, reference: Array, voxel_um: float) -> PlaneErrors:
+    """Compares planes (N, 9) with reference planes (N, 9), both in voxels.
+
+    The sign of a depth error follows the largest component of the reference plane's normal.
+    """
+    distance = alignment_distance(torch.from_numpy(predicted), torch.from_numpy(reference), voxel_um).numpy()
+    normal = with_positive_main_axis(normals(reference))
     cos = np.abs((normals(predicted) * normal).sum(axis=-1))
-    across, down = true[:, 3:6], np.cross(normal, true[:, 3:6])
-    turned = np.arctan2((predicted[:, 3:6] * down).sum(axis=-1), (predicted[:, 3:6] * across).sum(axis=-1))
-    return Errors(
+    across, down = reference[:, 3:6], np.cross(normal, reference[:, 3:6])
+    turn = np.arctan2((predicted[:, 3:6] * down).sum(axis=-1), (predicted[:, 3:6] * across).sum(axis=-1))
+    return PlaneErrors(
         distance_um=distance,
-        depth_um=voxel_um * ((centres(predicted) - centres(true)) * normal).sum(axis=-1),
+        depth_um=voxel_um * ((centres(predicted) - centres(reference)) * normal).sum(axis=-1),
         cut_degrees=np.degrees(np.arccos(cos.clip(0, 1))),
-        turn_degrees=np.degrees(turned),
+        turn_degrees=np.degrees(turn),
     )
 
 
-def upright(vectors: Array) -> Array:
-    """Vectors (..., 3), each with the sign that makes its largest component positive."""
+def with_positive_main_axis(vectors: Array) -> Array:
+    """Vectors (..., 3), negated where the component of largest magnitude is negative."""
     largest = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=-1)[..., None], axis=-1)
     signed: Array = vectors * np.sign(largest)
     return signed
 
 
-def said(found: Errors) -> str:
+def summary(errors: PlaneErrors) -> str:
     """The errors in one line."""
-    distance = found.distance_um
-    depth, turn = (np.median(np.abs(values)) for values in (found.depth_um, found.turn_degrees))
+    distance = errors.distance_um
+    depth, turn = (np.median(np.abs(values)) for values in (errors.depth_um, errors.turn_degrees))
     return (
-        f"{len(distance)} sections of known plane: distance median {np.median(distance):,.0f} µm, "
-        f"90 % within {np.quantile(distance, 0.9):,.0f} µm; depth off by {depth:,.0f} µm, "
-        f"cut by {np.median(found.cut_degrees):.1f}°, turn by {turn:.1f}° (medians)"
+        f"{len(distance)} sections with a reference plane: distance median {np.median(distance):,.0f} µm, "
+        f"90 % within {np.quantile(distance, 0.9):,.0f} µm; median errors: depth {depth:,.0f} µm, "
+        f"cut {np.median(errors.cut_degrees):.1f}°, turn {turn:.1f}°"
     )
 
 
 def plot(depths_um: Array, distances_um: Array, extrapolated: Array, path: Path) -> None:
-    """Draws the distance (N,) of each section over its true depth (N,) along the brain's axis, as PNG.
+    """Plots each section's distance (N,) over its reference depth (N,) along the brain's axis, as PNG.
 
-    Sections beyond the range of the training planes, `extrapolated` (N,) bool, are hollow. The dashed line
-    is the median.
+    Sections outside the range of the training planes, `extrapolated` (N,) bool, are drawn hollow. The
+    dashed line is the median distance.
     """
     left, top, right, bottom = MARGIN
-    image = Image.new("RGB", SIZE, "white")
+    image = Image.new("RGB", PLOT_SIZE, "white")
     draw, font = ImageDraw.Draw(image), ImageFont.load_default(15)
     x_ticks = ticks(depths_um.min() / 1000, depths_um.max() / 1000)
     y_ticks = ticks(0.0, distances_um.max() / 1000)
 
-    def place(depth_mm: float, distance: float) -> tuple[float, float]:
+    width, height = PLOT_SIZE[0] - left - right, PLOT_SIZE[1] - top - bottom
+
+    def position(depth_mm: float, distance_mm: float) -> tuple[float, float]:
         x = (depth_mm - x_ticks[0]) / (x_ticks[-1] - x_ticks[0])
-        y = distance / y_ticks[-1]
-        return left + x * (SIZE[0] - left - right), SIZE[1] - bottom - y * (SIZE[1] - top - bottom)
+        y = distance_mm / y_ticks[-1]
+        return left + x * width, top + (1 - y) * height
 
     for value in x_ticks:
-        draw.line([place(value, 0), place(value, y_ticks[-1])], GRID_INK)
-        x, y = place(value, 0)
-        draw.text((x, y + 8), f"{value:g}", INK, font, anchor="mt")
+        draw.line([position(value, 0), position(value, y_ticks[-1])], GRID_COLOUR)
+        x, y = position(value, 0)
+        draw.text((x, y + 8), f"{value:g}", TEXT_COLOUR, font, anchor="mt")
     for value in y_ticks:
-        draw.line([place(x_ticks[0], value), place(x_ticks[-1], value)], GRID_INK)
-        x, y = place(x_ticks[0], value)
-        draw.text((x - 8, y), f"{value:g}", INK, font, anchor="rm")
-    draw.text((SIZE[0] / 2, SIZE[1] - 12), "true depth along the brain's axis, mm", INK, font, anchor="mb")
-    draw.text((8, 4), "distance, mm (dashed: median; hollow: beyond the training planes)", INK, font)
-    middle, start = float(np.median(distances_um)) / 1000, left
-    while start < SIZE[0] - right:
-        y = place(x_ticks[0], middle)[1]
-        draw.line([(start, y), (start + 6, y)], INK)
-        start += 12
-    for depth, distance, beyond in zip(depths_um / 1000, distances_um / 1000, extrapolated, strict=True):
-        x, y = place(depth, distance)
-        box, ink = (x - 5, y - 5, x + 5, y + 5), BEYOND if beyond else GOOD
-        draw.ellipse(box, None if beyond else ink, ink, 2)
+        draw.line([position(x_ticks[0], value), position(x_ticks[-1], value)], GRID_COLOUR)
+        x, y = position(x_ticks[0], value)
+        draw.text((x - 8, y), f"{value:g}", TEXT_COLOUR, font, anchor="rm")
+    title_x = "reference depth along the brain's axis, mm"
+    draw.text((PLOT_SIZE[0] / 2, PLOT_SIZE[1] - 12), title_x, TEXT_COLOUR, font, anchor="mb")
+    title_y = "distance, mm (dashed: median; hollow: outside the range of the training planes)"
+    draw.text((8, 4), title_y, TEXT_COLOUR, font)
+    y = position(x_ticks[0], float(np.median(distances_um)) / 1000)[1]
+    for start in range(left, PLOT_SIZE[0] - right, 12):
+        draw.line([(start, y), (start + 6, y)], TEXT_COLOUR)
+    for depth, distance, outside in zip(depths_um / 1000, distances_um / 1000, extrapolated, strict=True):
+        x, y = position(depth, distance)
+        colour = EXTRAPOLATED_COLOUR if outside else INSIDE_COLOUR
+        draw.ellipse((x - 5, y - 5, x + 5, y + 5), None if outside else colour, colour, 2)
     image.save(path)
 
 
 def ticks(low: float, high: float) -> Array:
-    """About six round numbers from at most `low` to at least `high`, and to LEAST beyond `low`."""
-    high = max(high, low + LEAST)
-    rough = (high - low) / 5
-    power = 10 ** np.floor(np.log10(rough))
-    step = power * next(factor for factor in (1, 2, 5, 10) if factor * power >= rough)
-    found: Array = np.arange(np.floor(low / step), np.ceil(high / step) + 1) * step
-    return found
+    """About six round numbers that cover `low` to `high`, and at least MIN_SPAN_MM from `low` on."""
+    high = max(high, low + MIN_SPAN_MM)
+    rough_step = (high - low) / 5
+    power = 10 ** np.floor(np.log10(rough_step))
+    step = power * next(factor for factor in (1, 2, 5, 10) if factor * power >= rough_step)
+    values: Array = np.arange(np.floor(low / step), np.ceil(high / step) + 1) * step
+    return values

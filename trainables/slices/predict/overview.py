@@ -1,11 +1,11 @@
-"""Pictures of predictions: each section beside what the atlas shows at its plane."""
+"""Pictures of predictions: each section beside the cut of the atlas at its predicted plane."""
 
 import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, final
 
 import numpy as np
 import torch
@@ -18,48 +18,48 @@ Array = np.ndarray[Any, Any]
 Cut = Callable[[Tensor, int], Tensor]
 """Planes (N, 9) and a size -> clean sections of the atlas, float32 (N, 1, size, size) in [0, 1]."""
 
-PICTURE = 256  # pixels a side in which sections are kept for their pictures, and the atlas is cut
+PICTURE_SIZE = 256  # pixels a side at which sections are kept for their pictures, and the atlas is cut
 BATCH = 32
-PANEL = 320  # pixels that the longer side of a section has in its overview
-THUMB = 128  # and in the contact sheet
-SQUARES = 6  # of the checkerboard, along the longer side
-GAP, LINE = 8, 22
-SHEET = 240  # sections of a contact sheet; of a longer series evenly chosen ones
+PANEL_SIZE = 320  # longer side of a section in its overview, in pixels
+THUMBNAIL_SIZE = 128  # longer side of a section in the contact sheet, in pixels
+CHECKERS = 6  # squares of the checkerboard along the longer side
+GAP, TEXT_HEIGHT = 8, 22  # pixels
+MAX_TILES = 240  # of a contact sheet; a longer series is shown in even steps
 
 
-def fitted(width: int, height: int, longest: int) -> tuple[int, int]:
-    """(width, height) scaled until the longer is `longest`; neither is less than 1."""
+def scaled_size(width: int, height: int, longest: int) -> tuple[int, int]:
+    """(width, height) scaled so that the longer side is `longest`; neither is less than 1."""
     scale = longest / max(width, height)
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def checkerboard(section: Array, cut: Array) -> Array:
-    """Squares of `section` and of `cut`, both uint8 (H, W), by turns: outlines that meet are aligned."""
-    side = math.ceil(max(section.shape) / SQUARES)
+    """Alternating squares of `section` and `cut`, both uint8 (H, W): continuous outlines mean a good fit."""
+    side = math.ceil(max(section.shape) / CHECKERS)
     rows, columns = (np.arange(length) // side for length in section.shape)
     return np.where((rows[:, None] + columns) % 2 == 0, section, cut)
 
 
 def overview(section: Array, cut: Array | None, size: tuple[int, int], caption: str) -> Image.Image:
-    """The section, the cut and their checkerboard in a row, under a line of text.
+    """The section, the cut and their checkerboard in a row, under a caption.
 
-    `section` and `cut`: uint8, any shapes; each is drawn as wide and high as the file is, `size` (width,
-    height). Without a `cut` the section alone.
+    `section` and `cut`: uint8 (h, w) of any shapes, drawn with the aspect ratio of the file's `size` (width,
+    height). Without a `cut`, the section alone.
     """
-    shape = fitted(*size, PANEL)
+    shape = scaled_size(*size, PANEL_SIZE)
     panels = [resized(section, shape)]
     if cut is not None:
-        shown = resized(on_ground_of(section, cut), shape)
-        panels += [shown, checkerboard(panels[0], shown)]
-    page = Image.new("L", (len(panels) * (shape[0] + GAP) + GAP, shape[1] + LINE + GAP), 255)
+        matched = resized(match_background(section, cut), shape)
+        panels += [matched, checkerboard(panels[0], matched)]
+    page = Image.new("L", (len(panels) * (shape[0] + GAP) + GAP, shape[1] + TEXT_HEIGHT + GAP), 255)
     ImageDraw.Draw(page).text((GAP, 4), caption, 0, ImageFont.load_default(13))
-    for number, panel in enumerate(panels):
-        page.paste(Image.fromarray(panel), (GAP + number * (shape[0] + GAP), LINE))
+    for index, panel in enumerate(panels):
+        page.paste(Image.fromarray(panel), (GAP + index * (shape[0] + GAP), TEXT_HEIGHT))
     return page
 
 
-def on_ground_of(section: Array, cut: Array) -> Array:
-    """The cut, which is on a bright ground, as a negative if the section is on a dark one."""
+def match_background(section: Array, cut: Array) -> Array:
+    """The cut, which has a bright background, inverted if the section has a dark one. All uint8 (h, w)."""
     edge = np.concatenate([section[0], section[-1], section[:, 0], section[:, -1]])
     return 255 - cut if np.median(edge) < 128 else cut
 
@@ -69,79 +69,87 @@ def resized(image: Array, shape: tuple[int, int]) -> Array:
     return np.asarray(Image.fromarray(image).resize(shape, Image.Resampling.BILINEAR))
 
 
+@final
 class ContactSheet:
-    """All sections of a series small on one picture, each above its cut; of a long series some of them."""
+    """One picture with thumbnails of the sections of a series, each above its cut.
+
+    `count` is the number of sections. A series of more than MAX_TILES is shown in even steps.
+    """
 
     def __init__(self, count: int) -> None:
-        self.step = math.ceil(count / SHEET)
+        self.step = math.ceil(count / MAX_TILES)
         tiles = math.ceil(count / self.step)
-        self.columns = max(1, round(math.sqrt(2 * tiles)))  # tiles are twice as high as wide, nearly
+        self.columns = max(1, round(math.sqrt(2 * tiles)))  # a tile is about twice as high as wide
         self.rows = math.ceil(tiles / self.columns)
         self.tiles: list[Image.Image] = []
 
-    def add(self, number: int, section: Array, cut: Array | None, size: tuple[int, int], title: str) -> None:
-        """Adds the section that is the `number`th of the series, if it is one of those shown."""
-        if number % self.step:
+    def add(self, index: int, section: Array, cut: Array | None, size: tuple[int, int], title: str) -> None:
+        """Adds the section at `index` of the series, if the sheet shows it."""
+        if index % self.step:
             return
-        shape = fitted(*size, THUMB)
-        images = [section] if cut is None else [section, on_ground_of(section, cut)]
-        tile = Image.new("L", (THUMB + GAP, len(images) * (shape[1] + 2) + LINE), 255)
+        shape = scaled_size(*size, THUMBNAIL_SIZE)
+        images = [section] if cut is None else [section, match_background(section, cut)]
+        tile = Image.new("L", (THUMBNAIL_SIZE + GAP, len(images) * (shape[1] + 2) + TEXT_HEIGHT), 255)
         ImageDraw.Draw(tile).text((0, 4), title, 0, ImageFont.load_default(12))
-        for place, image in enumerate(images):
-            tile.paste(Image.fromarray(resized(image, shape)), (0, LINE + place * (shape[1] + 2)))
+        for row, image in enumerate(images):
+            tile.paste(Image.fromarray(resized(image, shape)), (0, TEXT_HEIGHT + row * (shape[1] + 2)))
         self.tiles.append(tile)
 
     def picture(self) -> Image.Image:
-        """The sheet."""
-        high = max(tile.height for tile in self.tiles) + GAP
-        sheet = Image.new("L", (self.columns * (THUMB + GAP) + GAP, self.rows * high + GAP), 255)
-        for number, tile in enumerate(self.tiles):
-            row, column = divmod(number, self.columns)
-            sheet.paste(tile, (GAP + column * (THUMB + GAP), GAP + row * high))
+        """The sheet as an image."""
+        row_height = max(tile.height for tile in self.tiles) + GAP
+        width = self.columns * (THUMBNAIL_SIZE + GAP) + GAP
+        sheet = Image.new("L", (width, self.rows * row_height + GAP), 255)
+        for index, tile in enumerate(self.tiles):
+            row, column = divmod(index, self.columns)
+            sheet.paste(tile, (GAP + column * (THUMBNAIL_SIZE + GAP), GAP + row * row_height))
         return sheet
 
 
-def as_bytes(cuts: Tensor) -> list[Array]:
-    """Float images (N, 1, S, S) in [0, 1] -> N of uint8 (S, S)."""
+def to_uint8(cuts: Tensor) -> list[Array]:
+    """Float images (N, 1, S, S) in [0, 1] -> N arrays uint8 (S, S)."""
     return list((255 * cuts[:, 0]).round().byte().numpy())
 
 
 def caption(sections: Predictions, row: int) -> str:
-    """What stands above a section."""
+    """The caption of a section's overview."""
     parts = [sections.names[row], f"nr {sections.numbers[row]}"]
     if sections.inferred[row]:
         parts.append("inferred from its neighbours")
-    elif not math.isnan(sections.spread_um[row]):
-        parts.append(f"uncertainty {sections.spread_um[row] / 1000:.2f} mm")  # the font has no micro sign
-    if sections.beyond[row]:
-        parts.append(f"extrapolated: {sections.beyond[row]}")
+    elif not math.isnan(sections.uncertainty_um[row]):
+        parts.append(
+            f"uncertainty {sections.uncertainty_um[row] / 1000:.2f} mm"
+        )  # the font has no micro sign
+    if sections.extrapolated[row]:
+        parts.append(f"extrapolated: {sections.extrapolated[row]}")
     return "   ".join(parts)
 
 
 def draw(sections: Predictions, pictures: IO[bytes], cut: Cut | None, folder: Path) -> None:
-    """Writes a PNG a section, and the contact sheet, into `folder`.
+    """Writes one PNG per section and `contact_sheet.png` into `folder`.
 
-    `pictures` holds the sections as PICTURE x PICTURE bytes each, one after the other.
+    `pictures` holds the sections one after the other, each as PICTURE_SIZE x PICTURE_SIZE bytes.
     """
     folder.mkdir(exist_ok=True)
     sheet = ContactSheet(len(sections.names))
     pictures.seek(0)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow writes outside Python's lock
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow releases the GIL while writing
         for start in range(0, len(sections.names), BATCH):
             planes = torch.from_numpy(sections.planes[start : start + BATCH]).float()
-            cuts = [None] * len(planes) if cut is None else as_bytes(cut(planes, PICTURE))
-            waiting = []
-            for row, shown in enumerate(cuts, start):
-                section = np.frombuffer(pictures.read(PICTURE**2), np.uint8).reshape(PICTURE, PICTURE)
+            cuts = [None] * len(planes) if cut is None else to_uint8(cut(planes, PICTURE_SIZE))
+            pending = []
+            for row, section_cut in enumerate(cuts, start):
+                section = np.frombuffer(pictures.read(PICTURE_SIZE**2), np.uint8)
+                section = section.reshape(PICTURE_SIZE, PICTURE_SIZE)
                 number, size = sections.numbers[row], sections.sizes[row]
-                sheet.add(row, section, shown, size, f"nr {number}")
+                sheet.add(row, section, section_cut, size, f"nr {number}")
                 path = folder / f"{number:04}_{Path(sections.names[row]).stem}.png"
-                waiting.append(pool.submit(write, section, shown, size, caption(sections, row), path))
-            for future in waiting:
+                pending.append(pool.submit(write, section, section_cut, size, caption(sections, row), path))
+            for future in pending:
                 future.result()
     sheet.picture().save(folder / "contact_sheet.png")
 
 
 def write(section: Array, cut: Array | None, size: tuple[int, int], title: str, path: Path) -> None:
-    """Writes an overview as PNG, quickly rather than tightly."""
+    """Writes an overview as PNG with the fastest compression."""
     overview(section, cut, size, title).save(path, compress_level=1)

@@ -1,39 +1,41 @@
-"""What the sections of one brain have in common, laid over planes that were predicted one by one.
+"""Propagation: makes planes that were predicted one by one consistent over the sections of one brain.
 
 A block is cut in parallel sections of one thickness, so a series has one cutting direction, and its depths
-lie on a line over the section numbers. The steps are those of DeepSlice (Carey et al., Nat Commun 2023),
-the formulas our own. For the section i of number t_i and plane (O_i, U_i, V_i):
+lie on a line over the section numbers. The steps are those of DeepSlice (Carey et al., Nat Commun 2023); the
+formulas are our own. For section i with number t_i and plane (O_i, U_i, V_i):
 
-- centre c_i = O_i + U_i / 2 + V_i / 2, normal n_i = U_i x V_i / |U_i x V_i|, of one sign in all sections;
-- common normal n: the mean of the n_i, weighted by w_i = exp(-z_i^2 / 2), where z_i counts quarters of the
-  series' length from its middle, for sections of the middle are large and show the angles best;
-- each plane is turned about its centre by the smallest rotation that takes n_i to n;
-- depth d_i = n . c_i; the line a + b t is fitted to the depths, and each plane is moved along n to its place
-  on it. b, in voxels a section number, may be given instead: the section's thickness;
-- a section marked bad has no part in the fits. It gets the depth of its number, and all else by linear
-  interpolation in t between its good neighbours; beyond the ends, from the nearest one.
+- The centre is c_i = O_i + U_i / 2 + V_i / 2. The normal is n_i = U_i x V_i / |U_i x V_i|, with the same sign
+  in all sections.
+- The common normal n is the mean of the n_i, weighted by w_i = exp(-z_i^2 / 2). z_i is the distance from the
+  middle of the series in quarters of its length: sections of the middle are large and show the angles best.
+- Each plane is rotated about its centre by the smallest rotation that takes n_i to n.
+- The depth is d_i = n . c_i. The line a + b t is fitted to the depths, and each plane is moved along n to its
+  place on the line. b, in voxels per section number, may be given instead: the section thickness.
+- Sections marked as bad take no part in the fits. Each gets the depth of its number; all else is interpolated
+  linearly in t between its good neighbours, or copied from the nearest one beyond the ends.
 
-Mean and line are Huber's M-estimates (k = 1.345 deviations, the deviation from the residuals' median size),
-so that a few wild predictions do not turn or stretch the whole series.
+Mean and line are Huber's M-estimates (Huber, Ann Math Stat 1964; k = 1.345 standard deviations, estimated
+from the median absolute residual), so that a few outliers do not turn or stretch the whole series.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
 Array = np.ndarray[Any, Any]
-HUBER = 1.345  # 95 % of the efficiency of least squares where errors are normal
-STEPS = 50
+HUBER = 1.345  # 95 % of the efficiency of least squares for normal errors
+MAX_ITERATIONS = 50  # of reweighted least squares
 
 
+@final
 @dataclass(frozen=True)
 class Propagated:
-    """A series made consistent."""
+    """A consistent series."""
 
     planes: Array  # float64 (N, 9), in voxels
-    normal: Array  # float64 (3,), a unit vector: the direction of cutting
-    thickness_um: float  # from one section number to the next, along the normal; 0 if only ordered
+    normal: Array  # float64 (3,), the unit vector of the cutting direction
+    thickness_um: float  # from one section number to the next, along the normal; 0 if `regular` was False
 
 
 def propagate(
@@ -45,12 +47,12 @@ def propagate(
     thickness_um: float | None = None,
     regular: bool = True,
 ) -> Propagated:
-    """Common angles, and depths by section number: see the module's head.
+    """Gives the planes (N, 9), in voxels, common angles and depths by section number; see the module's head.
 
-    Planes (N, 9) in voxels, `numbers` (N,) in any order, `bad` (N,) bool. Without `regular` the numbers tell
-    only the order: depths are not spaced evenly but made to rise or fall with the numbers (isotonic
-    regression). Raises ValueError if fewer than two sections are good, two sections share a number, or
-    `thickness_um` is not positive.
+    `numbers` (N,) in any order, `bad` (N,) bool. If `regular` is False, the numbers tell only the order:
+    depths are not spaced evenly but made monotonic in the numbers (isotonic regression).
+    Raises ValueError if fewer than two sections are good, two sections share a number, or `thickness_um` is
+    not positive and finite.
     """
     good = np.ones(len(planes), dtype=bool) if bad is None else ~np.asarray(bad, dtype=bool)
     numbers = np.asarray(numbers, dtype=np.float64)
@@ -62,35 +64,38 @@ def propagate(
         raise ValueError("two sections have the same number; number them apart (--numbers FILE)")
     if thickness_um is not None and not 0 < thickness_um < np.inf:
         raise ValueError(f"thickness is {thickness_um}, but must be a positive number of µm (thickness=)")
-    known, t = np.asarray(planes, dtype=np.float64)[good], numbers[good]
-    normal = common_normal(known, t)
-    known = turned(known, normal)
-    depths = centres(known) @ normal
-    slope = line(t, depths)[1]
+    good_planes, t = np.asarray(planes, dtype=np.float64)[good], numbers[good]
+    normal = common_normal(good_planes, t)
+    good_planes = rotated_to(good_planes, normal)
+    depths = centres(good_planes) @ normal
+    slope = fit_line(t, depths)[1]
     if not regular:
-        depths = ordered(t, depths)
+        depths = monotonic(t, depths)
         thickness_um = 0.0
     else:
         if thickness_um is not None:
             slope = np.copysign(thickness_um / voxel_um, slope)
-        depths = robust(np.ones((len(t), 1)), depths - slope * t)[0] + slope * t
+        depths = huber_regression(np.ones((len(t), 1)), depths - slope * t)[0] + slope * t
         thickness_um = float(abs(slope) * voxel_um)
-    known = moved(known, normal, depths)
-    return Propagated(inferred(known, t, numbers, normal, slope), normal, thickness_um)
+    good_planes = moved_to(good_planes, normal, depths)
+    return Propagated(interpolated(good_planes, t, numbers, normal, slope), normal, thickness_um)
 
 
-def inferred(known: Array, t: Array, numbers: Array, normal: Array, slope: float) -> Array:
-    """Planes at all `numbers`: the `known` ones (M, 9) at `t` (M,), and what lies between and beyond them."""
+def interpolated(planes: Array, t: Array, numbers: Array, normal: Array, slope: float) -> Array:
+    """Planes at all `numbers` (N,) from `planes` (M, 9) at `t` (M,): -> (N, 9).
+
+    Beyond the ends of `t`, the nearest plane is moved along `normal` by `slope` voxels per number.
+    """
     order = np.argsort(t)
-    t, known = t[order], known[order]
-    planes = np.stack([np.interp(numbers, t, column) for column in known.T], axis=-1)
+    t, planes = t[order], planes[order]
+    result = np.stack([np.interp(numbers, t, column) for column in planes.T], axis=-1)
     beyond = numbers - numbers.clip(t[0], t[-1])
-    planes[:, :3] += (slope * beyond)[:, None] * normal
-    return planes
+    result[:, :3] += (slope * beyond)[:, None] * normal
+    return result
 
 
 def centres(planes: Array) -> Array:
-    """(..., 9) -> (..., 3)."""
+    """Centres of planes: (..., 9) -> (..., 3)."""
     return planes[..., :3] + planes[..., 3:6] / 2 + planes[..., 6:] / 2
 
 
@@ -101,63 +106,64 @@ def normals(planes: Array) -> Array:
 
 
 def common_normal(planes: Array, t: Array) -> Array:
-    """The direction of cutting of planes (N, 9) numbered `t` (N,): -> (3,)."""
-    found = normals(planes)
+    """The cutting direction of planes (N, 9) with numbers `t` (N,): -> (3,)."""
+    own = normals(planes)
     z = 4 * (t - (t.min() + t.max()) / 2) / (t.max() - t.min())
-    middle = found[np.abs(z).argmin()]
-    found = np.where(found @ middle < 0, -1, 1)[:, None] * found
+    middle = own[np.abs(z).argmin()]
+    own = np.where(own @ middle < 0, -1, 1)[:, None] * own
     weights = np.exp(-(z**2) / 2)
-    # The mean of each component by itself, and its length made 1 again.
-    mean = np.array([robust(np.ones((len(t), 1)), column, weights)[0] for column in found.T])
+    # A robust mean of each component, then scaled to length 1.
+    mean = np.array([huber_regression(np.ones((len(t), 1)), column, weights)[0] for column in own.T])
     return mean / np.linalg.norm(mean)
 
 
-def turned(planes: Array, normal: Array) -> Array:
-    """The planes (N, 9) turned about their centres until each lies at right angles to `normal` (3,)."""
+def rotated_to(planes: Array, normal: Array) -> Array:
+    """The planes (N, 9) rotated about their centres until each is perpendicular to `normal` (3,)."""
     own = normals(planes)
     own = np.where(own @ normal < 0, -1, 1)[:, None] * own
-    # Rodrigues' formula for the rotation that takes one unit vector to another, with no angle computed.
+    # Rodrigues' formula for the rotation that takes one unit vector to another, without computing an angle.
     axis = np.cross(own, normal)
     cos = (own @ normal)[:, None]
 
-    def turn(vectors: Array) -> Array:
+    def rotate(vectors: Array) -> Array:
         along = (axis * vectors).sum(axis=-1, keepdims=True) / (1 + cos)
         return cos * vectors + np.cross(axis, vectors) + along * axis
 
-    across, down = turn(planes[:, 3:6]), turn(planes[:, 6:])
+    across, down = rotate(planes[:, 3:6]), rotate(planes[:, 6:])
     return np.concatenate([centres(planes) - across / 2 - down / 2, across, down], axis=-1)
 
 
-def moved(planes: Array, normal: Array, depths: Array) -> Array:
-    """The planes (N, 9) moved along `normal` until their centres have `depths` (N,)."""
+def moved_to(planes: Array, normal: Array, depths: Array) -> Array:
+    """The planes (N, 9) moved along `normal` (3,) until their centres have the `depths` (N,)."""
     shifted = planes.copy()
     shifted[:, :3] += (depths - centres(planes) @ normal)[:, None] * normal
     return shifted
 
 
-def ordered(t: Array, depths: Array) -> Array:
-    """The depths nearest to `depths` in squares that rise, or fall, with `t`."""
-    from sklearn.isotonic import IsotonicRegression  # takes a second to import, and few need it
+def monotonic(t: Array, depths: Array) -> Array:
+    """The least-squares fit to `depths` (N,) that rises, or falls, with `t` (N,)."""
+    from sklearn.isotonic import IsotonicRegression  # takes a second to import; few calls need it
 
-    fitted: Array = IsotonicRegression(increasing=bool(line(t, depths)[1] > 0)).fit_transform(t, depths)
+    increasing = bool(fit_line(t, depths)[1] > 0)
+    fitted: Array = IsotonicRegression(increasing=increasing).fit_transform(t, depths)
     return fitted
 
 
-def line(t: Array, values: Array) -> Array:
-    """(a, b) of the line a + b t through `values` (N,) at `t` (N,)."""
-    return robust(np.stack([np.ones_like(t), t], axis=-1), values)
+def fit_line(t: Array, values: Array) -> Array:
+    """(a, b) of the line a + b t through `values` (N,) at `t` (N,), fitted robustly."""
+    return huber_regression(np.stack([np.ones_like(t), t], axis=-1), values)
 
 
-def robust(design: Array, values: Array, weights: Array | None = None) -> Array:
+def huber_regression(design: Array, values: Array, weights: Array | None = None) -> Array:
     """Huber's M-estimate of x in `design` (N, K) x = `values` (N,), by reweighted least squares: -> (K,)."""
     weights = np.ones(len(values)) if weights is None else weights
-    doubt = np.ones(len(values))
-    for _ in range(STEPS):
-        root = np.sqrt(weights * doubt)
+    huber_weights = np.ones(len(values))
+    for _ in range(MAX_ITERATIONS):
+        root = np.sqrt(weights * huber_weights)
         x: Array = np.linalg.lstsq(root[:, None] * design, root * values, rcond=None)[0]
-        sizes = np.abs(values - design @ x)
-        limit = HUBER * 1.4826 * np.median(sizes)
-        if limit < 1e-9:  # more than half lie on it exactly
+        residuals = np.abs(values - design @ x)
+        limit = HUBER * 1.4826 * np.median(residuals)  # 1.4826: from a median to a standard deviation
+        if limit < 1e-9:  # more than half of the values are met exactly
             break
-        doubt = np.minimum(1, limit / np.maximum(sizes, 1e-12))
+        huber_weights = np.minimum(1, limit / np.maximum(residuals, 1e-12))
     return x

@@ -1,19 +1,19 @@
-"""Planes refined: moved, then turned and stretched a little, until the cut there looks like the section.
+"""Refinement: moves, rotates and scales predicted planes until the volume's cut looks like the section.
 
-Registration by intensity: the normalised cross-correlation of the section with the volume's cut, both
-smoothed (as a measure of registration: Avants et al., Med Image Anal 2008), is climbed by its gradient (Adam:
-Kingma and Ba, ICLR 2015), from coarse to fine and from several starts:
+Intensity-based registration: the normalised cross-correlation of the smoothed section with the smoothed cut
+(as a measure of registration: Avants et al., Med Image Anal 2008) is maximised with Adam (Kingma and Ba, ICLR
+2015), from coarse to fine and from several starts:
 
-- coarse: each start, and the median of the starts also a little before and behind, is moved along three axes;
-- fine: the best of these are moved on, turned and stretched as well. The correlation must pay for that: an
-  outline that fits better by a tilt is more often a section's own shape than its tilt.
+- Coarse: each start, their median, and the median shifted to several depths are moved along three axes.
+- Fine: the best of these are moved further, rotated and scaled. Rotation and scaling are penalised: an
+  outline that fits better after a tilt more often reflects the section's own shape than its tilt.
 
-It needs a volume that shows the sections' own stain.
+It needs a volume with the same stain as the sections.
 """
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, final
 
 import numpy as np
 import torch
@@ -22,120 +22,133 @@ from torch import Tensor
 
 from trainables.slices.volumes.appearance import one_thread
 from trainables.slices.volumes.cutting import Volume, sample
-from trainables.slices.volumes.series import inked
+from trainables.slices.volumes.series import stain_intensity
 
 Array = np.ndarray[Any, Any]
-STEP = 1 / 512  # of a section's width: how far one step of the climb moves a plane at most
-TURN = 0.01  # radians; and as a share of the size: how far a step turns and stretches
-ASIDE = (-40, -20, 20, 40)  # steps before and behind the median start
-PENALTY = 3e-4  # of correlation, for a turn or a stretch by one step; it grows with the square
-KEPT = 3  # starts that go on from coarse to fine
+# Planes change by 8 numbers in these units, so that one learning rate fits all of them.
+MOVE_UNIT = 1 / 512  # of a section's width
+TURN_UNIT = 0.01  # radians of a rotation; relative size change of a scaling
+DEPTH_SHIFTS = (-40, -20, 20, 40)  # of the median start along its normal, in MOVE_UNIT
+PENALTY = 3e-4  # of correlation, for a rotation or scaling by one unit; grows with the square
+FINE_STARTS = 3  # coarse results that the fine level starts from
 
 
+@final
 class Level(NamedTuple):
+    """Settings of one resolution level."""
+
     side: int  # pixels
-    blur: float  # pixels, the Gaussian's deviation
+    blur: float  # standard deviation of the Gaussian filter, in pixels
     steps: int
-    turns: bool  # and stretches
+    rotate_and_scale: bool
 
 
 COARSE, FINE = Level(32, 2.0, 25, False), Level(64, 2.0, 25, True)
 
 
 @one_thread()
-def refined(volume: Volume, images: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
-    """The best planes near `starts` (K, N, 9) for images (N, 1, S, S) in [0, 1], on any ground.
+def refine_planes(volume: Volume, images: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
+    """The best planes near `starts` (K, N, 9) for images (N, 1, S, S) in [0, 1], on any background.
 
-    -> planes (N, 9) and the correlations there (N,). What lies further from every start than an eighth of a
-    section's width before or behind, or a twentieth aside, is not found. Nothing in it is random.
+    -> planes (N, 9) and their correlations (N,). The search reaches about an eighth of a section's width
+    before and behind each start, and a twentieth sideways. It is deterministic.
     """
-    found = [
-        _one(volume, image[None], planes)
-        for image, planes in zip(images, starts.float().unbind(1), strict=True)
+    refined = [
+        _refine_plane(volume, image[None], section_starts)
+        for image, section_starts in zip(images, starts.float().unbind(1), strict=True)
     ]
-    planes, likeness = (torch.stack(column) for column in zip(*found, strict=True))
-    return planes, likeness
+    planes, correlation = (torch.stack(column) for column in zip(*refined, strict=True))
+    return planes, correlation
 
 
-def _one(volume: Volume, image: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
+def _refine_plane(volume: Volume, image: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
     """One section: image (1, 1, S, S), starts (K, 9) -> plane (9,) and its correlation."""
-    middle = starts.quantile(0.5, dim=0)
-    steps = torch.zeros(len(ASIDE), 8)
-    steps[:, 2] = torch.tensor(ASIDE)
-    planes = torch.cat([middle[None], starts, changed(middle.expand(len(ASIDE), -1), steps)])
-    planes, likeness = climbed(volume, image, planes, COARSE)
-    # Where all are equal, for an image shows nothing, the first is the median, unmoved.
-    first = likeness.argsort(descending=True, stable=True)[:KEPT]
-    planes, likeness = climbed(volume, image, planes[first], FINE)
-    best = likeness.argsort(descending=True, stable=True)[0]
-    return planes[best], likeness[best]
+    median = starts.quantile(0.5, dim=0)
+    shifts = torch.zeros(len(DEPTH_SHIFTS), 8)
+    shifts[:, 2] = torch.tensor(DEPTH_SHIFTS)
+    planes = torch.cat([median[None], starts, transformed(median.expand(len(DEPTH_SHIFTS), -1), shifts)])
+    planes, correlation = maximise_correlation(volume, image, planes, COARSE)
+    # The sort is stable: for an image that shows nothing all are equal, and the unmoved median comes first.
+    best = correlation.argsort(descending=True, stable=True)[:FINE_STARTS]
+    planes, correlation = maximise_correlation(volume, image, planes[best], FINE)
+    first = correlation.argsort(descending=True, stable=True)[0]
+    return planes[first], correlation[first]
 
 
-def climbed(volume: Volume, image: Tensor, planes: Tensor, level: Level) -> tuple[Tensor, Tensor]:
-    """The planes (K, 9) after a climb, and the correlation of the cut at each with one image: (K,)."""
-    seen = _compared(inked(image[:, 0]), level)
-    free = torch.tensor([1.0] * 3 + [float(level.turns)] * 5)
-    cost = PENALTY * torch.tensor([0.0] * 3 + [1.0] * 5)
-    shares = torch.tensor(volume.ink).mean(dim=1)
+def maximise_correlation(
+    volume: Volume, image: Tensor, planes: Tensor, level: Level
+) -> tuple[Tensor, Tensor]:
+    """The planes (K, 9) after `level.steps` of Adam, and the correlation of each one's cut with the image.
 
-    def likeness(steps: Tensor) -> Tensor:
-        ink = torch.tensordot(shares, sample(volume, changed(planes, steps), level.side), dims=1)
-        return (_compared(ink, level) * seen).sum(dim=1)
+    `image` (1, 1, S, S); the correlations are (K,).
+    """
+    section = _features(stain_intensity(image[:, 0]), level)
+    trainable = torch.tensor([1.0] * 3 + [float(level.rotate_and_scale)] * 5)
+    penalty = PENALTY * torch.tensor([0.0] * 3 + [1.0] * 5)
+    stain_weights = torch.tensor(volume.stain_weights).mean(dim=1)
+
+    def correlation(changes: Tensor) -> Tensor:
+        layers = sample(volume, transformed(planes, changes), level.side)
+        return (_features(torch.tensordot(stain_weights, layers, dims=1), level) * section).sum(dim=1)
 
     with torch.enable_grad():
-        steps = torch.zeros(len(planes), 8, requires_grad=True)
-        climb = torch.optim.Adam([steps], lr=1.0)
+        parameters = torch.zeros(len(planes), 8, requires_grad=True)
+        optimizer = torch.optim.Adam([parameters], lr=1.0)
         for step in range(level.steps):
-            climb.param_groups[0]["lr"] = (1 + math.cos(math.pi * step / level.steps)) / 2
-            taken = steps * free
-            loss = (cost * taken.square()).sum() - likeness(taken).sum()
-            climb.zero_grad()
+            optimizer.param_groups[0]["lr"] = (1 + math.cos(math.pi * step / level.steps)) / 2
+            changes = parameters * trainable
+            loss = (penalty * changes.square()).sum() - correlation(changes).sum()
+            optimizer.zero_grad()
             loss.backward()
-            climb.step()
+            optimizer.step()
     with torch.no_grad():
-        taken = steps * free
-        return changed(planes, taken), likeness(taken)
+        changes = parameters * trainable
+        return transformed(planes, changes), correlation(changes)
 
 
-def changed(planes: Tensor, steps: Tensor) -> Tensor:
-    """The planes (K, 9) moved, turned and stretched by `steps` (K, 8): 3 along and 3 about their own U, V and
-    normal, 2 for the logs of their lengths."""
+def transformed(planes: Tensor, changes: Tensor) -> Tensor:
+    """The planes (K, 9) moved, rotated and scaled about their centres.
+
+    `changes` (K, 8), in MOVE_UNIT and TURN_UNIT: translations along the plane's own U, V and normal,
+    rotations about these, and changes of the logarithms of the lengths of U and V.
+    """
     origin, u, v = planes.split(3, dim=-1)
-    wide, high = u.norm(dim=-1, keepdim=True), v.norm(dim=-1, keepdim=True)
-    normal = torch.linalg.cross(u / wide, v / high)
-    own = torch.stack([u / wide, v / high, normal], dim=-1)
-    centre = origin + (u + v) / 2 + STEP * wide * _times(own, steps[:, :3])
-    turn = torch.linalg.matrix_exp(_cross(TURN * _times(own, steps[:, 3:6])))
-    stretch = (TURN * steps[:, 6:]).exp()
-    u, v = _times(turn, u) * stretch[:, :1], _times(turn, v) * stretch[:, 1:]
+    width, height = u.norm(dim=-1, keepdim=True), v.norm(dim=-1, keepdim=True)
+    normal = torch.linalg.cross(u / width, v / height)
+    axes = torch.stack([u / width, v / height, normal], dim=-1)
+    centre = origin + (u + v) / 2 + MOVE_UNIT * width * _multiply(axes, changes[:, :3])
+    rotation = torch.linalg.matrix_exp(_cross_matrix(TURN_UNIT * _multiply(axes, changes[:, 3:6])))
+    scale = (TURN_UNIT * changes[:, 6:]).exp()
+    u, v = _multiply(rotation, u) * scale[:, :1], _multiply(rotation, v) * scale[:, 1:]
     return torch.cat([centre - (u + v) / 2, u, v], dim=-1)
 
 
-def _times(matrices: Tensor, vectors: Tensor) -> Tensor:
+def _multiply(matrices: Tensor, vectors: Tensor) -> Tensor:
+    """(K, 3, 3) times (K, 3): -> (K, 3)."""
     return (matrices @ vectors[..., None])[..., 0]
 
 
-def _cross(vectors: Tensor) -> Tensor:
+def _cross_matrix(vectors: Tensor) -> Tensor:
     """The matrices (K, 3, 3) of the cross product with `vectors` (K, 3)."""
     return torch.linalg.cross(vectors[:, None, :], torch.eye(3).expand(len(vectors), 3, 3)).mT
 
 
-def _compared(ink: Tensor, level: Level) -> Tensor:
-    """Ink (K, S, S) averaged to the level's side, blurred, of mean 0 and length 1: (K, pixels)."""
-    reach = round(3 * level.blur)
-    places = torch.arange(-reach, reach + 1)
-    weights = torch.exp(-(places**2) / (2 * level.blur**2))
+def _features(stain: Tensor, level: Level) -> Tensor:
+    """Stain (K, S, S) averaged to the level's side, blurred, with mean 0 and length 1: (K, pixels)."""
+    radius = round(3 * level.blur)
+    offsets = torch.arange(-radius, radius + 1)
+    weights = torch.exp(-(offsets**2) / (2 * level.blur**2))
     weights = weights / weights.sum()
-    small = F.adaptive_avg_pool2d(ink[:, None], level.side)
-    wide = F.pad(small, (reach,) * 4, mode="replicate")
-    smooth = F.conv2d(F.conv2d(wide, weights.view(1, 1, 1, -1)), weights.view(1, 1, -1, 1)).flatten(1)
+    small = F.adaptive_avg_pool2d(stain[:, None], level.side)
+    padded = F.pad(small, (radius,) * 4, mode="replicate")
+    smooth = F.conv2d(F.conv2d(padded, weights.view(1, 1, 1, -1)), weights.view(1, 1, -1, 1)).flatten(1)
     return F.normalize(smooth - smooth.mean(dim=1, keepdim=True), dim=1)
 
 
-def said(names: Sequence[str], moved: Array, likeness: Array) -> str:
-    """In words: how far planes moved in µm, and the correlations of sections and cuts, (N,) each."""
-    least = int(likeness.argmin())
+def summary(names: Sequence[str], moved_um: Array, correlation: Array) -> str:
+    """A message: how far the planes moved (N,), and the correlations of sections and cuts (N,)."""
+    worst = int(correlation.argmin())
     return (
-        f"refined by {np.median(moved):,.0f} µm (median) to correlations of {np.median(likeness):.3f} "
-        f"(median) and {likeness[least]:.3f} (least: {names[least]})"
+        f"refined by {np.median(moved_um):,.0f} µm (median) to correlations of {np.median(correlation):.3f} "
+        f"(median) and {correlation[worst]:.3f} (lowest: {names[worst]})"
     )

@@ -1,7 +1,7 @@
-"""The user's sections: a folder of images and an anchoring file, checked, decoded once and kept.
+"""The user's anchored sections: a folder of images and an anchoring file, checked and decoded once.
 
-Whatever the images are, they become one memory map of grey bytes (sections, size, size) in a cache folder,
-named by what it was made from and shared by all processes. No later epoch, trial or run reads an image.
+The decoded images are one memory map of grey bytes (sections, size, size) in a cache folder, shared by all
+processes. Its name is a digest of its sources, so no later epoch, trial or run reads an image file.
 """
 
 import hashlib
@@ -18,12 +18,12 @@ import numpy as np
 from trainables.slices.planes import quicknii
 from trainables.slices.sections.images import read_image
 
-FORMAT = "sections-2"  # count up when the same files would decode to other bytes
-FEWEST = 3  # one section each for training, validation and test
+FORMAT = "sections-2"  # increase the number when the same files would decode to other bytes
+MIN_SECTIONS = 3  # one each for training, validation and test
 
 
 class Sections(NamedTuple):
-    """Sections in the order of their files; `series` numbers the brain that each is from."""
+    """Sections in the order of their files; `series` is the number of each section's brain."""
 
     images: np.ndarray[Any, Any]  # uint8 (N, S, S), a memory map: 0 black, 255 white
     planes: np.ndarray[Any, Any]  # float64 (N, 9), in voxels
@@ -35,44 +35,46 @@ class Sections(NamedTuple):
 
 
 class _Folder(NamedTuple):
-    """One brain."""
+    """The folder of one brain, and its anchorings."""
 
     path: Path
     series: quicknii.Series
 
 
 def warn_of_few_series(series: np.ndarray[Any, Any]) -> bool:
-    """Whether there are too few brains, (N,) numbers of them, to give each split its own; warns if so."""
+    """Whether there are fewer than three brains, so that splits share one; warns if so. `series` is (N,)."""
     if len(np.unique(series)) >= 3:
         return False
     warnings.warn(
         "fewer than three series: neighbouring sections of one brain are in training and validation, "
-        "so new brains will score worse than this validation says",
+        "so errors on new brains will be larger than these validation errors",
         stacklevel=3,
     )
     return True
 
 
 def load(root: str | os.PathLike[str], image_size: int, voxel_um: float | None = None) -> Sections:
-    """The sections under `root`: a folder with an anchoring file beside its images, or a folder of such.
+    """The sections in `root`: a folder with an anchoring file beside its images, or a folder of such folders.
 
-    `voxel_um` is needed where the anchorings name no atlas that we know, and is believed where given.
-    Raises ValueError with one line that names the file or section.
+    `voxel_um` overrides the voxel size of the atlas; it is needed if the anchorings name no known atlas.
+    Raises ValueError with one line that names the file or section if `root` has no anchorings or too few
+    sections, if an image is missing or can't be read, if anchoring files contradict each other, if series
+    are in different atlases, if the voxel size is unknown, or if the cache can't be written.
     """
     root = Path(root)
     folders = _folders(root)
     sections = [(folder, section) for folder in folders for section in folder.series.sections]
-    if len(sections) < FEWEST:
+    if len(sections) < MIN_SECTIONS:
         raise ValueError(
-            f"{root} has {len(sections)} anchored sections, but training, validation and test need {FEWEST}; "
-            "anchor more images"
+            f"{root} has {len(sections)} anchored sections, but training, validation and test need "
+            f"{MIN_SECTIONS}; anchor more images"
         )
     files = [folder.path / section.filename for folder, section in sections]
     for file, (folder, section) in zip(files, sections, strict=True):
         if not file.is_file():
             raise ValueError(
                 f"section {section.filename} has an anchoring but no image in {folder.path}; "
-                "add the image or take the section out of the anchoring file"
+                "add the image or remove the section from the anchoring file"
             )
     voxel_um, midline = _atlas(folders, voxel_um)
     return Sections(
@@ -82,12 +84,12 @@ def load(root: str | os.PathLike[str], image_size: int, voxel_um: float | None =
         series=np.repeat(np.arange(len(folders)), [len(folder.series.sections) for folder in folders]),
         voxel_um=voxel_um,
         midline=midline,
-        target=max(folder.series.target for folder in folders),  # all are names of one atlas
+        target=max(folder.series.target for folder in folders),  # all name the same atlas
     )
 
 
 def _folders(root: Path) -> list[_Folder]:
-    """The brains under `root`."""
+    """The brains in `root`."""
     if not root.is_dir():
         raise ValueError(
             f"data.root={root} is not a folder; set data.root=FOLDER to your images and anchorings"
@@ -96,79 +98,79 @@ def _folders(root: Path) -> list[_Folder]:
     folders = [_Folder(path, _series(files)) for path in paths if (files := _anchoring_files(path))]
     if not folders:
         raise ValueError(
-            f"data.root={root} has no anchoring file (.json, .xml or .csv), nor have its subfolders; "
+            f"data.root={root} has no anchoring file (.json, .xml or .csv), and neither do its subfolders; "
             "save one from QuickNII or DeepSlice beside the images"
         )
     return folders
 
 
 def _anchoring_files(folder: Path) -> list[Path]:
-    """Best first: QuickNII's JSON names the atlas, DeepSlice's XML and CSV do not."""
+    """Possible anchoring files, the best first: QuickNII's JSON names the atlas, DeepSlice's files do not."""
     kinds = (".json", ".xml", ".csv")
     files = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in kinds and path.is_file()]
     return sorted(files, key=lambda path: kinds.index(path.suffix.lower()))
 
 
 def _series(files: list[Path]) -> quicknii.Series:
-    """What the first file says, if the others that are anchorings too do not contradict it."""
+    """The series of the first file. Raises ValueError if another file has a different anchoring."""
     series = quicknii.read(files[0])
     planes = {section.filename: section.anchoring for section in series.sections}
     for file in files[1:]:
         try:
             others = quicknii.read(file).sections
         except ValueError:
-            continue  # some other table
+            continue  # not a file of anchorings
         for other in others:
             if not np.allclose(planes.get(other.filename, np.nan), other.anchoring, rtol=0, atol=1e-3):
                 raise ValueError(
                     f"section {other.filename} differs in {files[0]} and {file.name}; "
-                    "keep only the anchoring file that you mean"
+                    "keep only the right anchoring file"
                 )
     return series
 
 
 def _atlas(folders: list[_Folder], voxel_um: float | None) -> tuple[float, float | None]:
-    """The voxel's size and the midline of the atlas that all series share."""
+    """The voxel size in µm and the midline of the atlas of all series."""
     targets = {folder.series.target for folder in folders}
     atlases = {quicknii.atlas(target) for target in targets}
     if len(atlases) > 1:
         raise ValueError(
-            f"the series are in different atlases ({', '.join(sorted(targets))}); search them apart"
+            f"the series are in different atlases ({', '.join(sorted(targets))}); use one run for each"
         )
     atlas = atlases.pop()
     if atlas is not None:
         return voxel_um or atlas.voxel_um, atlas.midline
     if voxel_um is None:
         raise ValueError(
-            f"the anchorings name {targets.pop() or 'no atlas'}, so the size of a voxel is not known; "
+            f"the anchorings name {targets.pop() or 'no atlas'}, so the size of a voxel is unknown; "
             f"set data.voxel_um= in µm (known atlases: {', '.join(quicknii.ATLASES)})"
         )
     return voxel_um, None
 
 
 def content(root: Path, image_size: int) -> str:
-    """A name for the sections under `root`, which changes when they do."""
+    """A digest of the sections in `root`, which changes when they do. Raises ValueError as `load` does."""
     return _content(_folders(root), image_size)
 
 
 def _content(folders: list[_Folder], image_size: int) -> str:
-    """A name for the decoded sections: equal for equal anchorings, image files and size."""
+    """A digest of anchorings, image files and image size."""
     digest = hashlib.sha256(f"{FORMAT} {image_size}".encode())
     for folder in folders:
         digest.update(repr((folder.path.name, folder.series)).encode())
         for section in folder.series.sections:
-            # A file's size and time stand for its bytes: reading all images at each start would take long.
+            # A file's size and time stand for its bytes: reading all images at each start would be slow.
             stat = (folder.path / section.filename).stat()
             digest.update(f" {stat.st_size} {stat.st_mtime_ns}".encode())
     return digest.hexdigest()[:32]
 
 
 def _images(files: list[Path], content: str, image_size: int) -> np.ndarray[Any, Any]:
-    """The memory map of the decoded files; made if it is not there."""
+    """The memory map of the decoded files, which is created if it is missing."""
     cache = Path(os.environ.get("LADDER_CACHE") or "~/.cache/ladder").expanduser()
     path = cache / f"{content}.npy"
     if not path.exists():
-        # Processes that come here together each write a file of their own; the renames then agree.
+        # Concurrent processes each write their own temporary file; all are equal, so any rename may win.
         temporary = cache / f".{content}.{uuid.uuid4().hex}"
         try:
             cache.mkdir(parents=True, exist_ok=True)

@@ -1,45 +1,46 @@
-"""What is looked at before a run begins: its data, so that what is wrong there is said at once."""
+"""Checks of the data before a run begins, so that mistakes are reported at once."""
 
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trainables.slices.options import REAL, Wanted, wanted
+from trainables.slices.options import REAL_SOURCES, SourceOptions, parse_sizes, parse_source_options
 from trainables.slices.sections import anchored
 
-PHANTOM = "phantom-1"  # count up when the phantom's sections change
+PHANTOM = "phantom-1"  # increase the number when the phantom's sections change
 
 
 def prepare(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Checks data options (SliceData's arguments), the data behind them and `weights`, before a run begins.
+    """Checks data options (SliceData's arguments), the files that they name, and the file `weights`.
 
-    Returns `content`, which changes when the data does, and absolute paths for `root` or those in `sources`.
-    All images are decoded here if they are not in the cache yet. Raises ValueError with one line.
+    Returns `content`, a name that changes when the data does, and `root` or `sources` with absolute paths.
+    Decodes images that are not in the cache yet. Raises ValueError with one line if an option is invalid, or
+    if a file is missing or can't be used.
     """
-    asked = wanted(options)
+    sizes, sources = parse_sizes(options), parse_source_options(options)
     weights = options.get("weights")
     if weights is not None and not Path(weights).is_file():
         raise ValueError(f"there is no weights file {weights} (weights=PATH)")
-    if any(one.source != "phantom" for one in asked):
-        from trainables.slices.sections.sources import make_sources  # here, for it loads PyTorch
+    if any(source.source != "phantom" for source in sources):
+        from trainables.slices.sections.sources import make_sources  # imports PyTorch
 
-        make_sources(options, options.get("seed", 0), anew=True)
-    contents = [_content(one, options.get("image_size", 64)) for one in asked]
+        make_sources(options, options.get("seed", 0), reload=True)
+    contents = [_content(source, sizes.image_size) for source in sources]
     if options.get("sources") is None:
-        root = {"root": str(asked[0].path())} if asked[0].root else {}
+        root = {"root": str(sources[0].path())} if sources[0].root else {}
         return {"content": contents[0], **root}
     entries = [
-        {**entry, "root": str(one.path())} if one.root else dict(entry)
-        for entry, one in zip(options["sources"], asked, strict=True)
+        {**entry, "root": str(source.path())} if source.root else dict(entry)
+        for entry, source in zip(options["sources"], sources, strict=True)
     ]
     return {"content": hashlib.sha256(" ".join(contents).encode()).hexdigest()[:32], "sources": entries}
 
 
-def _content(one: Wanted, image_size: int) -> str:
-    if one.source in REAL:
-        return anchored.content(one.path(), image_size)
-    if one.source == "volume":
-        stat = one.path().stat()
+def _content(source: SourceOptions, image_size: int) -> str:
+    if source.source in REAL_SOURCES:
+        return anchored.content(source.path(), image_size)
+    if source.source == "volume":
+        stat = source.path().stat()
         return f"volume {stat.st_size} {stat.st_mtime_ns}"
-    return PHANTOM if one.source == "phantom" else f"atlas {one.name}"
+    return PHANTOM if source.source == "phantom" else f"atlas {source.name}"

@@ -1,30 +1,35 @@
-"""Where sections come from: cut from volumes, or the user's own; and which of them train, validate and test.
+"""Sources of sections: cut from volumes, or the user's own, each divided into training, validation and test.
 
-A cut section is made when it is asked for; a real one is on one side of the split only, and so is, of three
-brains or more, each brain. A volume of real sections (`series`) is made of those that train, and what
-validates and tests it is real sections that are not in it.
+The fixed cuts of a split are made when they are first read. A real section belongs to one split only; so does
+a whole brain if there are at least three. The volume of real sections (`series`) is built from the training
+sections; validation and test use the real sections that are not in it.
 """
 
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.slices.options import REAL, Wanted, wanted
+from trainables.slices.options import (
+    REAL_SOURCES,
+    Sizes,
+    SourceOptions,
+    parse_sizes,
+    parse_source_options,
+)
 from trainables.slices.planes import quicknii
-from trainables.slices.planes.families import family_around
+from trainables.slices.planes.families import family_covering
 from trainables.slices.sections import anchored
 from trainables.slices.sections.anchored import Sections
 from trainables.slices.sections.split import SPLITS, split_sources
-from trainables.slices.volumes import files as volumes
-from trainables.slices.volumes import phantom
-from trainables.slices.volumes.appearance import one_thread, worn
-from trainables.slices.volumes.cutting import Volume, photographed
+from trainables.slices.volumes import files, phantom
+from trainables.slices.volumes.appearance import add_artifacts, one_thread
+from trainables.slices.volumes.cutting import Volume, cut_stained
 from trainables.slices.volumes.series import series_volume
 from trainables.training.batches import seeded
 
@@ -32,74 +37,76 @@ Images = np.ndarray[Any, Any]  # uint8 (N, S, S)
 Batch = tuple[Tensor, Tensor]  # images float32 (B, 1, S, S) in [0, 1], planes float32 (B, 9) in voxels
 
 
-class Kept(NamedTuple):
-    """Sections that stay the same: those of `rows`."""
+class SectionSet(NamedTuple):
+    """Fixed sections: the `rows` (M,) of images (N, S, S) and planes (N, 9)."""
 
     images: Images
     planes: Tensor
     rows: Tensor
 
-    def take(self, places: Tensor) -> Batch:
-        chosen = self.rows[places]
-        return torch.from_numpy(self.images[chosen.numpy()])[:, None].float() / 255, self.planes[chosen]
+    def take(self, indices: Tensor) -> Batch:
+        """The sections at `indices` (B,) among the rows."""
+        rows = self.rows[indices]
+        return torch.from_numpy(self.images[rows.numpy()])[:, None].float() / 255, self.planes[rows]
 
 
 class Source(ABC):
-    """Sections of one kind. `real`: they are photographs; `fresh`: every epoch trains on others."""
+    """Sections of one kind. `real`: photographs; `fresh`: each epoch trains on new sections."""
 
     real: bool
     fresh: bool
-    wanted: Wanted
+    options: SourceOptions
     voxel_um: float
     midline: float | None
-    target: str  # the atlas, by the name that goes into QuickNII's files
+    target: str  # the name of the atlas in QuickNII's files
 
     @abstractmethod
-    def kept(self, split: str) -> Kept:
-        """The sections of a split; for training those that stand for it where every epoch has others."""
+    def sections(self, split: str) -> SectionSet:
+        """The fixed sections of a split. If `fresh`, those of training represent it in statistics."""
 
     @abstractmethod
-    def known(self) -> list[Kept]:
-        """All sections to train on that stay the same: what a new one may be compared with."""
+    def references(self) -> list[SectionSet]:
+        """All fixed training sections: the candidates of the nearest-neighbour baseline."""
 
     @abstractmethod
     def draw(self, count: int, generator: torch.Generator) -> Batch:
-        """Sections to train on that no one has seen. Only where `fresh`."""
+        """New training sections. Only for `fresh` sources."""
 
     @abstractmethod
     def volume(self) -> Volume | None:
-        """What is cut, for pictures."""
+        """The volume that pictures show, if there is one."""
 
 
-class Cuts(Source):
-    """Sections cut at random planes from volumes, from each as often as from the others."""
+@final
+class VolumeSource(Source):
+    """Sections cut at random planes from `brains`, in equal numbers from each."""
 
     real = False
 
     def __init__(
         self,
         brains: Sequence[Volume],
-        one: Wanted,
+        options: SourceOptions,
         image_size: int,
         seed: int,
         counts: Mapping[str, int],
         target: str,
     ) -> None:
-        self.brains, self.wanted, self.image_size, self.target = tuple(brains), one, image_size, target
+        self.brains, self.options, self.image_size, self.target = tuple(brains), options, image_size, target
         self.seed, self.counts = seed, dict(counts)
         self.voxel_um, self.midline = brains[0].voxel_um, brains[0].midline
-        self.fresh = one.cuts_anew
-        self._kept: dict[str, Kept] = {}
+        self.fresh = options.cuts_each_epoch
+        self._sets: dict[str, SectionSet] = {}
 
-    def kept(self, split: str) -> Kept:
-        if split not in self._kept:  # the test split is not cut before it is asked for
+    def sections(self, split: str) -> SectionSet:
+        if split not in self._sets:  # so the test split is cut only for tests
             generator = seeded(self.seed, SPLITS.index(split))
             images, planes = self._cut(self.counts[split], generator)
-            self._kept[split] = Kept(images[:, 0].numpy(), planes, torch.arange(len(planes)))
-        return self._kept[split]
+            self._sets[split] = SectionSet(images[:, 0].numpy(), planes, torch.arange(len(planes)))
+        return self._sets[split]
 
-    def known(self) -> list[Kept]:
-        return [self.kept("train")]
+    def references(self) -> list[SectionSet]:
+        return [self.sections("train")]
 
     @one_thread()
     def draw(self, count: int, generator: torch.Generator) -> Batch:
@@ -107,14 +114,15 @@ class Cuts(Source):
         return images.float() / 255, planes
 
     def _cut(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Images uint8 (count, 1, S, S) and planes."""
-        share, more = divmod(count, len(self.brains))
+        """Images uint8 (count, 1, S, S) and planes (count, 9)."""
+        quotient, remainder = divmod(count, len(self.brains))
         parts = []
-        for number, brain in enumerate(self.brains):
-            planes = brain.family.draw(share + (number < more), self.wanted.angle, generator)
-            images = photographed(brain, planes, self.image_size, self.wanted.dark, generator)
-            if self.wanted.wear.any:
-                grey, planes = worn(images.float() / 255, planes, self.wanted.wear, brain.midline, generator)
+        for index, brain in enumerate(self.brains):
+            planes = brain.family.draw(quotient + (index < remainder), self.options.angle, generator)
+            images = cut_stained(brain, planes, self.image_size, self.options.dark, generator)
+            if self.options.artifacts.any:
+                grey = images.float() / 255
+                grey, planes = add_artifacts(grey, planes, self.options.artifacts, brain.midline, generator)
                 images = (255 * grey + 0.5).to(torch.uint8)
             parts.append((images, planes))
         return torch.cat([images for images, _ in parts]), torch.cat([planes for _, planes in parts])
@@ -123,21 +131,22 @@ class Cuts(Source):
         return self.brains[0]
 
 
-class Real(Source):
-    """The user's sections as they are. What trains may be worn; what validates and tests never is."""
+@final
+class AnchoredSource(Source):
+    """The user's own sections. Artifacts are added to training sections only."""
 
     real, fresh = True, False
 
-    def __init__(self, loaded: Sections, one: Wanted, rows: Mapping[str, Tensor]) -> None:
-        self.loaded, self.wanted, self.rows = loaded, one, dict(rows)
+    def __init__(self, loaded: Sections, options: SourceOptions, rows: Mapping[str, Tensor]) -> None:
+        self.loaded, self.options, self.rows = loaded, options, dict(rows)
         self.voxel_um, self.midline, self.target = loaded.voxel_um, loaded.midline, loaded.target
         self.planes = torch.from_numpy(loaded.planes).float()
 
-    def kept(self, split: str) -> Kept:
-        return Kept(self.loaded.images, self.planes, self.rows[split])
+    def sections(self, split: str) -> SectionSet:
+        return SectionSet(self.loaded.images, self.planes, self.rows[split])
 
-    def known(self) -> list[Kept]:
-        return [self.kept("train")]
+    def references(self) -> list[SectionSet]:
+        return [self.sections("train")]
 
     def draw(self, count: int, generator: torch.Generator) -> Batch:
         raise AssertionError("real sections are not drawn")
@@ -146,21 +155,22 @@ class Real(Source):
         return None
 
 
-class Stack(Source):
-    """Cuts from volumes of the real sections that train; the held-out ones validate and test."""
+@final
+class SeriesSource(Source):
+    """Cuts from volumes of the real training sections; the other real sections validate and test."""
 
     real = True
 
-    def __init__(self, real: Real, cuts: Cuts) -> None:
-        self.held_out, self.cuts = real, cuts
-        self.wanted, self.fresh = cuts.wanted, cuts.fresh
+    def __init__(self, real: AnchoredSource, cuts: VolumeSource) -> None:
+        self.anchored, self.cuts = real, cuts
+        self.options, self.fresh = cuts.options, cuts.fresh
         self.voxel_um, self.midline, self.target = real.voxel_um, real.midline, real.target
 
-    def kept(self, split: str) -> Kept:
-        return self.cuts.kept("train") if split == "train" else self.held_out.kept(split)
+    def sections(self, split: str) -> SectionSet:
+        return self.cuts.sections("train") if split == "train" else self.anchored.sections(split)
 
-    def known(self) -> list[Kept]:
-        return [*self.cuts.known(), *self.held_out.known()]
+    def references(self) -> list[SectionSet]:
+        return [*self.cuts.references(), *self.anchored.references()]
 
     def draw(self, count: int, generator: torch.Generator) -> Batch:
         return self.cuts.draw(count, generator)
@@ -169,107 +179,112 @@ class Stack(Source):
         return self.cuts.volume()
 
 
-def make_sources(options: Mapping[str, Any], seed: int, anew: bool = False) -> tuple[Source, ...]:
-    """The sources that `options` (SliceData's arguments) ask for. Raises ValueError.
+def make_sources(options: Mapping[str, Any], seed: int, reload: bool = False) -> tuple[Source, ...]:
+    """The sources of `options` (SliceData's arguments), made once a process unless `reload` is set.
 
-    They are made once a process; with `anew` from the files as they are now.
+    Raises ValueError with one line if an option is invalid, if a file is missing or can't be used, or if
+    sources can't be mixed.
     """
-    if anew:
+    if reload:
         _sources.cache_clear()
-    counts = tuple((split, options.get(split, default)) for split, default in COUNTS.items())
-    return _sources(wanted(options), options.get("image_size", 64), seed, counts)
-
-
-COUNTS = {"train": 256, "val": 128, "test": 128}
+    return _sources(parse_source_options(options), parse_sizes(options), seed)
 
 
 @functools.lru_cache(maxsize=4)
-def _sources(
-    asked: tuple[Wanted, ...], image_size: int, seed: int, counts: tuple[tuple[str, int], ...]
-) -> tuple[Source, ...]:
-    loaded = {one: load(one, image_size) for one in asked if one.source in REAL}
+def _sources(all_options: tuple[SourceOptions, ...], sizes: Sizes, seed: int) -> tuple[Source, ...]:
+    loaded = {
+        options: load(options, sizes.image_size) for options in all_options if options.source in REAL_SOURCES
+    }
     rows = split_sources(loaded, seed)
-    made: list[Source] = []
-    for one in asked:
-        if one.source in REAL:
-            real = Real(loaded[one], one, rows[one])
-            made.append(
-                real if one.source == "quicknii" else _stack(real, one, image_size, seed, dict(counts))
+    sources: list[Source] = []
+    for options in all_options:
+        if options.source in REAL_SOURCES:
+            real = AnchoredSource(loaded[options], options, rows[options])
+            sources.append(
+                real if options.source == "quicknii" else _series_source(real, options, sizes, seed)
             )
         else:
-            brain, target = _volume(one, image_size)
-            made.append(Cuts([brain], one, image_size, seed, dict(counts), target))
-    _check_alike(made)
-    return tuple(made)
+            brain, target = _volume(options, sizes.image_size)
+            sources.append(_volume_source([brain], options, sizes, seed, target))
+    _check_compatible(sources)
+    return tuple(sources)
 
 
-def load(one: Wanted, image_size: int) -> Sections:
-    """The real sections of a source."""
-    assert not isinstance(one.voxel_um, tuple)
-    return anchored.load(one.path(), image_size, one.voxel_um)
+def load(options: SourceOptions, image_size: int) -> Sections:
+    """The real sections of a source. Raises ValueError as `anchored.load` does."""
+    assert not isinstance(options.voxel_um, tuple)
+    return anchored.load(options.path(), image_size, options.voxel_um)
 
 
-def _volume(one: Wanted, image_size: int) -> tuple[Volume, str]:
-    """What a source is cut from, and the name of its atlas."""
-    if one.source == "atlas":
-        assert one.name is not None
-        brain = volumes.atlas(one.name, image_size, one.family)
-        return brain, _name(brain) or one.name
-    if one.source == "volume":
-        brain = volumes.read(one.path(), image_size, one.family, one.orientation, one.voxel_um)
-        return brain, _name(brain) or one.path().name
+def _volume_source(
+    brains: Sequence[Volume], options: SourceOptions, sizes: Sizes, seed: int, target: str
+) -> VolumeSource:
+    counts = {"train": sizes.train, "val": sizes.val, "test": sizes.test}
+    return VolumeSource(brains, options, sizes.image_size, seed, counts, target)
+
+
+def _volume(options: SourceOptions, image_size: int) -> tuple[Volume, str]:
+    """The volume of a source, and the name of its atlas."""
+    if options.source == "atlas":
+        assert options.name is not None
+        brain = files.atlas(options.name, image_size, options.family)
+        return brain, _atlas_name(brain) or options.name
+    if options.source == "volume":
+        path = options.path()
+        brain = files.read(path, image_size, options.family, options.orientation, options.voxel_um)
+        return brain, _atlas_name(brain) or path.name
     brain = phantom.volume(image_size)
-    if one.family not in (None, brain.family.name):
-        family = family_around(brain.tensor[0], brain.shape, one.family, half=True)
+    if options.family not in (None, brain.family.name):
+        family = family_covering(brain.tensor[0], brain.shape, options.family, half=True)
         brain = replace(brain, family=family)
     return brain, phantom.TARGET
 
 
-def _name(brain: Volume) -> str | None:
-    """The atlas whose frame a volume fills, if we know one."""
+def _atlas_name(brain: Volume) -> str | None:
+    """The known atlas that has the shape and voxel size of a volume."""
     for name, atlas in quicknii.ATLASES.items():
         if (brain.shape, brain.voxel_um) == (atlas.shape, atlas.voxel_um):
             return f"{name}.cutlas"
     return None
 
 
-def _stack(real: Real, one: Wanted, image_size: int, seed: int, counts: Mapping[str, int]) -> Stack:
-    """Volumes of the brains that train, their sections decoded as finely as the volumes are."""
-    fine = load(one, max(128, image_size))
+def _series_source(real: AnchoredSource, options: SourceOptions, sizes: Sizes, seed: int) -> SeriesSource:
+    """A volume of each training brain, from its sections at 128 pixels or more."""
+    fine = load(options, max(128, sizes.image_size))
     train = real.rows["train"].numpy()
-    known = quicknii.atlas(fine.target)
+    atlas = quicknii.atlas(fine.target)
     brains = []
     for series in np.unique(fine.series[train]):
         rows = train[fine.series[train] == series]
         planes = torch.from_numpy(fine.planes[rows]).float()
         images = torch.from_numpy(fine.images[rows]).float() / 255
-        shape = known.shape if known else _reach(planes)
-        brain = series_volume(images, planes, shape, fine.voxel_um, fine.midline, image_size)
-        if one.family not in (None, brain.family.name):
+        shape = atlas.shape if atlas else _bounding_shape(planes)
+        brain = series_volume(images, planes, shape, fine.voxel_um, fine.midline, sizes.image_size)
+        if options.family not in (None, brain.family.name):
             half = fine.midline is not None
-            brain = replace(brain, family=family_around(brain.tensor[0], brain.shape, one.family, half))
+            brain = replace(brain, family=family_covering(brain.tensor[0], brain.shape, options.family, half))
         brains.append(brain)
-    return Stack(real, Cuts(brains, one, image_size, seed, counts, real.target))
+    return SeriesSource(real, _volume_source(brains, options, sizes, seed, real.target))
 
 
-def _reach(planes: Tensor) -> tuple[float, float, float]:
-    """A frame that holds all sections, where the atlas is not known."""
+def _bounding_shape(planes: Tensor) -> tuple[float, float, float]:
+    """The shape of a frame that contains all sections, for an unknown atlas."""
     origin, across, down = planes.split(3, dim=1)
     x, y, z = torch.cat([origin, origin + across, origin + down, origin + across + down]).amax(dim=0).tolist()
     return max(x, 1.0), max(y, 1.0), max(z, 1.0)
 
 
-def _check_alike(made: Sequence[Source]) -> None:
-    """Planes of several sources count in the same voxels. Raises ValueError."""
-    sizes = {round(source.voxel_um, 3) for source in made}
-    if len(sizes) > 1:
+def _check_compatible(sources: Sequence[Source]) -> None:
+    """Raises ValueError if voxel sizes differ, or if hemispheres are to be removed without a midline."""
+    voxels = {round(source.voxel_um, 3) for source in sources}
+    if len(voxels) > 1:
         raise ValueError(
-            f"data.sources has voxels of {', '.join(f'{size:g}' for size in sorted(sizes))} µm, but planes "
-            "must count in the same ones; take sources of one atlas"
+            f"data.sources has voxels of {', '.join(f'{size:g}' for size in sorted(voxels))} µm, but all "
+            "planes must be in the same voxels; use sources of one atlas"
         )
-    for source in made:
-        if source.wanted.hemi and source.midline is None:
+    for source in sources:
+        if source.options.hemi and source.midline is None:
             raise ValueError(
-                f"data.hemi={source.wanted.hemi:g} needs the middle of the brain, which is not known of "
+                f"data.hemi={source.options.hemi:g} needs the midline of the brain, which is unknown for "
                 f"{source.target or 'these anchorings'}; set data.hemi=0"
             )

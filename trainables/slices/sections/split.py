@@ -1,4 +1,4 @@
-"""Which real sections train, validate and test."""
+"""Training, validation and test split of real sections."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,44 +7,50 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.slices.options import Wanted
+from trainables.slices.options import SourceOptions
 from trainables.slices.sections.anchored import Sections, warn_of_few_series
 from trainables.training.batches import seeded
 
 SPLITS = ("train", "val", "test")
 
 
-def split_sources(loaded: Mapping[Wanted, Sections], seed: int) -> dict[Wanted, dict[str, Tensor]]:
-    """Each source's rows by split; a file or a brain that several sources have is on the same side in all."""
-    files = {one: [str(one.path() / name) for name in found.names] for one, found in loaded.items()}
-    brains: dict[str, str] = {}  # by file; a brain goes by the name of its first file
-    for one, found in loaded.items():
-        for number in np.unique(found.series):
-            rows = np.flatnonzero(found.series == number)
-            brains |= {files[one][row]: files[one][rows[0]] for row in rows}
+def split_sources(
+    loaded: Mapping[SourceOptions, Sections], seed: int
+) -> dict[SourceOptions, dict[str, Tensor]]:
+    """Each source's rows by split. A file or brain that several sources share is in the same split in all."""
+    files = {
+        source: [str(source.path() / name) for name in sections.names] for source, sections in loaded.items()
+    }
+    brains: dict[str, str] = {}  # file -> brain, which is identified by its first file
+    for source, sections in loaded.items():
+        for number in np.unique(sections.series):
+            rows = np.flatnonzero(sections.series == number)
+            brains |= {files[source][row]: files[source][rows[0]] for row in rows}
     if not brains:
         return {}
-    dealt = split_rows(np.unique(list(brains.values()), return_inverse=True)[1], seed)
-    side = {name: split for split, rows in dealt.items() for name in np.array(list(brains))[rows.numpy()]}
+    rows_of = split_rows(np.unique(list(brains.values()), return_inverse=True)[1], seed)
+    names = np.array(list(brains))
+    split_of = {name: split for split, rows in rows_of.items() for name in names[rows.numpy()]}
     return {
-        one: {
-            split: torch.tensor([row for row, name in enumerate(files[one]) if side[name] == split]).long()
+        source: {
+            split: torch.tensor([row for row, file in enumerate(paths) if split_of[file] == split]).long()
             for split in SPLITS
         }
-        for one in loaded
+        for source, paths in files.items()
     }
 
 
 def split_rows(series: np.ndarray[Any, Any], seed: int) -> dict[str, Tensor]:
-    """Deals sections to the splits, about 80/10/10 and at least one each: -> rows (int64) by split.
+    """Divides sections into the splits, about 80/10/10 and at least one each: rows (int64) by split.
 
-    `series` (N,) numbers each section's brain. With three brains or more, each goes to one split as a whole.
+    `series` (N,) is the number of each section's brain. Three brains or more are divided as wholes; fewer are
+    divided by section, with a warning.
     """
     units = torch.from_numpy(np.unique(series, return_inverse=True)[1])
     if warn_of_few_series(series):
         units = torch.arange(len(series))
     count = int(units.max()) + 1
     order = torch.randperm(count, generator=seeded(seed))
-    few = max(1, round(count / 10))
-    parts = order.split([count - 2 * few, few, few])
+    tenth = max(1, round(count / 10))
+    parts = order.split([count - 2 * tenth, tenth, tenth])
     return {split: torch.isin(units, part).nonzero()[:, 0] for split, part in zip(SPLITS, parts, strict=True)}

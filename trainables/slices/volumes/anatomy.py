@@ -1,7 +1,7 @@
-"""A cartoon of the mouse brain: what stands where, drawn from ellipses and tables.
+"""A simplified mouse brain, drawn from ellipses and tables.
 
-The outlines follow the sizes of sections in the Allen frame; nothing measured is stored. Later organs and
-nuclei are painted over earlier ones.
+The outlines follow the sizes of sections in the frame of the Allen atlas; no measured data is stored. Later
+organs and nuclei are painted over earlier ones.
 """
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from trainables.slices.volumes.drawing import Slab, band, edge, layers, table
 
-# Outlines of half a section in mm at places along y (0 back, 528 front); `erode` rounds the poles off.
+# Outlines of half a section in mm along y (0 back, 528 front); `erode` rounds the poles.
 CEREBRUM = table("""
     y       105  120  150  180  205  235  260  290  320  340  365  390  410  430  442
     centre  1.5  1.5  1.5  1.5  1.5  1.6  1.6  1.6  1.5  1.5  1.4  1.3  1.2  1.1  1.0
@@ -31,13 +31,13 @@ BRAINSTEM = table("""
     gap     1.2  1.2  1.2  1.2  1.2  0.9  0.6  0.2  0.2  0.1  0.1  0.0  0.0  0.0
     tectum  -.5  -.5  -.5  -.5  -.5  -.1  0.1  0.1  0.1  0.1  0.1  -.1  -.5  -.5
 """)
-# The hippocampus lies under the white matter: the angle of its middle, and half the angle that it spans.
+# The hippocampus, under the white matter: the angle of its middle, and half the angle that it spans.
 HIPPOCAMPUS = table("""
     y       130  145  160  180  190  205  215  230  240  255  265  280
     middle  1.35 1.35 1.30 1.25 1.20 0.95 0.80 0.55 0.40 0.25 0.15 0.00
     span    0.40 0.70 0.95 1.15 1.20 1.15 1.05 0.90 0.80 0.65 0.50 0.10
 """)
-# The corpus callosum and its continuation outwards, between two angles.
+# The corpus callosum and its lateral continuation, between two angles.
 WHITE_MATTER = table("""
     y       130  180  190  205  250  330  345  360  365  385  400
     from    0.9  0.6  0.5  -.9  -.9  -.9  -.9  0.1  0.3  0.5  0.6
@@ -54,7 +54,7 @@ VENTRICLE = table("""
     width   -.1  .05  .17  .12  .10  .03  -.1
 """)
 
-# Cells by depth in mm.
+# Cell density by depth in mm.
 CORTEX = table("""
     depth  0.0  .10  .16  .40  .50  .62  .70  .85  .95  1.1
     cells  .20  .28  .75  .62  .85  .80  .50  .58  .74  .66
@@ -72,7 +72,7 @@ BULB = table("""
     cells  .65  .70  .30  .30  1.0  .95  .60  .85  .80  .40
 """)
 
-# Centre x y z, radii x y z, cells, fibres.
+# Centre x y z, radii x y z, cells, fibres; y in voxels of 25 µm, x and z in mm.
 FOREBRAIN_NUCLEI = table("""
     septum                0.30 312 3.90  0.55 32 1.50  .45 .2
     accumbens             1.40 335 2.00  0.70 30 0.80  .68 .1
@@ -114,7 +114,7 @@ CEREBELLAR_NUCLEI = table("""
 
 
 def draw(slab: Slab) -> None:
-    """Draws the whole brain, as far as it reaches into the slab."""
+    """Draws the part of the brain that lies in the slab."""
     if slab.within(100, 450):
         _cerebrum(slab)
     if slab.within(0, 240):
@@ -126,7 +126,7 @@ def draw(slab: Slab) -> None:
 
 
 def _patches(slab: Slab, mean: float) -> Tensor:
-    """Cells in patches, as many small nuclei give."""
+    """Patches of cell density around `mean`, like those of many small nuclei."""
     return mean + 0.12 * torch.sin(4 * slab.x + 2 * slab.coarse) * torch.sin(3.5 * slab.z + 2 * slab.coarse)
 
 
@@ -149,7 +149,7 @@ def _cerebrum(slab: Slab) -> None:
         angle - slab.along(WHITE_MATTER, "from"), 0.2
     )
     slab.paint(spans * edge(0.1 + 0.05 * angle.cos() - (depth - 1.16).abs()), 0.12, 1.0)
-    # The fissure between the hemispheres opens towards the surface; below it lies the third ventricle.
+    # The fissure between the hemispheres widens towards the surface; below it lies the third ventricle.
     opening = slab.along(MIDLINE, "width") + 0.12 * (0.5 - depth).clamp(min=0)
     slab.clear(edge(torch.minimum(opening - slab.x, slab.z - slab.along(MIDLINE, "floor"))))
     slab.hole(0.0, 255, 2.0, 0.1, 40, 1.0)
@@ -160,7 +160,7 @@ def _striatum(slab: Slab, depth: Tensor, inside: Tensor) -> None:
     bundles = edge(slab.blob(2.2, 300, 3.9, 1.6, 70, 2.0), 0.4) * edge(slab.fine - 1.0, 0.5)
     slab.paint(inside * bundles, 0.2, 0.8)
     slab.nuclei(FOREBRAIN_NUCLEI)
-    # The lateral ventricle: a bent slit between septum and striatum, down from the corpus callosum.
+    # The lateral ventricle: a curved slit between septum and striatum, below the corpus callosum.
     bend = slab.x - 0.85 - 0.12 * (slab.z - 4.5).square()
     slit = torch.minimum(depth - 1.25, slab.z - slab.along(VENTRICLE, "floor"))
     slab.clear(edge(torch.minimum(slit, slab.along(VENTRICLE, "width") - bend.abs())))
@@ -174,7 +174,7 @@ def _diencephalon(slab: Slab) -> None:
 
 
 def _hippocampus(slab: Slab, depth: Tensor, angle: Tensor) -> None:
-    """A curl under the white matter, which swings outwards and down as one goes back."""
+    """A curl under the white matter that moves outwards and down towards the back."""
     across = (angle - slab.along(HIPPOCAMPUS, "middle")) / slab.along(HIPPOCAMPUS, "span")
     inwards = (depth - 1.93) / 0.68
     radius = (across.square() + inwards.square()).sqrt()
@@ -197,9 +197,9 @@ def _brainstem(slab: Slab) -> None:
 
 
 def _cerebellum(slab: Slab) -> None:
-    """Layers that fold: their depth counts from the surface or from the nearest fissure."""
+    """Folded layers: their depth is measured from the surface or from the nearest fissure."""
     depth = torch.maximum(slab.blob(0.0, 74, 4.9, 4.6, 52, 2.15), slab.blob(3.4, 82, 3.0, 1.3, 26, 1.0))
-    depth -= 0.25 * (1 - ((slab.x - 1.35) / 0.25).abs()).clamp(min=0)  # a groove sets the vermis apart
+    depth -= 0.25 * (1 - ((slab.x - 1.35) / 0.25).abs()).clamp(min=0)  # the groove beside the vermis
     depth = torch.minimum(depth, slab.z - 3.35 + 0.5 * (slab.x - 1.2).clamp(0, 3))
     fan = torch.atan2(slab.z - 4.3, slab.y - 1.85)
     phase = 1.6 * fan + 0.35 * slab.z + 0.45 * (slab.x - 1.3).abs() + 0.12 * slab.coarse

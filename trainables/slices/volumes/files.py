@@ -1,8 +1,8 @@
-"""Volumes from files: NIfTI, NRRD, stacks of TIFF and NumPy arrays; and BrainGlobe's atlases by name.
+"""Volumes from files (NIfTI, NRRD, stacks of TIFF, NumPy arrays) and BrainGlobe's atlases by name.
 
-Planes count in voxels from the volume's left, posterior, inferior corner (x to the right, y to the front, z
-up), as QuickNII's do. `orientation` says in three letters, as BrainGlobe does, where each axis of the file's
-array begins: `asr` begins in front, above and at the right, as the Allen atlas does.
+The origin of planes is the volume's left, posterior, inferior corner (x to the right, y to the front, z up),
+as in QuickNII. `orientation` is BrainGlobe's notation, three letters for the side at which each axis of the
+array begins: the Allen atlas is `asr`, its axes begin at the anterior, superior and right side.
 """
 
 import itertools
@@ -17,14 +17,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainables.slices.planes.families import family_around
+from trainables.slices.planes.families import family_covering
 from trainables.slices.volumes.cutting import Volume
 
 Array = np.ndarray[Any, Any]
 Sizes = tuple[float, float, float]
-INK = (0.0, 0.3), (0.4, 0.9)  # of tissue, of what the volume shows
-SYMMETRIC = 0.98  # a volume that correlates so with its mirror image has a midline in its middle
-RANGE_UM = (1.0, 2000.0)  # of a voxel that can be meant
+STAIN_WEIGHTS = (0.0, 0.3), (0.4, 0.9)  # of tissue, of the volume's grey values
+SYMMETRIC = 0.98  # a volume with this correlation to its mirror image has a midline in its centre
+RANGE_UM = (1.0, 2000.0)  # plausible voxel sizes
 MM, UM = 1000.0, 1.0
 UNITS = {"mm": MM, "millimeter": MM, "millimeters": MM, "um": UM, "µm": UM, "micron": UM, "microns": UM}
 UNITS |= {"micrometer": UM, "micrometers": UM}
@@ -39,36 +39,36 @@ def read(
 ) -> Volume:
     """The volume in a file, for images of `image_size` pixels.
 
-    `voxel_um`, one number or three in the order of the file's axes, goes before what the file says. NIfTI
-    says how it is oriented; for the other formats `orientation` is needed, for NRRD too, because the headers
-    of the Allen atlases name another one than their arrays have. Raises ValueError with one line.
+    `voxel_um`, one number or three in the order of the file's axes, overrides the file's voxel sizes.
+    `orientation` overrides NIfTI's own; the other formats need it. NRRD needs it too, because the headers of
+    the Allen atlases contradict their arrays. Raises ValueError with one line if the file is missing, can't
+    be read, is not a volume, or if its orientation or voxel size is unknown or invalid.
     """
     reader = next((READERS[ending] for ending in READERS if path.name.lower().endswith(ending)), None)
     if reader is None:
-        raise ValueError(f"data.root={path} is no volume that can be read; known are {', '.join(READERS)}")
+        raise ValueError(f"data.root={path} has an unknown format; known are {', '.join(READERS)}")
     if not path.is_file():
-        raise ValueError(f"data.root={path} is no file; set data.root=FILE to your volume")
+        raise ValueError(f"data.root={path} is not a file; set data.root=FILE to your volume")
     try:
         values, sizes, own = reader(path)
     except ImportError as error:
-        raise _without(error) from error
+        raise _missing_package(error) from error
     except Exception as error:  # the readers' own errors have no common class
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(f"{path} can't be read as a volume ({reason}); export it again") from error
     orientation = orientation or own
     if orientation is None:
         raise ValueError(
-            f"{path} does not say how it is oriented; "
-            "set data.orientation= to where its axes begin, such as asr"
+            f"{path} has no orientation; set data.orientation= to the sides where its axes begin, such as asr"
         )
     sizes = _sizes(path, sizes, voxel_um)
-    return make(str(path), values, orientation, sizes, image_size, family)
+    return from_array(str(path), values, orientation, sizes, image_size, family)
 
 
 def atlas(name: str, image_size: int, family: str | None = None) -> Volume:
-    """The reference image of a BrainGlobe atlas, downloaded by brainglobe-atlasapi if it is not there yet.
+    """The reference image of a BrainGlobe atlas; brainglobe-atlasapi downloads it at its first use.
 
-    Raises ValueError if that package is not installed, and if the atlas can't be had.
+    Raises ValueError if that package is not installed, or if the atlas can't be downloaded or read.
     """
     try:
         from brainglobe_atlasapi import BrainGlobeAtlas
@@ -77,73 +77,81 @@ def atlas(name: str, image_size: int, family: str | None = None) -> Volume:
             "data=atlas needs brainglobe-atlasapi; install it with pip install 'ladder-search[atlases]'"
         ) from error
     try:
-        found = BrainGlobeAtlas(name, check_latest=False)
-        values, sizes = np.asarray(found.reference), [float(size) for size in found.resolution]
-    except Exception as error:  # whatever the network or the server does
+        brainglobe = BrainGlobeAtlas(name, check_latest=False)
+        values, sizes = np.asarray(brainglobe.reference), [float(size) for size in brainglobe.resolution]
+    except Exception as error:  # any error of the network or the server
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(
-            f"the atlas data.name={name} can't be had ({reason}); "
+            f"the atlas data.name={name} can't be loaded ({reason}); "
             "download it once while online, or give a file with data=volume data.root=FILE"
         ) from error
     voxels = (sizes[0], sizes[1], sizes[2])
-    return make(f"atlas {name}", values, found.orientation, voxels, image_size, family)
+    return from_array(f"atlas {name}", values, brainglobe.orientation, voxels, image_size, family)
 
 
-def make(
-    what: str, values: Array, orientation: str, sizes: Sizes, image_size: int, family: str | None = None
+def from_array(
+    name: str, values: Array, orientation: str, sizes: Sizes, image_size: int, family: str | None = None
 ) -> Volume:
-    """A volume from an array whose axes begin at `orientation` and have voxels of `sizes` in µm.
+    """A volume of an array whose axes begin at `orientation` and have voxels of `sizes` in µm.
 
-    `what` names it in the one line of a ValueError.
+    Raises ValueError, with `name` in its one line, if the array is not three-dimensional, real and finite,
+    if it is constant, or if `orientation` is invalid.
     """
     if values.ndim != 3 or min(values.shape) < 2:
-        raise ValueError(f"{what} has the shape {values.shape}, but a volume has three axes; export it so")
+        raise ValueError(
+            f"{name} has the shape {values.shape}, but a volume has three axes; export it as a volume"
+        )
     if values.dtype.kind not in "biuf":
-        raise ValueError(f"{what} has values of {values.dtype}, but must have grey ones; export it so")
-    upright, order = turned(what, values, orientation)
+        raise ValueError(
+            f"{name} has values of {values.dtype}, but must have grey values; export it in greyscale"
+        )
+    upright, order = reoriented(name, values, orientation)
     sizes = (sizes[order[0]], sizes[order[1]], sizes[order[2]])
     voxel_um = min(sizes)
     lengths = [count * size / voxel_um for count, size in zip(upright.shape, sizes, strict=True)]
     shape = (lengths[0], lengths[1], lengths[2])
-    layers = _layers(what, _coarse(upright, sizes, shape, voxel_um, image_size))
-    mirrored = float(torch.corrcoef(torch.stack([layers[1].flatten(), layers[1].flip(-1).flatten()]))[0, 1])
-    midline = shape[0] / 2 if mirrored >= SYMMETRIC else None
-    planes = family_around(layers[0], shape, family or "coronal", half=midline is not None)
-    return Volume(layers, shape, voxel_um, midline, INK, planes)
+    layers = _layers(name, _downsampled(upright, sizes, shape, voxel_um, image_size))
+    symmetry = float(torch.corrcoef(torch.stack([layers[1].flatten(), layers[1].flip(-1).flatten()]))[0, 1])
+    midline = shape[0] / 2 if symmetry >= SYMMETRIC else None
+    planes = family_covering(layers[0], shape, family or "coronal", half=midline is not None)
+    return Volume(layers, shape, voxel_um, midline, STAIN_WEIGHTS, planes)
 
 
-def turned(what: str, values: Array, orientation: str) -> tuple[Array, tuple[int, int, int]]:
-    """The array over x, y, z, and which of its axes each was. Raises ValueError."""
+def reoriented(name: str, values: Array, orientation: str) -> tuple[Array, tuple[int, int, int]]:
+    """The array with the axes x, y, z, and the former index of each axis.
+
+    Raises ValueError if `orientation` is not three letters, one of each pair a p, s i and l r.
+    """
     letters = str(orientation).lower()
     if len(letters) != 3 or {frozenset(pair) & set(letters) for pair in ("ap", "si", "lr")} != {
         frozenset(letter) for letter in letters
     }:
         raise ValueError(
-            f"data.orientation={orientation} of {what} must be three letters, one each of a or p, s or i, "
-            "l or r: where the array's axes begin, such as asr"
+            f"data.orientation={orientation} of {name} must be three letters, one each of a or p, s or i, "
+            "l or r: the sides where the array's axes begin, such as asr"
         )
     try:
         from brainglobe_space import AnatomicalSpace
     except ImportError as error:
-        raise _without(error) from error
+        raise _missing_package(error) from error
     order = AnatomicalSpace(letters).map_to("lpi")[0]
     return AnatomicalSpace(letters).map_stack_to("lpi", values), (order[0], order[1], order[2])
 
 
-def _without(error: ImportError) -> ValueError:
+def _missing_package(error: ImportError) -> ValueError:
     return ValueError(
         f"volumes need the package {error.name}; install it with pip install 'ladder-search[volumes]'"
     )
 
 
-def _sizes(path: Path, own: Sizes | None, given: float | Sequence[float] | None) -> Sizes:
-    """Three sizes in µm: the given ones, else the file's."""
-    if given is not None:
-        numbers = [float(size) for size in (given if isinstance(given, Sequence) else [given] * 3)]
+def _sizes(path: Path, own: Sizes | None, option: float | Sequence[float] | None) -> Sizes:
+    """Three sizes in µm: those of the option, otherwise the file's own."""
+    if option is not None:
+        numbers = [float(size) for size in (option if isinstance(option, Sequence) else [option] * 3)]
     elif own is not None:
         numbers = list(own)
     else:
-        raise ValueError(f"{path} does not say how large its voxels are; set data.voxel_um= in µm")
+        raise ValueError(f"{path} has no voxel size; set data.voxel_um= in µm")
     if len(numbers) != 3 or not all(RANGE_UM[0] <= size <= RANGE_UM[1] for size in numbers):
         raise ValueError(
             f"{path} has voxels of {', '.join(f'{size:g}' for size in numbers)} µm, but must have three "
@@ -152,15 +160,15 @@ def _sizes(path: Path, own: Sizes | None, given: float | Sequence[float] | None)
     return numbers[0], numbers[1], numbers[2]
 
 
-def _coarse(values: Array, sizes: Sizes, shape: Sizes, voxel_um: float, image_size: int) -> Tensor:
-    """Over (y, z, x), averaged to voxels not much finer than a pixel: less aliasing, and less memory."""
+def _downsampled(values: Array, sizes: Sizes, shape: Sizes, voxel_um: float, image_size: int) -> Tensor:
+    """The values over (y, z, x), averaged to voxels about the size of a pixel: less aliasing and memory."""
     pixel = max(shape) * voxel_um / image_size
     counts = [
         max(2, round(count / max(1.0, pixel / (1.3 * size))))
         for count, size in zip(values.shape, sizes, strict=True)
     ]
-    # Slab by slab along y: a volume in float32 may be far larger than what is made of it.
-    bounds = [place * values.shape[1] / counts[1] for place in range(counts[1] + 1)]
+    # Slab by slab along y: the whole volume in float32 may be far larger than the result.
+    bounds = [index * values.shape[1] / counts[1] for index in range(counts[1] + 1)]
     slabs = []
     for low, high in itertools.pairwise(bounds):
         slab = np.asarray(values[:, int(low) : math.ceil(high)], dtype=np.float32).mean(axis=1)
@@ -168,21 +176,21 @@ def _coarse(values: Array, sizes: Sizes, shape: Sizes, voxel_um: float, image_si
     return torch.stack(slabs).transpose(1, 2).contiguous()
 
 
-def _layers(what: str, values: Tensor) -> Tensor:
-    """Tissue and stain (2, Y, Z, X) from grey values, on whatever ground."""
+def _layers(name: str, values: Tensor) -> Tensor:
+    """Tissue and stain (2, Y, Z, X) of grey values on any background, which is the median of the faces."""
     if not bool(values.isfinite().all()):
-        raise ValueError(f"{what} has values that are NaN or infinite; replace them by the background")
-    faces = [values.select(dim, place).flatten() for dim in range(3) for place in (0, -1)]
-    ground = torch.cat(faces).median()
-    ink = (values - ground).abs()
+        raise ValueError(f"{name} has values that are NaN or infinite; replace them by the background")
+    faces = [values.select(dim, index).flatten() for dim in range(3) for index in (0, -1)]
+    background = torch.cat(faces).median()
+    ink = (values - background).abs()
     strong = (
         float(np.quantile(ink[ink > 0][:: max(1, ink.numel() // 10**6)].numpy(), 0.99)) if ink.any() else 0.0
     )
     if not strong > 0:
-        raise ValueError(f"{what} is the same everywhere; give the volume that shows the tissue")
+        raise ValueError(f"{name} is the same everywhere; give the volume that shows the tissue")
     ink = (ink / strong).clamp(0, 1)
-    near = F.avg_pool3d(ink[None], 3, stride=1, padding=1)[0]
-    tissue = ((near - 0.06) / 0.06).clamp(0, 1)
+    smooth = F.avg_pool3d(ink[None], 3, stride=1, padding=1)[0]
+    tissue = ((smooth - 0.06) / 0.06).clamp(0, 1)
     return torch.stack([tissue, tissue * ink])
 
 
@@ -195,13 +203,13 @@ def _nifti(path: Path) -> tuple[Array, Sizes | None, str | None]:
     values = values[..., 0] if values.ndim == 4 and values.shape[3] == 1 else values
     axes = affine[:3, :3]
     sizes = np.linalg.norm(axes, axis=0)
-    known = image.header["sform_code"] > 0 or image.header["qform_code"] > 0
-    if not known or not np.isfinite(affine).all() or abs(np.linalg.det(axes)) <= 1e-6 * np.prod(sizes):
-        return values, None, None  # an affine of zeros, or none at all: the user has to say
+    has_affine = image.header["sform_code"] > 0 or image.header["qform_code"] > 0
+    if not has_affine or not np.isfinite(affine).all() or abs(np.linalg.det(axes)) <= 1e-6 * np.prod(sizes):
+        return values, None, None  # no affine, or a singular one
     if np.abs(axes / sizes).max(axis=0).min() < 0.9:
-        raise ValueError("its affine turns the axes by over 25°; resample it to the axes of the brain")
+        raise ValueError("its affine rotates the axes by over 25°; resample it to the axes of the brain")
     unit = image.header.get_xyzt_units()[0]
-    # nibabel names where axes lead to, BrainGlobe where they begin.
+    # nibabel names the sides where the axes end, BrainGlobe the sides where they begin.
     ends = "".join(nibabel.orientations.aff2axcodes(affine)).lower()
     own = ends.translate(str.maketrans("rlapsi", "lrpais"))
     return values, _scaled(sizes, unit), own
@@ -220,9 +228,9 @@ def _nrrd(path: Path) -> tuple[Array, Sizes | None, str | None]:
 
 
 def _scaled(sizes: Array, unit: str) -> Sizes:
-    """In µm. Where no unit stands, numbers below 2 are mm: no one has voxels of one micron, or of 2 mm."""
+    """The sizes in µm. Without a unit, sizes below 2 are mm: voxels are larger than 1 µm and below 2 mm."""
     factor = UNITS.get(unit.strip().lower()) or (MM if min(sizes) < 2 else UM)
-    first, second, third = (round(float(size) * factor, 4) for size in sizes)  # they were float32
+    first, second, third = (round(float(size) * factor, 4) for size in sizes)  # stored as float32
     return first, second, third
 
 

@@ -1,4 +1,4 @@
-"""Sections of a phantom brain: near-coronal planes at random, cut, stained and worn as real sections are."""
+"""The phantom: a volume drawn like a mouse brain, and random near-coronal sections of it."""
 
 import functools
 
@@ -9,28 +9,28 @@ from torch import Tensor
 from trainables.slices.planes.families import Family
 from trainables.slices.volumes import anatomy
 from trainables.slices.volumes.appearance import one_thread
-from trainables.slices.volumes.cutting import Volume, photographed
+from trainables.slices.volumes.cutting import Volume, cut_stained
 from trainables.slices.volumes.drawing import Slab
 
-SHAPE = (456, 528, 320)  # x, y, z in voxels of 25 µm: the Allen frame, in which planes count
+SHAPE = (456, 528, 320)  # x, y, z in voxels of 25 µm: the frame of the Allen atlas
 VOXEL_UM = 25.0
 MIDLINE = SHAPE[0] / 2
 TARGET = "ABA_Mouse_CCFv3_2017_25um.cutlas"
-INK = (0.05, 0.3), (0.25, 0.6), (-0.2, 0.3)  # of tissue, cells, fibres: Nissl to myelin stains
-# Centres and sizes are near those of the GLTa series of DeepSlice; its angles vary as within one brain, here
-# the cut is tilted by 3 degrees both ways as well, as it differs between brains.
+STAIN_WEIGHTS = (0.05, 0.3), (0.25, 0.6), (-0.2, 0.3)  # of tissue, cells, fibres: Nissl to myelin stains
+# Centres and sizes are near those of DeepSlice's GLTa series. Its angles vary within one brain; here the
+# cutting direction varies by 3 degrees as well, as between brains.
 CORONAL = Family("coronal", depth=(39, 427), centre=(MIDLINE, 148), width=507, aspect=1.316)
 ANGLE = 3.0
 DARK = 0.06
-SLAB = 6  # planes drawn together: few enough to stay in the processor's cache
+SLAB = 6  # planes drawn at a time: few enough for the processor's cache
 
 
 @functools.cache
 @one_thread()
 def make_volume() -> Tensor:
-    """The phantom, always the same: float32 (3, 132, 160, 228) over (y, z, x), voxels of 100 x 50 x 50 µm.
+    """The phantom: float32 (3, 132, 160, 228) over (y, z, x), voxels of 100 x 50 x 50 µm. Deterministic.
 
-    Channels: tissue (0 is background), cells and fibres, all within [0, 1]. Exactly symmetric in x.
+    Channels: tissue (0: background), cells and fibres, all in [0, 1]. Exactly symmetric in x.
     """
     generator = torch.Generator().manual_seed(0)
     y = ((torch.arange(132) + 0.5) * 0.1).view(-1, 1, 1)
@@ -52,26 +52,25 @@ def make_volume() -> Tensor:
 
 
 def _noise(knots: tuple[int, ...], shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """Smooth noise of mean 0 and deviation near 1."""
+    """Smooth noise of mean 0 and standard deviation near 1."""
     values = torch.randn(1, 1, *knots, generator=generator)
     return F.interpolate(values, size=shape, mode="trilinear", align_corners=False)[0, 0] * 1.4
 
 
 @functools.cache
 def volume(image_size: int) -> Volume:
-    """The phantom for images of `image_size` pixels: for few it is coarser, which aliases less and stays in
-    the processor's cache."""
+    """The phantom for images of `image_size` pixels; coarser for small images: less aliasing, and faster."""
     layers = make_volume()
     if image_size <= 128:
         layers = F.avg_pool3d(layers, (1, 2, 2))
-    return Volume(layers, SHAPE, VOXEL_UM, MIDLINE, INK, CORONAL)
+    return Volume(layers, SHAPE, VOXEL_UM, MIDLINE, STAIN_WEIGHTS, CORONAL)
 
 
 def random_planes(count: int, generator: torch.Generator) -> Tensor:
-    """Near-coronal planes float32 (count, 9); see families.py."""
+    """Random near-coronal planes float32 (count, 9); see families.py."""
     return CORONAL.draw(count, ANGLE, generator)
 
 
 def cut(planes: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """Sections of the phantom at planes (N, 9): uint8 (N, 1, size, size), mostly on a bright background."""
-    return photographed(volume(size), planes, size, DARK, generator)
+    """Stained sections of the phantom at planes (N, 9), most of them bright: uint8 (N, 1, size, size)."""
+    return cut_stained(volume(size), planes, size, DARK, generator)

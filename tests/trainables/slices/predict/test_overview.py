@@ -1,4 +1,4 @@
-"""Pictures of predictions: that what is shown is the section, its cut, and both by turns."""
+"""Pictures of predictions: the section, its cut, and the checkerboard of both."""
 
 import tempfile
 from pathlib import Path
@@ -8,15 +8,15 @@ import pytest
 import torch
 from PIL import Image
 
+from trainables.slices.predict import overview
 from trainables.slices.predict.overview import ContactSheet, checkerboard, draw
 from trainables.slices.predict.predictions import Predictions
-from trainables.slices.predict.predictor import overview
 from trainables.slices.volumes import phantom
 from trainables.slices.volumes.cutting import cut
 from trainables.training.batches import seeded
 
 SIZE = (120, 90)
-PANEL = (overview.PANEL, overview.PANEL * 90 // 120)
+PANEL = (overview.PANEL_SIZE, overview.PANEL_SIZE * 90 // 120)
 
 
 def clean_cut(planes: torch.Tensor, size: int) -> torch.Tensor:
@@ -30,23 +30,25 @@ def predictions(planes: torch.Tensor) -> Predictions:
         sizes=[SIZE] * count,
         numbers=np.arange(count),
         planes=planes.double().numpy(),
-        spread_um=np.full(count, np.nan),
+        uncertainty_um=np.full(count, np.nan),
         inferred=np.zeros(count, dtype=bool),
-        beyond=[""] * count,
+        extrapolated=[""] * count,
     )
 
 
 def panels(path: Path) -> list[np.ndarray]:
-    """The pictures in an overview, one beside the other."""
+    """The pictures in an overview, from left to right."""
     page = np.asarray(Image.open(path))
     width, height = PANEL
     count = (page.shape[1] - overview.GAP) // (width + overview.GAP)
     starts = [overview.GAP + number * (width + overview.GAP) for number in range(count)]
-    return [page[overview.LINE : overview.LINE + height, start : start + width] for start in starts]
+    return [
+        page[overview.TEXT_HEIGHT : overview.TEXT_HEIGHT + height, start : start + width] for start in starts
+    ]
 
 
 def drawn(planes: torch.Tensor, sections: np.ndarray, folder: Path, with_cut: bool = True) -> list[Path]:
-    """The overviews of `sections` uint8 (N, PICTURE, PICTURE) predicted at `planes`."""
+    """The overviews of `sections` uint8 (N, PICTURE_SIZE, PICTURE_SIZE) predicted at `planes`."""
     with tempfile.TemporaryFile() as pictures:
         pictures.write(sections.tobytes())
         draw(predictions(planes), pictures, clean_cut if with_cut else None, folder)
@@ -59,10 +61,10 @@ def planes() -> torch.Tensor:
 
 
 def as_sections(planes: torch.Tensor) -> np.ndarray:
-    return (255 * clean_cut(planes, overview.PICTURE)[:, 0]).round().byte().numpy()
+    return (255 * clean_cut(planes, overview.PICTURE_SIZE)[:, 0]).round().byte().numpy()
 
 
-def test_a_section_at_its_true_plane_looks_like_the_cut(planes: torch.Tensor, tmp_path: Path) -> None:
+def test_a_section_at_its_true_plane_equals_the_cut(planes: torch.Tensor, tmp_path: Path) -> None:
     paths = drawn(planes, as_sections(planes), tmp_path)
     assert [path.name for path in paths] == [f"{row:04}_mouse_s{row:03}.png" for row in range(5)]
     for path in paths:
@@ -81,44 +83,48 @@ def test_at_a_wrong_plane_the_checkerboard_shows_both(planes: torch.Tensor, tmp_
     assert (both != atlas).any()
 
 
-def test_sections_on_a_dark_ground_stand_beside_a_negative(planes: torch.Tensor, tmp_path: Path) -> None:
+def test_a_section_on_a_dark_background_is_shown_beside_an_inverted_cut(
+    planes: torch.Tensor, tmp_path: Path
+) -> None:
     section, atlas, _ = panels(drawn(planes, 255 - as_sections(planes), tmp_path)[0])
     assert np.median(section[0]) < 64
     np.testing.assert_array_equal(section, atlas)
 
 
-def test_without_a_volume_the_section_stands_alone(planes: torch.Tensor, tmp_path: Path) -> None:
+def test_without_a_volume_the_section_is_shown_alone(planes: torch.Tensor, tmp_path: Path) -> None:
     sections = as_sections(planes)
     (alone,) = panels(drawn(planes, sections, tmp_path, with_cut=False)[0])
     np.testing.assert_array_equal(alone, overview.resized(sections[0], PANEL))
 
 
-def test_checkerboard_takes_turns() -> None:
+def test_checkerboard_alternates() -> None:
     board = checkerboard(np.zeros((60, 120), dtype=np.uint8), np.ones((60, 120), dtype=np.uint8))
-    side = 120 // overview.SQUARES
+    side = 120 // overview.CHECKERS
     assert not board[:side, :side].any()
     assert board[:side, side : 2 * side].all()
     assert board[side : 2 * side, :side].all()
     assert board.mean() == 0.5
 
 
-@pytest.mark.parametrize("count", [1, 5, overview.SHEET, 3 * overview.SHEET + 1])
-def test_the_contact_sheet_shows_sections_from_end_to_end(count: int) -> None:
+@pytest.mark.parametrize("count", [1, 5, overview.MAX_TILES, 3 * overview.MAX_TILES + 1])
+def test_the_contact_sheet_covers_the_whole_series(count: int) -> None:
     sheet = ContactSheet(count)
     for number in range(count):
         sheet.add(number, np.full((8, 8), 100, dtype=np.uint8), None, SIZE, f"nr {number}")
-    assert 1 <= len(sheet.tiles) <= overview.SHEET
+    assert 1 <= len(sheet.tiles) <= overview.MAX_TILES
     assert len(sheet.tiles) * sheet.step >= count
     assert len(sheet.tiles) <= sheet.columns * sheet.rows
-    shown = (np.asarray(sheet.picture()) == 100).sum()  # a few pixels of the numbers are of this grey too
-    assert shown == pytest.approx(len(sheet.tiles) * overview.THUMB * (overview.THUMB * 90 // 120), rel=0.001)
+    shown = (np.asarray(sheet.picture()) == 100).sum()  # the titles add a few pixels of this grey
+    assert shown == pytest.approx(
+        len(sheet.tiles) * overview.THUMBNAIL_SIZE * (overview.THUMBNAIL_SIZE * 90 // 120), rel=0.001
+    )
 
 
-def test_captions_say_what_is_known_of_a_section(planes: torch.Tensor) -> None:
+def test_captions_give_uncertainty_inference_and_extrapolation(planes: torch.Tensor) -> None:
     sections = predictions(planes)
-    sections.spread_um[:] = 1234
+    sections.uncertainty_um[:] = 1234
     sections.inferred[1] = True
-    sections.beyond[2] = "oy vz"
+    sections.extrapolated[2] = "oy vz"
     assert overview.caption(sections, 0) == "mouse_s000.png   nr 0   uncertainty 1.23 mm"
     assert overview.caption(sections, 1) == "mouse_s001.png   nr 1   inferred from its neighbours"
     assert overview.caption(sections, 2).endswith("uncertainty 1.23 mm   extrapolated: oy vz")

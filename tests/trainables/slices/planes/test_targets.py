@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from trainables.slices.planes.geometry import alignment_distance
-from trainables.slices.planes.targets import TARGETS, frame, spread, target_named
+from trainables.slices.planes.targets import TARGETS, frame, mean_and_std, target_named
 from trainables.slices.volumes.phantom import random_planes
 from trainables.training.batches import seeded
 
@@ -16,7 +16,7 @@ def test_a_plane_comes_back(name):
     numbers = target.encode(planes)
     assert numbers.shape == (50, target.count) == (50, len(target.floor))
     torch.testing.assert_close(target.decode(numbers), planes, rtol=1e-4, atol=1e-2)
-    mean, std = spread(planes, target)
+    mean, std = mean_and_std(planes, target)
     assert mean.shape == std.shape == (target.count,)
     assert (std >= torch.tensor(target.floor)).all()
 

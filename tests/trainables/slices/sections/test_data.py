@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from trainables.slices.planes.geometry import alignment_distance
-from trainables.slices.sections.anchored import anchored, sources
+from trainables.slices.sections import anchored, sources
 from trainables.slices.sections.augment import augmented
 from trainables.slices.sections.data import SliceData
 from trainables.slices.sections.images import read_image
@@ -293,13 +293,13 @@ def test_splits_of_the_phantom_differ_and_test_is_cut_only_when_asked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cuts: list[int] = []
-    cut = sources.photographed
+    cut = sources.cut_stained
 
     def counted(brain: Volume, planes: torch.Tensor, *rest: Any) -> torch.Tensor:
         cuts.append(len(planes))
         return cut(brain, planes, *rest)
 
-    monkeypatch.setattr(sources, "photographed", counted)
+    monkeypatch.setattr(sources, "cut_stained", counted)
     data = small(train=11, val=12, test=13, seed=77)
     data.facts()
     splits = [data.train_dataloader(), data.val_dataloader(), data.predict_dataloader()]

@@ -95,7 +95,7 @@ def slices(**change: object) -> str:
         (slices(anchoring=GOOD[:8]), "nine finite numbers"),
         (slices(anchoring=["x", *GOOD[1:]]), "s2.png"),
         (slices(nr="one"), "s2.png"),
-        (slices(filename="s1.png"), "section s1.png stands there 2 times"),
+        (slices(filename="s1.png"), "section s1.png is listed 2 times"),
         (slices(filename=""), "slice 2 has no filename"),
         (slices(filename=None), "slice 2 has no filename"),
         (slices(filename="/etc/s2.png"), "leaves the folder"),

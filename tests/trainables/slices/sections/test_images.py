@@ -9,7 +9,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from trainables.slices.sections.anchored import images
+from trainables.slices.sections import images
 from trainables.slices.sections.images import decode, read_image
 
 RAMP = np.add.outer(np.linspace(20, 120, 60), np.linspace(20, 120, 90)).round().astype(np.uint8)

@@ -13,7 +13,7 @@ import pytest
 import tifffile
 import torch
 
-from trainables.slices.planes.families import FAMILIES, family_like, family_of
+from trainables.slices.planes.families import FAMILIES, fit_family, family_of
 from trainables.slices.volumes import files
 from trainables.slices.volumes.cutting import cut
 from trainables.training.batches import seeded
@@ -58,7 +58,7 @@ def test_all_formats_and_axes_give_the_same_cuts(tmp_path: Path) -> None:
 
 
 def test_axes_lead_to_the_right_the_front_and_up() -> None:
-    made = files.make("it", brain(), "lpi", SIZES, 256)
+    made = files.from_array("it", brain(), "lpi", SIZES, 256)
     stain = made.tensor[1]  # over y, z, x; brighter to the right and the front, dark outside
     front, back = stain[20:].sum(), stain[:10].sum()
     right, left = stain[..., 20:].sum(), stain[..., :20].sum()
@@ -68,18 +68,18 @@ def test_axes_lead_to_the_right_the_front_and_up() -> None:
 
 
 def test_only_a_symmetric_brain_has_a_midline() -> None:
-    assert files.make("it", brain(lopsided=False), "lpi", SIZES, 64).midline == 20.0
+    assert files.from_array("it", brain(lopsided=False), "lpi", SIZES, 64).midline == 20.0
 
 
 def test_few_pixels_need_few_voxels() -> None:
-    coarse, fine = (files.make("it", brain(), "lpi", SIZES, size) for size in (32, 256))
+    coarse, fine = (files.from_array("it", brain(), "lpi", SIZES, size) for size in (32, 256))
     assert coarse.shape == fine.shape
     assert coarse.tensor.numel() < fine.tensor.numel() / 1.9
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_family_cuts_the_tissue(name: str) -> None:
-    made = files.make("it", brain(lopsided=False), "lpi", SIZES, 64, family=name)
+    made = files.from_array("it", brain(lopsided=False), "lpi", SIZES, 64, family=name)
     planes = made.family.draw(50, 4.0, seeded(1))
     assert family_of(planes) == name
     shown = (cut(made, planes, 32) < 0.9).float().mean(dim=(1, 2, 3))
@@ -90,13 +90,13 @@ def test_every_family_cuts_the_tissue(name: str) -> None:
 
 
 def test_a_family_is_found_again_in_its_planes() -> None:
-    made = files.make("it", brain(), "lpi", SIZES, 64).family
-    found = family_like(made.draw(2000, 3.0, seeded(2)))
+    made = files.from_array("it", brain(), "lpi", SIZES, 64).family
+    found = fit_family(made.draw(2000, 3.0, seeded(2)))
     assert found.name == made.name
     assert found.depth == pytest.approx(made.depth, abs=0.5)
     assert found.width == pytest.approx(made.width, rel=0.01)
     assert found.aspect == pytest.approx(made.aspect, rel=0.01)
-    assert found.turn == pytest.approx((0, 0, 0), abs=0.5)
+    assert found.rotation == pytest.approx((0, 0, 0), abs=0.5)
 
 
 def bad_affine(change: Callable[[Any], Any]) -> Callable[[Path], dict[str, Any]]:

@@ -9,15 +9,15 @@ import pytest
 import torch
 from PIL import Image
 
-from trainables.slices.options import Wear, wanted
+from trainables.slices.options import Artifacts, parse_source_options
 from trainables.slices.sections.anchored import load
 from trainables.slices.sections.data import SliceData
 from trainables.slices.sections.nearest import nearest_section
 from trainables.slices.sections.prepare import prepare
-from trainables.slices.sections.sources import Kept, make_sources
+from trainables.slices.sections.sources import SectionSet, make_sources
 from trainables.slices.volumes import phantom
-from trainables.slices.volumes.appearance import worn
-from trainables.slices.volumes.cutting import cut, photographed, sample
+from trainables.slices.volumes.appearance import add_artifacts
+from trainables.slices.volumes.cutting import cut, cut_stained, sample
 from trainables.slices.volumes.series import series_volume
 from trainables.training.batches import seeded
 
@@ -95,7 +95,7 @@ def test_tilted_sections_lie_where_their_planes_say() -> None:
     straight = upright([200, 250, 300])
     found, true = (sample(one, straight, 96)[0] for one in (made, brain))
     assert ((found > 0.5) == (true > 0.5)).float().mean() > 0.96
-    assert abs(made.family.turn[1]) == pytest.approx(4.5, abs=0.3)
+    assert abs(made.family.rotation[1]) == pytest.approx(4.5, abs=0.3)
 
 
 def test_nothing_lies_beyond_the_ends_of_a_series() -> None:
@@ -126,11 +126,11 @@ def test_what_validates_a_series_is_not_in_its_volume(tmp_path: Path) -> None:
             getattr(data, f"{split}_dataloader")(), getattr(real, f"{split}_dataloader")(), strict=True
         ):
             assert torch.equal(mine[0], other[0])
-    rows = real.sources[0].kept("train")
-    rows = {split: set(real.sources[0].kept(split).rows.tolist()) for split in ("train", "val", "test")}
+    rows = real.sources[0].sections("train")
+    rows = {split: set(real.sources[0].sections(split).rows.tolist()) for split in ("train", "val", "test")}
     assert [len(some) for some in rows.values()] == [16, 2, 2]
     assert len(set.union(*rows.values())) == 20
-    train = real.sources[0].kept("train")
+    train = real.sources[0].sections("train")
     images = sections_of(root)[train.rows]
     alone = series_volume(images, train.planes[train.rows], phantom.SHAPE, 25.0, 228.0, 32)
     built = SliceData("series", str(root), 32).volume()
@@ -152,7 +152,7 @@ def test_cuts_are_fresh_every_epoch_and_seeded(tmp_path: Path) -> None:
     kept = SliceData("phantom", image_size=32, train=16, batch_size=16, augment=0.0)
     kept.trainer = Trainer()  # type: ignore[assignment]
     ((_, planes),) = kept.train_dataloader()
-    expected = kept.sources[0].kept("train").planes
+    expected = kept.sources[0].sections("train").planes
     assert torch.equal(planes.sort(dim=0).values, expected.sort(dim=0).values)
 
 
@@ -167,7 +167,7 @@ def test_sources_mix_by_weight_and_real_sections_validate(tmp_path: Path) -> Non
     ]
     data = SliceData(sources=entries, image_size=32, train=32, batch_size=32, augment=0.0)
     ((_, planes),) = data.train_dataloader()
-    real = data.sources[1].kept("train")
+    real = data.sources[1].sections("train")
     own = {tuple(plane.tolist()) for plane in real.planes[real.rows]}
     assert sum(tuple(plane.tolist()) in own for plane in planes) == 24
     assert [len(images) for images, _ in data.val_dataloader()] == [2]
@@ -185,13 +185,13 @@ def test_a_brain_is_on_one_side_in_all_sources(tmp_path: Path) -> None:
     ]
     made = make_sources({"sources": entries, "image_size": 32}, seed=3)
     splits = {
-        split: {int(row) // 5 for row in made[0].kept(split).rows} for split in ("train", "val", "test")
+        split: {int(row) // 5 for row in made[0].sections(split).rows} for split in ("train", "val", "test")
     }
     assert sorted(brain for brains in splits.values() for brain in brains) == [0, 1, 2, 3, 4]
     side = next(split for split, brains in splits.items() if 0 in brains)
-    assert len(made[1].kept(side).rows) == 5
+    assert len(made[1].sections(side).rows) == 5
     assert len(made[2].cuts.brains) == 3  # type: ignore[attr-defined]
-    assert torch.equal(made[2].kept("val").rows, made[0].kept("val").rows)
+    assert torch.equal(made[2].sections("val").rows, made[0].sections("val").rows)
 
 
 def test_the_volume_of_a_mixture_is_a_whole_brain(tmp_path: Path) -> None:
@@ -242,24 +242,24 @@ def test_prepare_names_what_it_saw(tmp_path: Path) -> None:
     assert found["sources"][1]["root"] == str(root.resolve())
     Image.new("L", (60, 50), 99).save(root / "b_s001.png")
     assert prepare({"sources": entries, "image_size": 32})["content"] != found["content"]
-    assert [one.source for one in wanted({"sources": entries, "damage": 0.5})] == ["phantom", "quicknii"]
-    assert wanted({"sources": entries, "damage": 0.5})[0].damage == 0.5
+    assert [one.source for one in parse_source_options({"sources": entries, "damage": 0.5})] == ["phantom", "quicknii"]
+    assert parse_source_options({"sources": entries, "damage": 0.5})[0].damage == 0.5
 
 
-# Wear
+# Artifacts
 
 
 def sections(count: int = 24) -> tuple[torch.Tensor, torch.Tensor]:
     planes = phantom.random_planes(count, seeded(1))
-    return photographed(phantom.volume(64), planes, 64, 0.3, seeded(2)).float() / 255, planes
+    return cut_stained(phantom.volume(64), planes, 64, 0.3, seeded(2)).float() / 255, planes
 
 
 def test_no_wear_changes_nothing_and_wear_is_seeded() -> None:
     images, planes = sections()
-    still = worn(images, planes, Wear(), 228.0, seeded(0))
+    still = add_artifacts(images, planes, Artifacts(), 228.0, seeded(0))
     assert torch.equal(still[0], images)
     assert torch.equal(still[1], planes)
-    first, again, other = (worn(images, planes, Wear(1, 0.5, 0.5), 228.0, seeded(n)) for n in (3, 3, 4))
+    first, again, other = (add_artifacts(images, planes, Artifacts(1, 0.5, 0.5), 228.0, seeded(n)) for n in (3, 3, 4))
     assert torch.equal(first[0], again[0])
     assert not torch.equal(first[0], other[0])
     assert first[0].min() >= 0
@@ -268,7 +268,7 @@ def test_no_wear_changes_nothing_and_wear_is_seeded() -> None:
 
 def test_a_share_of_the_sections_is_damaged() -> None:
     images, planes = sections(200)
-    changed, _ = worn(images, planes, Wear(damage=0.3), None, seeded(5))
+    changed, _ = add_artifacts(images, planes, Artifacts(damage=0.3), None, seeded(5))
     share = ((changed - images).abs().amax(dim=(1, 2, 3)) > 0.05).float().mean()
     assert 0.3 < share < 0.6  # damage and dim light come to 0.3 each
 
@@ -276,8 +276,8 @@ def test_a_share_of_the_sections_is_damaged() -> None:
 def test_halves_end_at_the_midline() -> None:
     images, _ = sections()
     planes = upright(torch.linspace(100, 400, len(images)))
-    images = photographed(phantom.volume(64), planes, 64, 0.0, seeded(2)).float() / 255
-    halves, _ = worn(images, planes, Wear(hemi=1.0), 228.0, seeded(3))
+    images = cut_stained(phantom.volume(64), planes, 64, 0.0, seeded(2)).float() / 255
+    halves, _ = add_artifacts(images, planes, Artifacts(hemi=1.0), 228.0, seeded(3))
     ground = images[:, :, :4].mean(dim=(1, 2, 3))
     middle = int((481.5 - 228) / 507 * 64)
     for half, image, bright in zip(halves[:, 0], images[:, 0], ground, strict=True):
@@ -294,7 +294,7 @@ def test_halves_end_at_the_midline() -> None:
 def test_sections_turned_upside_down_take_their_planes_along() -> None:
     planes = phantom.random_planes(8, seeded(1))
     images = cut(phantom.volume(64), planes, 64)
-    turned, moved = worn(images, planes, Wear(turned=1.0), None, seeded(2))
+    turned, moved = add_artifacts(images, planes, Artifacts(turned=1.0), None, seeded(2))
     torch.testing.assert_close(cut(phantom.volume(64), moved, 64), turned, atol=2e-3, rtol=0)
     assert (moved[:, 3] > 0).all()
 
@@ -315,6 +315,6 @@ def test_the_nearest_section_is_found_whatever_its_light() -> None:
 def test_what_is_known_of_a_series_are_its_sections_too(tmp_path: Path) -> None:
     root = make_brain(tmp_path / "brain")
     (source,) = make_sources({"source": "series", "root": str(root), "image_size": 32, "train": 20}, 0)
-    known = source.known()
+    known = source.references()
     assert [len(kept.rows) for kept in known] == [20, 16]
-    assert all(isinstance(kept, Kept) for kept in known)
+    assert all(isinstance(kept, SectionSet) for kept in known)

@@ -1,0 +1,67 @@
+"""Checks before a run begins or continues, so that a mistake is reported before anything is written."""
+
+import importlib.util
+import warnings
+from dataclasses import replace
+
+from results.store import Run
+from search.config.run_config import FORMAT, LOGGERS, RunConfig
+from search.runs.folder import read_config
+from trainables import import_path
+
+
+def prepare(config: RunConfig) -> tuple[RunConfig, list[str]]:
+    """The configuration with its data checked and identified by content, and notes for the screen.
+
+    Raises ValueError if a package, module or class is missing, the space sets an argument of the Trainer that
+    it may not set, or the data cannot be used.
+    """
+    check_logger(config.logger)
+    space = config.space
+    for path in (space.trainable, space.data):
+        import_path.find(path)
+    if space.trainer:
+        from trainables.training.trainer_options import check  # here, for it loads PyTorch
+
+        check(space.trainable, space.trainer)
+    notes = list(config.notes)
+    if space.prepare is None:
+        return config, notes
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        options = import_path.load(space.prepare)({**space.settings, **space.options, "seed": config.seed})
+    notes += [str(warning.message) for warning in caught if warning.category is UserWarning]
+    return replace(config, space=replace(space, options={**space.options, **options})), notes
+
+
+def prepare_again(run: Run) -> tuple[RunConfig, list[str]]:
+    """The configuration of a run that continues, and notes for the screen.
+
+    Raises ValueError if its data has changed, if an earlier version of Ladder made it, and as `prepare`.
+    """
+    old = read_config(run)
+    if old.format != FORMAT:
+        raise ValueError(
+            f"{run.path} was made by an earlier version, whose seeds and splits were others, so it can't be "
+            f"continued; begin a new run with its best trials: python -m search run warm_start={run.name}"
+        )
+    config, notes = prepare(old)
+    before, now = (c.space.options.get("content") for c in (old, config))
+    if before != now:
+        raise ValueError(f"the data of {run.path} has changed since the run began; begin a new run with it")
+    return config, notes
+
+
+def check_test_split(config: RunConfig) -> None:
+    """Raises ValueError if the data has no test split."""
+    from trainables.training.evaluate import has_test  # here, for it loads PyTorch
+
+    if not has_test(import_path.load(config.space.data)):
+        raise ValueError(f"{config.space.data} has no test_dataloader, so winners can't be confirmed with it")
+
+
+def check_logger(name: str) -> None:
+    """Raises ValueError if the package that the logger needs is not installed."""
+    package = LOGGERS[name]
+    if package and importlib.util.find_spec(name) is None:
+        raise ValueError(f"logger is {name!r}, but {package} is not installed: pip install {package}")

@@ -1,0 +1,77 @@
+"""Parses a space from the plain content of its YAML file, or of a run's config.yaml."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from spaces.hints import did_you_mean
+from spaces.params import Param, Value
+from spaces.parse_param import parse_param
+from spaces.space import Space
+from spaces.validation import validate
+
+FIELDS = (
+    "about",
+    "trainable",
+    "data",
+    "objective",
+    "params",
+    "structure",
+    "options",
+    "settings",
+    "trainer",
+    "prepare",
+    "budgets",
+    "seeds",
+    "predictor",
+    "gallery",
+)
+REQUIRED = ("trainable", "data", "objective", "params")
+
+
+def parse_space(
+    plain: Mapping[str, Any], name: str, file: str, lines: Mapping[tuple[str, ...], int]
+) -> Space:
+    """The space in `plain`. `lines` holds the line of each field in `file`, for error messages.
+
+    Raises ValueError for an unknown or missing field, a value of the wrong type or form, a parameter that
+    `parse_param` refuses, or an unknown parameter in `structure` or `seeds`.
+    """
+
+    def at(*path: str) -> str:
+        line = lines.get(path)
+        return f"{file}:{line}: {'.'.join(path)}" if line else f"{file}: {'.'.join(path)}"
+
+    for key in plain:
+        if key not in FIELDS:
+            raise ValueError(f"{at(key)} is no field of a space{did_you_mean(str(key), FIELDS)}")
+    for key in REQUIRED:
+        if key not in plain:
+            raise ValueError(f"{file}: the field {key!r} is missing; a space has {', '.join(REQUIRED)}")
+    if not isinstance(plain["params"], dict) or not plain["params"]:
+        raise ValueError(f"{at('params')} is {plain['params']!r}, but must hold at least one parameter")
+    params: dict[str, Param] = {}
+    for key, value in plain["params"].items():
+        params[key] = parse_param(value, at("params", key), params)
+    seeds = tuple(parse_seeds(plain.get("seeds", []), params, at("seeds")))
+    values = {"about": "", **plain, "name": name, "params": params, "seeds": seeds}
+    space: Space = validate(Space, values, at)
+    for entry in space.structure:
+        if entry not in params:
+            raise ValueError(f"{at('structure')}: {entry!r} is no parameter{did_you_mean(entry, params)}")
+    return space
+
+
+def parse_seeds(plain: Any, params: Mapping[str, Param], where: str) -> Iterator[dict[str, Value]]:
+    """The known good configurations of a space, each complete or partial.
+
+    Raises ValueError if `plain` is no list of mappings, a parameter is unknown, or a value lies outside.
+    """
+    if not isinstance(plain, list) or not all(isinstance(seed, dict) for seed in plain):
+        raise ValueError(f"{where} is {plain!r}, but must be a list of points such as {{lr: 1e-3}}")
+    for seed in plain:
+        for name, value in seed.items():
+            if name not in params:
+                raise ValueError(f"{where}: {name!r} is no parameter{did_you_mean(str(name), params)}")
+            if value not in params[name]:
+                raise ValueError(f"{where}: {name} is {value!r}, which is not in {params[name].plain()}")
+        yield seed

@@ -1,0 +1,107 @@
+"""Callbacks between Lightning and a Fit: restore and save lanes, report epochs, keep the best weights."""
+
+import math
+import queue
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import final
+
+import lightning as L
+from lightning.pytorch.callbacks import Callback, Checkpoint
+
+from spaces.lane import Report
+from trainables.training import checkpoint
+from trainables.training.fit import Fit, Metrics
+
+Reports = queue.Queue[Report | BaseException | None]  # None: training has ended
+
+
+@final
+class LaneCheckpointing(Callback):
+    """Restores and seeds the lanes of a Fit, and writes its checkpoint `out` when training ends.
+
+    It must be the first callback: others may read the restored state.
+    """
+
+    def __init__(self, fit: Fit, reporter: "EpochReporter", out: Path | None) -> None:
+        self.fit, self.reporter, self.out = fit, reporter, out
+        self.enabled = True  # False: training was abandoned, so nothing is written
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.fit.restore(trainer)
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.fit.seed(trainer.current_epoch)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        # Not in on_train_epoch_end: schedulers that monitor a metric step after it.
+        reporter = self.reporter
+        if self.out is None or not (self.enabled and reporter.alive):
+            return
+        if trainer.current_epoch < reporter.last:
+            self.fit.final_metrics = reporter.metrics
+        checkpoint.save(self.out, reporter.best.states if reporter.best else self.fit.states(trainer))
+
+
+@final
+class EpochReporter(Checkpoint):
+    """Puts a Report of each epoch on a queue, and ends training after epoch `last`.
+
+    It is a Checkpoint because Lightning calls those last, when all metrics of the epoch are logged.
+    """
+
+    def __init__(self, fit: Fit, objective: str, last: int, reports: Reports, best: str | None) -> None:
+        self.fit, self.objective, self.last, self.reports = fit, objective, last, reports
+        self.metrics: Metrics = {}  # of the last epoch
+        self.began = time.perf_counter()
+        self.alive = frozenset(fit.numbers)  # lanes that have not diverged
+        self.best = BestWeights(objective, best) if best else None
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.metrics = metrics = self.fit.epoch_metrics(trainer)
+        diverged = frozenset(number for number in metrics if not self.finite(metrics[number]))
+        self.alive -= diverged
+        self.fit.drop(diverged)
+        epoch = trainer.current_epoch + 1
+        trainer.should_stop = trainer.should_stop or epoch == self.last or not self.alive
+        if self.best and self.alive:
+            self.best.update(epoch, metrics, self.fit.states(trainer))
+        best = {n: epoch for n, epoch in self.best.epochs.items() if n in self.alive} if self.best else {}
+        now = time.perf_counter()
+        self.reports.put(Report(epoch, now - self.began, metrics, diverged, best))
+        self.began = now
+
+    def finite(self, metrics: Mapping[str, float]) -> bool:
+        """Whether objective and training loss are finite. Raises ValueError if no objective was logged."""
+        if self.objective not in metrics:
+            raise ValueError(
+                f"the objective {self.objective!r} was not logged; logged were: "
+                f"{', '.join(sorted(metrics))} (objective.metric in the space file)"
+            )
+        return math.isfinite(metrics[self.objective]) and math.isfinite(metrics.get("train/loss", 0.0))
+
+
+@final
+class BestWeights:
+    """Weights of each lane at its best objective; the first of equal ones. `mode` is min or max."""
+
+    def __init__(self, objective: str, mode: str) -> None:
+        self.objective, self.sign = objective, 1 if mode == "min" else -1
+        self.values: dict[int, float] = {}  # objective times sign: lower is better
+        self.epochs: dict[int, int] = {}
+        self.states: dict[int, checkpoint.State] = {}
+
+    def update(self, epoch: int, metrics: Metrics, states: Mapping[int, checkpoint.State]) -> None:
+        """Compares an epoch, given the metrics and the state of each lane that still trains."""
+        for number in self.states.keys() - states.keys():
+            del self.states[number], self.epochs[number]  # it has diverged
+        for number, state in states.items():
+            value = self.sign * metrics[number][self.objective]
+            if number not in self.epochs or value < self.values[number]:
+                self.values[number], self.epochs[number] = value, epoch
+                self.states[number] = {
+                    name: tensor.detach().to("cpu", copy=True)
+                    for name, tensor in state.items()
+                    if name.startswith("model/")
+                }

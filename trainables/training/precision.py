@@ -1,0 +1,18 @@
+"""The floating-point precision of training."""
+
+from typing import Literal
+
+import torch
+
+
+def precision(mixed: bool) -> Literal["bf16-mixed", "32-true"]:
+    """Lightning's name of the precision: bf16 autocast if `mixed` and supported by the device, or float32."""
+    return "bf16-mixed" if mixed and has_bf16() else "32-true"
+
+
+def has_bf16() -> bool:
+    """Whether the device multiplies bf16 in hardware."""
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # PyTorch has no public probe for CPUs; checked against torch 2.15.
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
