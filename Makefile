@@ -1,13 +1,17 @@
 # Everything runs in .venv, which is made and filled on the first call and again when the pins change.
 PYTHON ?= python3
 BIN := .venv/bin
-.PHONY: run test check format clean
+.PHONY: run test quick check format docs clean
 
 run: .venv/installed
 	$(BIN)/python -m search run space=slice_reg $(ARGS)
 
 test: .venv/installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+# The tests that take less than five seconds each.
+quick: .venv/installed
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
 
 check: .venv/installed
 	$(BIN)/ruff check .
@@ -19,10 +23,18 @@ format: .venv/installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# The pages of docs/ as a site, in site/index.html. A broken link is an error.
+docs: .venv/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "Built site/index.html"
+
 .venv/installed: pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	touch $@
+	@PYTHON=$(PYTHON) .ci/install dev
+	@touch $@
+
+.venv/installed-docs: .venv/installed
+	@.ci/install dev,docs
+	@touch $@
 
 clean:
-	rm -rf .venv
+	rm -rf .venv site

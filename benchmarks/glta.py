@@ -48,7 +48,7 @@ from trainables.slices.predict.refine import refine_planes
 from trainables.slices.sections import anchored
 from trainables.slices.sections.data import SliceData
 from trainables.slices.sections.nearest import nearest_section
-from trainables.slices.sections.sources import DEFAULT_COUNTS, AnchoredSource, Source, VolumeSource
+from trainables.slices.sections.sources import AnchoredSource, Source, VolumeSource
 from trainables.slices.volumes import phantom
 from trainables.slices.volumes.series import series_volume
 
@@ -81,7 +81,7 @@ def even_sources(root: str, image_size: int, seed: int, train: int) -> tuple[Sou
     brain = series_volume(
         series.images[EVEN], series.planes[EVEN], atlas.shape, atlas.voxel_um, atlas.midline, image_size
     )
-    counts = {**DEFAULT_COUNTS, "train": train, "val": 64}
+    counts = {"train": train, "val": 64, "test": 64}
     volumes = {"phantom": phantom.volume(image_size), "series": brain}
     options = {
         name: SourceOptions(source=name, root=root, angle=ANGLE, fresh=name in volumes, weight=weight)

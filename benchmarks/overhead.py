@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
         engine = RayEngine(train_nothing, name="nothing", cpus_per_job=1, gpus_per_job=0)
         measure(engine, 8, 1)  # starts the actors, which is no cost of a trial
-    print("| trials | lanes | jobs | s | trials/s | ms a trial | peak MB here |")
+    print("| trials | lanes | jobs | s | trials/s | ms per trial | peak MB here |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for trials in map(int, options.trials.split(",")):
         print(measure(engine, trials, None), flush=True)

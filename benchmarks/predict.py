@@ -1,6 +1,6 @@
 """Speed of predicting sections, and peak memory by their number.
 
-    python -m benchmarks.predict [--sizes 64,512]
+    python -m benchmarks.predict [--sizes 64,512] [--pictures no,yes]
 
 Predicts phantom sections, PNG files of 1024 x 670 pixels, with an Xception at 128 px, without and with
 pictures. Each case has a process of its own. Prints sections per second, without loading the model, and the
@@ -64,20 +64,20 @@ def predict(folder: str, pictures: bool, pipe: Connection) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--sizes", default="64,512", help="numbers of sections, separated by commas")
+    parser.add_argument("--pictures", default="no,yes", help="without pictures, with pictures, or both")
     args = parser.parse_args(arguments)
     context = multiprocessing.get_context("spawn")
     print(f"{'sections':>8}  {'pictures':8}  {'sections/s':>10}  {'peak MiB':>8}")
     for count in map(int, args.sizes.split(",")):
         with tempfile.TemporaryDirectory() as folder:
             make_sections(Path(folder), count)
-            for pictures in (False, True):
+            for pictures in args.pictures.split(","):
                 own_end, other_end = context.Pipe()
-                process = context.Process(target=predict, args=(folder, pictures, other_end))
+                process = context.Process(target=predict, args=(folder, pictures == "yes", other_end))
                 process.start()
                 seconds, peak = own_end.recv()
                 process.join()
-                shown = "yes" if pictures else "no"
-                print(f"{count:8}  {shown:8}  {count / seconds:10.1f}  {peak:8,}", flush=True)
+                print(f"{count:8}  {pictures:8}  {count / seconds:10.1f}  {peak:8,}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Training speed of Xception: the slice regressor as a search trains it, compared with plain timm.
 
-    python -m benchmarks.xception [--cases SIZE,THREADS,ROUNDS,STEPS ...] [--epochs 4] [--train 256]
+    python -m benchmarks.xception [--cases SIZE,THREADS,ROUNDS,STEPS] [--epochs 4] [--train 256] [--threads 2]
 
 Prints images/s of both recipes for each case: image size in pixels, threads, rounds, and training steps per
 round. Each recipe has a process of its own, and they take turns, so that both see the same load of the
@@ -128,13 +128,13 @@ def timed_calls(*functions: tuple[Any, str]) -> Iterator[list[float]]:
         yield seconds
 
 
-def epoch_seconds(epochs: int, sections: int) -> dict[str, float]:
+def epoch_seconds(epochs: int, sections: int, threads: int) -> dict[str, float]:
     """Seconds of an epoch, its share outside forward, backward and optimizer, and seconds of a checkpoint.
 
     The first epoch is warm-up and does not count.
     """
     assert epochs >= 2, "the first epoch is warm-up"
-    torch.set_num_threads(2)
+    torch.set_num_threads(threads)
     setup = Setup(
         trainable="trainables.slices.xception:SliceRegressor",
         data="trainables.slices.sections.data:SliceData",
@@ -171,6 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--cases", nargs="*", default=CASES, metavar="SIZE,THREADS,ROUNDS,STEPS")
     parser.add_argument("--epochs", type=int, default=4, help="at least 2; the first is warm-up")
     parser.add_argument("--train", type=int, default=256, help="sections of an epoch")
+    parser.add_argument("--threads", type=int, default=2, help="threads in the epochs")
     args = parser.parse_args(arguments)
     began = time.perf_counter()
     print(f"Xception, batches of {BATCH}, images/s (median of rounds)")
@@ -184,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         figures = f"{plain:>11.1f} {ladder:>8.1f} {ratio:>6.2f}x   {TARGET_RATIOS.get((size, threads), '-')}"
         print(f"{size:>4}px {threads:>8} {figures}", flush=True)
         results.append({"size": size, "threads": threads, "plain": plain, "ladder": ladder, "ratio": ratio})
-    epoch = epoch_seconds(args.epochs, args.train)
+    epoch = epoch_seconds(args.epochs, args.train, args.threads)
     print(
         f"an epoch at 64 px takes {epoch['seconds']:.2f} s; outside forward, backward and optimizer: "
         f"{epoch['outside']:.1%} (target: at most {TARGET_OUTSIDE:.0%}); "

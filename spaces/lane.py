@@ -1,6 +1,6 @@
-"""A lane of a job, and the report on an epoch: the data that a search and its trainables exchange.
+"""Data types that `search` and `trainables` exchange: a lane of a job, and the report on an epoch.
 
-Neither side imports the other here, and nothing here needs PyTorch.
+This module does not import PyTorch.
 """
 
 from collections.abc import Mapping
@@ -14,31 +14,31 @@ class StorageError(OSError):
 
 @dataclass(frozen=True)
 class Lane:
-    """One trial of a job, as its training needs it."""
+    """One trial of a job: everything that its training needs to know of it."""
 
     number: int  # of the trial
     params: Mapping[str, Any]
     seed: int  # of the initial weights and of dropout
-    start: str | None = None  # checkpoint to continue from; None to begin
+    start: str | None = None  # checkpoint to continue from; None: start with new weights
 
 
 @dataclass(frozen=True)
 class Report:
-    """Result of one epoch of a job; mappings go by trial number."""
+    """Results of one epoch of a job. The keys of the mappings are trial numbers, except those of `facts`."""
 
     epoch: int  # epochs done, counted from 1
     seconds: float  # of the whole job
     metrics: Mapping[int, Mapping[str, float]]
     diverged: frozenset[int] = frozenset()  # lanes that ended in this epoch
-    best: Mapping[int, int] = field(default_factory=dict)  # best epoch of each lane, where that one is kept
-    test: Mapping[int, float] = field(default_factory=dict)  # score on the test split, where one is asked for
+    best: Mapping[int, int] = field(default_factory=dict)  # best epoch of each lane, if its weights are kept
+    test: Mapping[int, float] = field(default_factory=dict)  # score on the test split, in a confirmation
     facts: Mapping[str, float] = field(default_factory=dict)  # constants of the data: baselines
-    note: str | None = None  # a remark on how the job was trained, for the screen
+    note: str | None = None  # on how the job was trained; shown on the screen
     device: str = ""
     node: str = ""
-    job: int = 0  # number of the job; the search fills it in
+    job: int = 0  # number of the job; set by the search
 
     @property
     def lane_seconds(self) -> float:
-        """Seconds of one lane: the lanes of a job share its time equally."""
+        """Seconds of one lane: the time of the job divided by its number of lanes."""
         return self.seconds / len(self.metrics)

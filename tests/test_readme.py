@@ -1,4 +1,4 @@
-"""The README's guide, command by command, on the real images where they are and on little of everything."""
+"""The commands of README and guide, run word by word, on the real images and with fewer trials."""
 
 import os
 import re
@@ -7,57 +7,67 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import DATA
 
 ROOT = Path(__file__).parents[1]
-QUICK = {"trials=30": "trials=4 epochs=2 grace=1 lanes=4", "top=3": "top=1", "seeds=5": "seeds=2"}
+SMALLER = {"trials=30": "trials=4 epochs=2 grace=1 lanes=4", "top=3": "top=1", "seeds=5": "seeds=2"}
+GUIDE = ["run", "show", "confirm", "report", "export", "fit", "predict"]
 
 
-def guide() -> list[str]:
-    """The commands of the guide's first block."""
-    text = (ROOT / "README.md").read_text()
-    block = re.search(r"## Guide.*?```\n(.*?)```", text, re.DOTALL)
+def commands(page: str, heading: str) -> list[str]:
+    """The Python commands of the first block under a heading of a page."""
+    block = re.search(rf"## {heading}\n.*?```\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
     assert block
     return [line for line in block[1].splitlines() if line.startswith("python -m ")]
 
 
+def run(command: str, folder: Path) -> None:
+    """Runs a command, made smaller, in a folder."""
+    for text, smaller in SMALLER.items():
+        command = command.replace(text, smaller)
+    command = command.replace("FOLDER", str(DATA / "mnist"))
+    result = subprocess.run(
+        [sys.executable, *shlex.split(command)[1:]],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
+
+
+@pytest.mark.slow
 def test_the_guide_works_word_by_word(shared_data, tmp_path):
-    commands = guide()
-    assert [shlex.split(command)[3] for command in commands] == [
-        *["run", "show", "confirm", "report", "export"],
-        *["fit", "predict"],
-    ]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    for command in commands:
-        for words, fewer in QUICK.items():
-            command = command.replace(words, fewer)
-        command = command.replace("FOLDER", str(DATA / "mnist"))
-        done = subprocess.run(
-            [sys.executable, *shlex.split(command)[1:]],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=240,
-        )
-        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    guide = commands("docs/guide.md", "A first search")
+    assert [shlex.split(command)[3] for command in guide] == GUIDE
+    for command in guide:
+        run(command, tmp_path)
     assert (tmp_path / "runs/first/report.html").exists()
     assert (tmp_path / "runs/first/best/model.ckpt").exists()
     assert list((tmp_path / "predicted").iterdir())
 
 
-def test_every_file_that_the_readme_names_is_there():
-    text = (ROOT / "README.md").read_text()
-    for path in re.findall(r"\]\(([\w./-]+)\)", text):
-        assert (ROOT / path).exists(), path
-    tree = re.search(r"## The tree\n\n```\n(.*?)```", text, re.DOTALL)
+@pytest.mark.slow
+def test_the_example_of_the_readme_works_word_by_word(tmp_path):
+    example = commands("README.md", "An example")
+    assert [shlex.split(command)[3] for command in example] == ["run", "confirm", "show", "export"]
+    for command in example:
+        run(command, tmp_path)
+    assert (tmp_path / "runs/first/report.html").exists()
+    assert (tmp_path / "runs/first/best/model.ckpt").exists()
+
+
+def test_every_path_in_the_tree_of_the_readme_exists():
+    tree = re.search(r"## The tree\n\n```\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert tree
-    folder = ROOT
+    folders = [ROOT]  # of each level of the tree
     for line in tree[1].splitlines():
-        if not line.startswith("  "):
-            folder = ROOT / line.split()[0]
-            assert folder.exists(), line
-        else:
-            files = line.strip().split("  ")[0].split(" ")
-            assert (folder / files[0]).exists(), line
-            assert all((folder / name).exists() for name in files if name.endswith((".py", ".yaml"))), line
+        names, *description = re.split(r" {2,}", line.strip(), maxsplit=1)
+        assert description, f"no description: {line}"
+        level = (len(line) - len(line.lstrip())) // 2
+        paths = [folders[level] / name for name in names.split(" ")]
+        assert all(path.exists() for path in paths), line
+        folders[level + 1 :] = [paths[0]]

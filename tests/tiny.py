@@ -5,6 +5,15 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+SPACE = """\
+trainable: tests.tiny:{net}
+data: tests.tiny:TinyData
+objective: {{metric: val_loss, mode: min}}
+params:
+  lr: {{low: 1e-4, high: 1.0, log: true}}
+  width: [2, 4]
+"""  # a space file for a class here: SPACE.format(net="TinyNet")
+
 
 class TinyNet(L.LightningModule):
     """Fits a line; logs `val_loss`."""

@@ -28,7 +28,7 @@ CONTOURS = 3  # parameters whose pairs have a response surface
 
 
 def parallel(rows: Sequence[Row], dims: Sequence[Dimension], metric: str, mode: str) -> Figure:
-    """One line per trial through its parameters to its objective; better ones are darker and in front.
+    """One line per trial through its parameters to its objective; better ones are stronger and in front.
 
     Conditional parameters have no axis.
     """
@@ -90,7 +90,7 @@ def parallel(rows: Sequence[Row], dims: Sequence[Dimension], metric: str, mode: 
 
 
 def slices(rows: Sequence[Row], dims: Sequence[Dimension], mode: str) -> list[Figure]:
-    """The objective against each parameter; values of later rungs are darker."""
+    """The objective against each parameter; values of later rungs have stronger colours."""
     with_value = [row for row in rows if row["objective"] is not None]
     best = best_trial(rows, mode)
     reached = sorted({row["epochs"] for row in with_value})
@@ -118,7 +118,7 @@ def slices(rows: Sequence[Row], dims: Sequence[Dimension], mode: str) -> list[Fi
 
 
 def shade(number: int, count: int) -> int:
-    """The shade of rung `number` of `count`: later ones are darker."""
+    """The shade of rung `number` of `count`: later ones are stronger."""
     return 4 if count == 1 else round(1 + 3 * number / (count - 1))
 
 

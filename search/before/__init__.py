@@ -1,4 +1,5 @@
-"""Before a search: check a space, and write a space file for a module of one's own.
+"""Before a search: check a space, and write a space file for a user's own module.
 
-Both files stand alone. Imports `runs`, `engines`, `config` and `trainables`.
+Read `check.py` first; `new_space.py` is independent of it. Imports `runs`, `engines`, `config` and
+`trainables`.
 """

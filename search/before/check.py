@@ -1,7 +1,7 @@
-"""Looks a space over before a long search: what `run` would find out after hours, in under a minute.
+"""Checks a space before a long search: in under a minute it finds errors that `run` would meet after hours.
 
-Every end of every parameter is tried for one training and one validation step: first in a few configurations
-that have them all, then, while there is time, each alone with the others at the default.
+All bounds of all parameters are tried for one training and one validation step: first together, in a few
+configurations that cover them, then, while there is time, one at a time with the others at the default.
 """
 
 import shutil
@@ -25,176 +25,191 @@ from trainables import import_path
 from trainables.training.dry_run import DryRun, batching_error, dry_run, resume
 from trainables.training.train import Setup
 
-BUDGET = 45.0  # seconds until the last end is tried alone
+SECONDS = 45.0  # after which no further configuration is tried one at a time
 OK, NOTE, WRONG = "ok", "note", "wrong"
-LOSSES = ("loss", "criterion", "objective")
+LOSS_PARAMETERS = ("loss", "criterion", "objective")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of what was found."""
+    """Result of one check, a row on the screen."""
 
-    what: str
+    check: str
     verdict: str
     detail: str
 
 
-def check(config: RunConfig) -> Iterator[Finding]:
-    """What is found, as it is found."""
+def check(config: RunConfig, seconds: float = SECONDS) -> Iterator[Finding]:
+    """Yields findings as they become known. Errors of the user's module are findings, not exceptions."""
     began = time.monotonic()
     try:
         config, notes = prepare(config)
-        for path in (config.space.trainable, config.space.data):
-            import_path.load(path)
-    except Exception as error:  # whatever a user's module raises when it is imported is a finding
+        for name in (config.space.trainable, config.space.data):
+            import_path.load(name)
+    except Exception as error:  # the import of a user's module may raise anything
         yield Finding("import and data", WRONG, f"{type(error).__name__}: {' '.join(str(error).split())}")
         return
     yield Finding("import and data", OK, f"{config.space.trainable}, {time.monotonic() - began:.1f} s")
     yield from (Finding("data", NOTE, note) for note in notes)
-    yield comparable(config.space)
-    plan = Setup(**training_setup(config))
+    yield objective(config.space)
+    setup = Setup(**training_setup(config))
     with tempfile.TemporaryDirectory(prefix="ladder-check-") as folder:
-        out = Path(folder) / "default.safetensors"
+        path = Path(folder) / "default.safetensors"
         lane = Lane(0, config.space.default(), seed=0)
-        first = dry_run(plan, lane, Path(folder), out)
-        if first.error:
-            yield Finding("default", WRONG, first.error)
+        default = dry_run(setup, lane, Path(folder), path)
+        if default.error:
+            yield Finding("default", WRONG, default.error)
             return
-        yield Finding("default", OK if first.finite else WRONG, f"{plan.objective} is {first.value:.4g}")
-        broken = resume(plan, lane, out)
-        size = out.stat().st_size if out.exists() else 0
-        yield Finding(
-            "checkpoint", WRONG if broken else OK, broken or f"{mib(size)}, written, read, gone on from"
-        )
-        tried = yield from corners_tried(plan, config.space, first, Path(folder), began + BUDGET)
-    yield memory(config, tried)
+        yield Finding("default", OK if default.finite else WRONG, f"{setup.objective} is {default.value:.4g}")
+        resume_error = resume(setup, lane, path)
+        size = path.stat().st_size if path.exists() else 0
+        written = f"{format_bytes(size)}, written, read and continued from"
+        yield Finding("checkpoint", WRONG if resume_error else OK, resume_error or written)
+        results = yield from try_bounds(setup, config.space, default, Path(folder), began + seconds)
+    yield memory(config, results)
     yield disk(config, size)
-    reason = batching_error(plan, lane)
+    reason = batching_error(setup, lane)
     yield Finding("packs", NOTE if reason else OK, reason or "lanes are trained as one batched model")
 
 
-def corners_tried(
-    plan: Setup, space: Space, first: DryRun, folder: Path, until: float
+def objective(space: Space) -> Finding:
+    """Whether the objective is the same quantity for all trials."""
+    losses = [
+        name
+        for name, param in space.params.items()
+        if name in LOSS_PARAMETERS and len(set(values_to_try(param))) > 1
+    ]
+    metric = space.objective.metric
+    if losses and "loss" in metric.lower():
+        reason = f"{metric} is a different quantity for each {losses[0]}"
+        rule = "rank by a metric that is the same for all trials (objective.metric in the space file)"
+        return Finding("objective", WRONG, f"{reason}; {rule}")
+    return Finding("objective", OK, f"{metric} ({space.objective.mode})")
+
+
+def try_bounds(
+    setup: Setup, space: Space, default: DryRun, folder: Path, deadline: float
 ) -> Generator[Finding, None, dict[str, DryRun]]:
-    """Tries all of `covering`, and of `alone` what there is time for; returns all that was tried."""
-    began, tried, left = time.monotonic(), {"default": first}, 0
-    together = dict(covering(space))
-    for label, params in together.items():
-        tried[label] = dry_run(plan, Lane(0, params, seed=0), folder)
-    for label, params in alone(space):
-        if time.monotonic() > until:
-            left += 1
+    """Tries all `covering_configurations`, then the configurations of `one_at_a_time` until the deadline.
+
+    Returns all results by label, including the given one of the default.
+    """
+    began, results, skipped = time.monotonic(), {"default": default}, 0
+    covering = dict(covering_configurations(space))
+    for label, params in covering.items():
+        results[label] = dry_run(setup, Lane(0, params, seed=0), folder)
+    for label, params in one_at_a_time(space):
+        if time.monotonic() > deadline:
+            skipped += 1
             continue
-        tried[label] = dry_run(plan, Lane(0, params, seed=0), folder)
-    for label, one in tried.items():
-        known = ", ".join(f"{name}={value}" for name, value in together.get(label, {}).items())
-        known = f" ({known})" if known else ""
-        if one.error:
-            yield Finding(label, WRONG, one.error + known)
-        if one.shapes:
-            yield Finding(label, WRONG, f"output and target do not fit: {one.shapes}{known}")
-    wild = [label for label, one in tried.items() if not one.finite]
-    if wild:
-        yield Finding("diverging", NOTE, f"not finite after one step: {', '.join(wild)}")
-    seconds = f"{time.monotonic() - began:.0f} s"
-    more = f"; no time to try {left} of them alone" if left else ""
-    bad = sum(one.error is not None or one.shapes is not None for one in tried.values())
-    detail = f"{len(tried)} tried, {bad} bad, every end among them, {seconds}{more}"
+        results[label] = dry_run(setup, Lane(0, params, seed=0), folder)
+    for label, result in results.items():
+        values = ", ".join(f"{name}={value}" for name, value in covering.get(label, {}).items())
+        values = f" ({values})" if values else ""
+        if result.error:
+            yield Finding(label, WRONG, result.error + values)
+        if result.shapes:
+            yield Finding(label, WRONG, f"output and target do not fit: {result.shapes}{values}")
+    diverging = [label for label, result in results.items() if not result.finite]
+    if diverging:
+        yield Finding("diverging", NOTE, f"not finite after one step: {', '.join(diverging)}")
+    bad = sum(result.error is not None or result.shapes is not None for result in results.values())
+    detail = f"{len(results)} tried, {bad} bad, all bounds included, {time.monotonic() - began:.0f} s"
+    detail += f"; no time to try {skipped} of them one at a time" if skipped else ""
     yield Finding("corners", WRONG if bad else OK, detail)
-    return tried
+    return results
 
 
-def covering(space: Space) -> Iterator[tuple[str, dict[str, Value]]]:
-    """A few configurations that have every end of every parameter: all at their smallest, all at their
-    largest, and mixed ones for what choices have besides."""
-    left = {(name, repr(value)): value for name, param in space.params.items() for value in ends(param)}
+def covering_configurations(space: Space) -> Iterator[tuple[str, dict[str, Value]]]:
+    """A few configurations, with labels, that together have all `values_to_try` of all parameters.
 
-    def seen(params: dict[str, Value]) -> dict[str, Value]:
+    The first has all lower bounds and the second all upper bounds; further ones have the remaining options.
+    """
+    remaining = {
+        (name, repr(value)): value for name, param in space.params.items() for value in values_to_try(param)
+    }
+
+    def cover(params: dict[str, Value]) -> dict[str, Value]:
         for name, value in params.items():
-            left.pop((name, repr(value)), None)
+            remaining.pop((name, repr(value)), None)
         return params
 
-    yield "all smallest", seen(space.configuration(lambda name, param, values: param.bounds[0]))
-    yield "all largest", seen(space.configuration(lambda name, param, values: param.bounds[1]))
+    yield "all smallest", cover(space.configuration(lambda name, param, values: param.bounds[0]))
+    yield "all largest", cover(space.configuration(lambda name, param, values: param.bounds[1]))
     number = 0
-    while left:
+    while remaining:
         number += 1
-        (first, _), value = next(iter(left.items()))
-        wanted = {**needed(space, first), first: value}
+        (first, _), value = next(iter(remaining.items()))
+        fixed = {**conditions(space, first), first: value}
 
-        def choose(name: str, param: Param, values: Mapping[str, Value], wanted: Any = wanted) -> Value:
-            if name in wanted:
-                return wanted[name]
-            return next((v for (other, _), v in left.items() if other == name), initial_value(param, values))
+        def choose(name: str, param: Param, values: Mapping[str, Value], fixed: Any = fixed) -> Value:
+            if name in fixed:
+                return fixed[name]
+            own = (value for (other, _), value in remaining.items() if other == name)
+            return next(own, initial_value(param, values))
 
-        yield f"mixed {number}", seen(space.configuration(choose))
-        left.pop((first, repr(value)), None)  # one that counts beside nothing else can't be had
+        yield f"mixed {number}", cover(space.configuration(choose))
+        remaining.pop((first, repr(value)), None)  # unreachable if its conditions exclude each other
 
 
-def alone(space: Space) -> Iterator[tuple[str, dict[str, Value]]]:
-    """Each parameter at its ends, the others at the default."""
+def one_at_a_time(space: Space) -> Iterator[tuple[str, dict[str, Value]]]:
+    """Configurations, with labels, in which one parameter has one of its `values_to_try` and the others their
+    default."""
     default = space.default()
     for name, param in space.params.items():
-        for value in ends(param):
-            params = space.point({**default, **needed(space, name), name: value})
+        for value in values_to_try(param):
+            params = space.point({**default, **conditions(space, name), name: value})
             if params != default:
                 yield f"{name}={value}", params
 
 
-def ends(param: Param) -> tuple[Value, ...]:
-    """What to try of a parameter: the ends of numbers, and all of other choices."""
+def values_to_try(param: Param) -> tuple[Value, ...]:
+    """The bounds of a range or of numeric choices; all options of other choices."""
     if isinstance(param, Choice) and any(isinstance(value, str | bool | None) for value in param.options):
         return param.options
     return param.bounds
 
 
-def needed(space: Space, name: str) -> dict[str, Value]:
-    """Values of other parameters beside which `name` counts."""
-    found: dict[str, Value] = {}
-    for other, values in space.params[name].when.items():
-        found |= {**needed(space, other), other: values[0]}
-    return found
+def conditions(space: Space, name: str) -> dict[str, Value]:
+    """Values of other parameters that make parameter `name` active."""
+    values: dict[str, Value] = {}
+    for other, allowed in space.params[name].when.items():
+        values |= {**conditions(space, other), other: allowed[0]}
+    return values
 
 
-def comparable(space: Space) -> Finding:
-    """Whether the objective is one quantity for all trials."""
-    varied = [name for name, param in space.params.items() if name in LOSSES and len(set(ends(param))) > 1]
-    metric = space.objective.metric
-    if varied and "loss" in metric.lower():
-        text = f"{metric} is another quantity for each {varied[0]}; rank by a metric that is the same for all"
-        return Finding("objective", WRONG, f"{text} (objective.metric in the space file)")
-    return Finding("objective", OK, f"{metric} ({space.objective.mode})")
+def memory(config: RunConfig, results: Mapping[str, DryRun]) -> Finding:
+    """The peak memory of all dry runs, against the share of the GPU that a job has.
 
-
-def memory(config: RunConfig, tried: Mapping[str, DryRun]) -> Finding:
-    """The largest corner against what the device has for a job."""
+    Without a GPU: the memory of this process, against half of the machine's.
+    """
     if not torch.cuda.is_available():
-        used, whole = psutil.Process().memory_info().rss, psutil.virtual_memory().total
-        return Finding(
-            "memory", OK if used < whole / 2 else NOTE, f"{mib(used)} of {mib(whole)} in this process"
-        )
-    label, largest = max(tried.items(), key=lambda item: item[1].memory)
+        used, total = psutil.Process().memory_info().rss, psutil.virtual_memory().total
+        detail = f"{format_bytes(used)} of {format_bytes(total)} in this process"
+        return Finding("memory", OK if used < total / 2 else NOTE, detail)
+    label, largest = max(results.items(), key=lambda item: item[1].memory)
     share = 1.0 if config.gpus_per_job == "auto" else min(1.0, float(config.gpus_per_job) or 1.0)
-    whole = int(torch.cuda.get_device_properties(0).total_memory * share)
-    verdict = OK if largest.memory < 0.9 * whole else WRONG
-    return Finding("memory", verdict, f"{mib(largest.memory)} of {mib(whole)} on the GPU, at {label}")
-
-
-def disk(config: RunConfig, checkpoint: int) -> Finding:
-    """The checkpoints of all trials against what is free."""
-    storage = Path(config.storage).absolute()
-    free = shutil.disk_usage(next(p for p in (storage, *storage.parents) if p.exists())).free
-    need = checkpoint * config.trials
+    total = int(torch.cuda.get_device_properties(0).total_memory * share)
+    verdict = OK if largest.memory < 0.9 * total else WRONG
     return Finding(
-        "disk", OK if need < free else WRONG, f"{mib(need)} at the most, {mib(free)} free in {storage}"
+        "memory", verdict, f"{format_bytes(largest.memory)} of {format_bytes(total)} on the GPU, at {label}"
     )
 
 
-def mib(size: float) -> str:
-    """Bytes for people."""
+def disk(config: RunConfig, checkpoint: int) -> Finding:
+    """The space that one checkpoint of `checkpoint` bytes per trial takes, against the free disk space."""
+    storage = Path(config.storage).absolute()
+    free = shutil.disk_usage(next(p for p in (storage, *storage.parents) if p.exists())).free
+    need = checkpoint * config.trials
+    detail = f"{format_bytes(need)} at most, {format_bytes(free)} free in {storage}"
+    return Finding("disk", OK if need < free else WRONG, detail)
+
+
+def format_bytes(size: float) -> str:
+    """A number of bytes in MiB or GiB, with the unit."""
     return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.1f} MiB"
 
 
 def rows(findings: list[Finding]) -> list[dict[str, Any]]:
-    """As a table for the terminal."""
-    return [{"check": f.what, "result": f.verdict, "detail": f.detail} for f in findings]
+    """The findings as a table for the terminal."""
+    return [{"check": f.check, "result": f.verdict, "detail": f.detail} for f in findings]

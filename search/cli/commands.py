@@ -83,13 +83,13 @@ def confirm(name: Name, options: Options = None, as_json: AsJson = False) -> Non
     """
     from results.store import open_run
     from search.after.report_process import ReportProcess
-    from search.config.run_config import whole_number
     from search.runs.folder import find
     from search.runs.run import confirm as confirm_run
+    from spaces.validation import PositiveInt, check_value
 
     values = options_of(options, storage="runs", top=None, seeds=None)
     sizes = {
-        key: whole_number(key, values[key], low=1) for key in ("top", "seeds") if values[key] is not None
+        key: check_value(PositiveInt, key, values[key]) for key in ("top", "seeds") if values[key] is not None
     }
     folder = find(name, str(values["storage"])).path
     again = " ".join(["confirm", name, *(options or [])])
@@ -218,13 +218,13 @@ def dashboard(name: Name, options: Options = None) -> None:
 
     Example: `python -m search dashboard first port=8080`
     """
-    from search.config.run_config import whole_number
     from search.runs.folder import find, read_config
     from search.watch.dashboard import serve
+    from spaces.validation import NonNegativeInt, check_value
 
     values = options_of(options, storage="runs", port=0)
     run = find(name, str(values["storage"]))
-    serve(run, read_config(run), whole_number("port", values["port"], low=0))
+    serve(run, read_config(run), check_value(NonNegativeInt, "port", values["port"]))
 
 
 @app.command()

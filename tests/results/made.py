@@ -39,11 +39,11 @@ seeds: [{lr: 1e-3, loss: mse}]
 def train(job: Job) -> Iterator[Report]:
     """Losses fall towards a limit that depends on the parameters.
 
-    Trials with a large learning rate diverge, and some with depth 8 fail.
+    Trials with a large learning rate diverge; trials 39, 79, 119 and so on fail.
     """
     alive = list(job.lanes)
     for epoch in range(job.first + 1, job.last + 1):
-        if any(lane.params["depth"] == 8 and lane.number % 40 == 0 for lane in job.lanes):
+        if any(lane.number % 40 == 39 for lane in job.lanes):
             raise RuntimeError("out of memory: <b>tried</b> to allocate 20 GiB")
         metrics = {lane.number: {"val/loss": loss(lane.params, lane.seed, epoch)} for lane in alive}
         for values in metrics.values():

@@ -15,6 +15,7 @@ BROWSER = next(
     ),
     None,
 )
+LOCAL = ("file:", "data:")  # URLs that reach no host
 QUIET = [
     "--no-sandbox",
     "--disable-gpu",
@@ -63,10 +64,7 @@ def visit(browser, pages):
         page, errors = context.new_page(), []
         page.on("console", lambda message: errors.append(message.text))
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on(
-            "request",
-            lambda request: request.url.startswith(("file:", "data:")) or errors.append(request.url),
-        )
+        page.on("request", lambda request: request.url.startswith(LOCAL) or errors.append(request.url))
         page.goto(pages[name].as_uri())
         return page, errors
 

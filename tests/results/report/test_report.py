@@ -75,9 +75,9 @@ def test_show_and_report_print_unbeaten_baselines_in_bold(mode, tmp_path, monkey
         printed, verdicts = capsys.readouterr().out, ("nothing was learned", "training has not beaten it")
         bold = [f": [bold red]{verdict}[/bold red]" in against(baselines(changed)) for verdict in verdicts]
         assert [f": {verdict}" in printed for verdict in verdicts] == bold
+        page = render(changed, Extras())
         return bold, [
-            "<b>Nothing was learned.</b> The constant prediction scores"
-            in (page := render(changed, Extras())),
+            "<b>Nothing was learned.</b> The constant prediction scores" in page,
             "<b>Training has not beaten it.</b> The most similar training sample scores" in page,
         ]
 

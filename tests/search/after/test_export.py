@@ -1,8 +1,7 @@
-"""What a run has found, used without the run: exported files, and the same training outside any search."""
+"""The best model of a run, used without it: its exported files, and its training repeated with Lightning."""
 
 import csv
 import shutil
-import sys
 import warnings
 from pathlib import Path
 
@@ -17,9 +16,10 @@ from search.after.models import best_model, load, ranked_models
 from search.cli.commands import app
 from search.config.run_config import resolve
 from search.runs.run import confirm, start
-from tests.search.cli.test_cli import SMALL, TINY_SPACE
+from tests import tiny
+from tests.search.after.lightning_cli import lightning, logged_metrics
+from tests.search.command import SMALL
 from trainables import import_path
-from trainables.__main__ import CLI
 from trainables.mnist.classifier import Classifier
 from trainables.training.train import build
 
@@ -32,52 +32,46 @@ SIZES = {
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory):
-    """`searched(space)`: the folder of a small finished run of it, searched once."""
-    made = {}
+    """`searched(name)`: the folder of a small finished run of the space, or of TinyNet for "tiny".
 
-    def run(space: str) -> Path:
-        if space not in made:
+    Each space is searched once.
+    """
+    folders = {}
+
+    def run(name: str) -> Path:
+        if name not in folders:
             storage = tmp_path_factory.mktemp("runs")
-            name = Path(space).stem
+            (storage / "tiny.yaml").write_text(tiny.SPACE.format(net="TinyNet"))
+            space = storage / "tiny.yaml" if name == "tiny" else name
             start(resolve([f"space={space}", f"storage={storage}", *SMALL_SEARCH, *SIZES.get(name, [])]))
-            made[space] = storage / "r"
-        return made[space]
+            folders[name] = storage / "r"
+        return folders[name]
 
     return run
 
 
 @pytest.fixture
 def classifier(searched, tmp_path):
-    """A run of the classifier, of one's own."""
+    """A copy of a run of the classifier, which the test may change."""
     return shutil.copytree(
         searched("mnist_classifier"), tmp_path / "r", ignore=shutil.ignore_patterns("best")
     )
 
 
-def lightning(monkeypatch, *arguments: object) -> None:
-    """`python -m trainables ...`, in this process."""
-    quiet = "--trainer.enable_progress_bar=false"
-    monkeypatch.setattr(sys, "argv", ["trainables", *map(str, arguments), quiet])
-    CLI(auto_configure_optimizers=False, load_from_checkpoint_support=False)
-
-
-def test_what_was_noted_of_the_data_is_not_said_again(classifier, monkeypatch):
-    def noting(*arguments):
+def test_notes_on_the_data_are_not_repeated_on_loading(classifier, monkeypatch):
+    def warning_build(*arguments):
         warnings.warn("fewer than three series", stacklevel=1)
         return build(*arguments)
 
-    monkeypatch.setattr("search.after.models.build", noting)
-    with warnings.catch_warnings(record=True) as said:
+    monkeypatch.setattr("search.after.models.build", warning_build)
+    with warnings.catch_warnings(record=True) as caught:
         load(best_model(open_run(classifier)))
-    assert not said
+    assert not caught
 
 
 @pytest.mark.parametrize("space", ["mnist_classifier", "slice_reg", "tiny"])
 def test_fit_gives_the_curve_of_the_trial(space, searched, tmp_path, monkeypatch):
-    """Equal losses, but that Lightning logs float32. Dropout, augmentation and batch norm are in it."""
-    if space == "tiny":
-        space = str(tmp_path / "tiny.yaml")
-        Path(space).write_text(TINY_SPACE.format(net="TinyNet"))
+    """The losses are equal to float32, in which Lightning logs; with dropout, augmentation and batch norm."""
     run = open_run(searched(space))
     config = export(run, onnx=False) / "config.yaml"
     monkeypatch.chdir(tmp_path)
@@ -89,34 +83,24 @@ def test_fit_gives_the_curve_of_the_trial(space, searched, tmp_path, monkeypatch
     for metric in metrics:
         expected = [row[metric] for row in epochs]
         assert logged[metric][: len(expected)] == pytest.approx(expected, rel=1e-6), metric
-    kept = next(tmp_path.glob("lightning_logs/*/checkpoints/*.ckpt"))
-    import_path.load(run.config["trainable"]).load_from_checkpoint(kept, weights_only=True)
-    assert torch.load(kept, weights_only=True)["hyper_parameters"]["lr"] == best_model(run).lane.params["lr"]
-
-
-def logged_metrics(folder: Path) -> dict[str, list[float]]:
-    """What the CSVLogger wrote below a folder, by metric."""
-    with open(next(folder.glob("lightning_logs/*/metrics.csv"))) as file:
-        rows = list(csv.DictReader(file))
-    return {name: [float(row[name]) for row in rows if row[name]] for name in rows[0]}
+    ckpt = next(tmp_path.glob("lightning_logs/*/checkpoints/*.ckpt"))
+    import_path.load(run.config["trainable"]).load_from_checkpoint(ckpt, weights_only=True)
+    assert torch.load(ckpt, weights_only=True)["hyper_parameters"]["lr"] == best_model(run).lane.params["lr"]
 
 
 @pytest.mark.parametrize(
     ("space", "licence"),
     [("mnist_classifier", "CC BY 4.0"), ("slice_reg", "MIT: the phantom"), ("tiny", "not known.")],
 )
-def test_the_card_says_the_licence_of_the_data(space, licence, searched, tmp_path):
-    if space == "tiny":
-        space = str(tmp_path / "tiny.yaml")
-        Path(space).write_text(TINY_SPACE.format(net="TinyNet"))
+def test_the_card_names_the_licence_of_the_data(space, licence, searched):
     card = (export(open_run(searched(space)), onnx=False) / "MODEL_CARD.md").read_text()
     assert f"Licence of the data: {licence}" in card
 
 
 def test_the_files_need_no_run(classifier, tmp_path, monkeypatch):
     run = open_run(classifier)
-    given = CliRunner().invoke(app, ["export", str(classifier)])
-    assert given.exit_code == 0, given.output
+    result = CliRunner().invoke(app, ["export", str(classifier)])
+    assert result.exit_code == 0, result.output
     files = classifier / "best"
     assert {path.name for path in files.iterdir()} == {
         "MODEL_CARD.md",
@@ -127,10 +111,10 @@ def test_the_files_need_no_run(classifier, tmp_path, monkeypatch):
     expected, data = load(best_model(run))
     images, labels = next(iter(data.val_dataloader()))
     from_ckpt = Classifier.load_from_checkpoint(files / "model.ckpt", weights_only=True).eval()
-    plain = torch.load(files / "model.ckpt", weights_only=True)["hyper_parameters"]
-    by_hand = Classifier(**plain).eval()
-    by_hand.load_state_dict(load_file(files / "model.safetensors"))
-    for module in from_ckpt, by_hand:
+    arguments = torch.load(files / "model.ckpt", weights_only=True)["hyper_parameters"]
+    from_safetensors = Classifier(**arguments).eval()
+    from_safetensors.load_state_dict(load_file(files / "model.safetensors"))
+    for module in from_ckpt, from_safetensors:
         assert torch.equal(module(images), expected(images))
     accuracy = (from_ckpt(images).argmax(1) == labels).float().mean().item()
     assert accuracy == pytest.approx(run.best()["objective"])
@@ -139,34 +123,34 @@ def test_the_files_need_no_run(classifier, tmp_path, monkeypatch):
         lightning(
             monkeypatch, command, "--config", files / "config.yaml", "--ckpt_path", files / "model.ckpt"
         )
-    (found,) = torch.load(next(tmp_path.glob("lightning_logs/*/predictions.pt")), weights_only=True)
-    assert torch.equal(found, expected(images))
+    (predictions,) = torch.load(next(tmp_path.glob("lightning_logs/*/predictions.pt")), weights_only=True)
+    assert torch.equal(predictions, expected(images))
     with open(tmp_path / "lightning_logs" / "version_0" / "metrics.csv") as file:
         (row,) = csv.DictReader(file)
     assert float(row["val/accuracy"]) == pytest.approx(accuracy)
     card = (files / "MODEL_CARD.md").read_text()
     params = best_model(run).lane.params
-    for said in (
-        "mnist-1-digits",
+    for text_in_card in (
+        "mnist-2-digits",
         "CC BY 4.0",
         "nothing has been scored on the test split",
         f"| {accuracy:.6g} |",
         f"| widths | {params['widths']} |",
         torch.__version__.partition("+")[0],
     ):
-        assert said.lower() in card.lower()
+        assert text_in_card.lower() in card.lower()
     assert str(tmp_path) not in card
 
 
-def test_an_export_is_whole_or_not_at_all(classifier, monkeypatch):
+def test_an_export_that_fails_changes_nothing(classifier, monkeypatch):
     run = open_run(classifier)
     before = {path.name: path.read_bytes() for path in export(run, onnx=False).iterdir()}
 
-    def broken(*arguments, **more):
+    def full_disk(*arguments, **options):
         raise RuntimeError("the disk is full")
 
     with monkeypatch.context() as patched:
-        patched.setattr("search.after.export.card", broken)
+        patched.setattr("search.after.export.card", full_disk)
         with pytest.raises(RuntimeError, match="disk is full"):
             export(run, onnx=False)
     assert {path.name: path.read_bytes() for path in (classifier / "best").iterdir()} == before
@@ -177,15 +161,15 @@ def test_an_export_is_whole_or_not_at_all(classifier, monkeypatch):
 
 
 @pytest.mark.parametrize("space", ["mnist_classifier", "slice_reg"])
-def test_onnx_computes_the_same(space, searched):
+def test_onnx_has_the_same_outputs(space, searched):
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
     run = open_run(searched(space))
     module, data = load(best_model(run))
     inputs = first_inputs(data)[:3]
     session = onnxruntime.InferenceSession(export(run, onnx=True) / "model.onnx")
-    (found,) = session.run(None, {"input": inputs.numpy()})
-    torch.testing.assert_close(torch.from_numpy(found), module(inputs).detach(), rtol=1e-3, atol=1e-3)
+    (outputs,) = session.run(None, {"input": inputs.numpy()})
+    torch.testing.assert_close(torch.from_numpy(outputs), module(inputs).detach(), rtol=1e-3, atol=1e-3)
 
 
 def test_a_module_that_onnx_would_change_is_refused(classifier, monkeypatch):
@@ -198,15 +182,15 @@ def test_a_module_that_onnx_would_change_is_refused(classifier, monkeypatch):
     assert not (classifier / "best").exists()
 
 
-def test_a_confirmed_winner_is_what_is_exported(classifier, tmp_path, monkeypatch):
+def test_the_confirmed_winner_is_exported(classifier, tmp_path, monkeypatch):
     confirm(classifier, top=1, seeds=2)
     run = open_run(classifier)
-    said = run.confirmation()
-    rows = [row for row in run.confirmed.to_pylist() if row["config"] == said.winner]
+    confirmation = run.confirmation()
+    rows = [row for row in run.confirmed.to_pylist() if row["config"] == confirmation.winner]
     chosen = max(rows, key=lambda row: row["val"])
     model = best_model(run)
-    assert (model.name, model.value) == (f"{said.winner}, seed {chosen['seed']}", chosen["val"])
-    others = [row for row in run.confirmed.to_pylist() if row["config"] != said.winner]
+    assert (model.name, model.value) == (f"{confirmation.winner}, seed {chosen['seed']}", chosen["val"])
+    others = [row for row in run.confirmed.to_pylist() if row["config"] != confirmation.winner]
     bests = {
         config: max(row["val"] for row in others if row["config"] == config)
         for config in {row["config"] for row in others}
@@ -220,7 +204,7 @@ def test_a_confirmed_winner_is_what_is_exported(classifier, tmp_path, monkeypatc
     assert (module(images).argmax(1) == labels).float().mean().item() == pytest.approx(chosen["val"])
     files = export(run, onnx=False)
     card = (files / "MODEL_CARD.md").read_text()
-    (winner,) = [config for config in said.configs if config.config == said.winner]
+    (winner,) = [config for config in confirmation.configs if config.config == confirmation.winner]
     assert f"{text.mean(winner.test)} ({text.interval(winner.test)})" in card
     monkeypatch.chdir(tmp_path)
     lightning(monkeypatch, "fit", "--config", files / "config.yaml")

@@ -1,12 +1,11 @@
-"""`check` finds before a search what the search would end with."""
+"""`check` finds before a search the errors that would end it."""
 
 import pytest
 import torch
 from torch import nn
 from typer.testing import CliRunner
 
-from search.before import check as checking
-from search.before.check import alone, check, covering, ends
+from search.before.check import check, covering_configurations, one_at_a_time, values_to_try
 from search.cli.commands import app
 from search.config.run_config import resolve
 from spaces.read import read
@@ -32,7 +31,7 @@ class Misfit(TinyNet):
 
 
 class Wide(TinyNet):
-    """Can't be made at one end of the space."""
+    """Raises at the upper bound of `width`."""
 
     def __init__(self, lr: float, width: int = 4):
         if width > 2:
@@ -40,36 +39,36 @@ class Wide(TinyNet):
         super().__init__(lr, width)
 
 
-class Wild(TinyNet):
-    """Its loss is not finite after a step at a large rate."""
+class Diverging(TinyNet):
+    """Its loss is not finite after a step at a large learning rate."""
 
     def validation_step(self, batch, batch_idx):
         self.log("val_loss", torch.tensor(float("inf") if self.lr > 0.5 else 1.0))
 
 
-class Forgetful(TinyNet):
-    """Keeps in its checkpoint what a checkpoint can't keep."""
+class Unstorable(TinyNet):
+    """Adds an object to its checkpoint that cannot be stored there."""
 
     def on_save_checkpoint(self, checkpoint):
         checkpoint["mine"] = object()
 
 
 @pytest.fixture
-def found(tmp_path):
-    """`found(net, *overrides)`: the findings by name."""
+def findings_of(tmp_path):
+    """`findings_of(net, *overrides, **options)`: the findings by the name of the check."""
 
-    def find(net, *overrides):
+    def run(net, *overrides, **options):
         file = tmp_path / "s.yaml"
         file.write_text(SPACE.format(net=net))
         config = resolve([f"space={file}", f"storage={tmp_path}", *overrides])
-        return {finding.what: finding for finding in check(config)}
+        return {finding.check: finding for finding in check(config, **options)}
 
-    return find
+    return run
 
 
-def test_all_is_well(found):
-    findings = found("tests.tiny:TinyNet")
-    assert {name: f.verdict for name, f in findings.items()} == {
+def test_a_sound_space_passes_every_check(findings_of):
+    findings = findings_of("tests.tiny:TinyNet")
+    assert {name: finding.verdict for name, finding in findings.items()} == {
         "import and data": "ok",
         "objective": "ok",
         "default": "ok",
@@ -79,37 +78,36 @@ def test_all_is_well(found):
         "disk": "ok",
         "packs": "note",
     }
-    assert findings["corners"].detail.startswith(
-        "6 tried, 0 bad"
-    )  # default, smallest, largest, 2 of lr, 1 of width
+    # The default, all smallest, all largest, two of lr and one of width.
+    assert findings["corners"].detail.startswith("6 tried, 0 bad")
     assert "TinyNet is no Learner" in findings["packs"].detail
 
 
 @pytest.mark.parametrize(
-    ("net", "what", "detail"),
+    ("net", "name", "detail"),
     [
         (f"{HERE}:Misfit", "default", "output and target do not fit: Using a target size (torch.Size([16]))"),
         (f"{HERE}:Wide", "all largest", "ValueError: too wide"),
-        (f"{HERE}:Forgetful", "default", "ValueError: checkpoint['mine'] is a object"),
+        (f"{HERE}:Unstorable", "default", "ValueError: checkpoint['mine'] is a object"),
         ("tests.tiny:BrokenNet", "default", "RuntimeError: this module is broken"),
         ("tests.tiny:TinyNett", "import and data", "tiny.py has no 'TinyNett'; did you mean 'TinyNet'"),
     ],
 )
-def test_what_is_wrong_is_named(found, net, what, detail):
-    finding = found(net)[what]
+def test_an_error_is_named(findings_of, net, name, detail):
+    finding = findings_of(net)[name]
     assert finding.verdict == "wrong"
     assert detail in finding.detail
 
 
-def test_an_end_that_diverges_is_noted(found):
-    findings = found(f"{HERE}:Wild")
+def test_a_bound_that_diverges_is_noted(findings_of):
+    findings = findings_of(f"{HERE}:Diverging")
     assert findings["diverging"].verdict == "note"
     assert findings["diverging"].detail == "not finite after one step: all largest, lr=1.0"
     assert findings["corners"].verdict == "ok"
 
 
-def test_an_objective_that_is_not_logged(found, tmp_path):
-    findings = found("tests.tiny:TinyNet", "param.width=2")
+def test_an_objective_that_is_not_logged_is_wrong(findings_of, tmp_path):
+    findings = findings_of("tests.tiny:TinyNet", "param.width=2")
     assert findings["default"].verdict == "ok"
     file = tmp_path / "s.yaml"
     file.write_text(SPACE.format(net="tests.tiny:TinyNet").replace("val_loss", "val_los"))
@@ -118,46 +116,41 @@ def test_an_objective_that_is_not_logged(found, tmp_path):
     assert "wrong" in result.stdout
 
 
-def test_an_objective_that_means_another_thing_for_each_loss(tmp_path):
-    space = read("mnist_classifier")
+def test_an_objective_that_depends_on_a_searched_loss_is_wrong(tmp_path):
     file = tmp_path / "s.yaml"
     file.write_text(
         "trainable: trainables.mnist.classifier:Classifier\ndata: trainables.mnist.data:MnistData\n"
         "objective: {metric: val/loss, mode: min}\nparams: {loss: [mse, l1]}\n"
     )
-    (finding,) = [f for f in check(resolve([f"space={file}"])) if f.what == "objective"]
+    (finding,) = [f for f in check(resolve([f"space={file}"])) if f.check == "objective"]
     assert finding.verdict == "wrong"
-    assert "another quantity for each loss" in finding.detail
-    assert space.objective.metric == "val/accuracy"
+    assert "val/loss is a different quantity for each loss" in finding.detail
+    assert read("mnist_classifier").objective.metric == "val/accuracy"
 
 
 def test_a_learner_can_be_packed():
-    findings = {
-        f.what: f for f in check(resolve(["space=mnist_classifier", "param.widths=32", "param.norm=none"]))
-    }
+    config = resolve(["space=mnist_classifier", "param.widths=32", "param.norm=none"])
+    findings = {finding.check: finding for finding in check(config, seconds=0.0)}
     assert findings["packs"].verdict == "ok"
     assert findings["checkpoint"].verdict == "ok"
 
 
-@pytest.mark.parametrize("name", ["tests/spaces/conditional.yaml", "slice_reg", "mnist_classifier"])
-def test_every_end_is_in_one_of_a_few_corners_and_alone(name):
-    space = read(name)
-    labels = dict([*covering(space), *alone(space)])
-    assert all(space.holds(params) for params in labels.values())
-    few = [params for _, params in covering(space)]
-    assert len(few) <= 6
+@pytest.mark.parametrize("space_name", ["tests/spaces/conditional.yaml", "slice_reg", "mnist_classifier"])
+def test_all_values_are_covered_by_a_few_configurations_and_tried_one_at_a_time(space_name):
+    space = read(space_name)
+    covering, single = dict(covering_configurations(space)), dict(one_at_a_time(space))
+    assert all(space.holds(params) for params in [*covering.values(), *single.values()])
+    assert len(covering) <= 6
     for name, param in space.params.items():
-        for value in ends(param):
-            assert any(params.get(name) == value for params in few), (name, value)
-            alone_too = labels.get(f"{name}={value}", space.default())
-            assert alone_too[name] == value
+        for value in values_to_try(param):
+            assert any(params.get(name) == value for params in covering.values()), (name, value)
+            assert single.get(f"{name}={value}", space.default())[name] == value
 
 
-def test_every_end_is_tried_however_little_time_there_is(found, monkeypatch):
-    monkeypatch.setattr(checking, "BUDGET", 0.0)
-    findings = found("tests.tiny:TinyNet")
+def test_all_bounds_are_tried_however_little_time_there_is(findings_of):
+    findings = findings_of("tests.tiny:TinyNet", seconds=0.0)
     assert findings["corners"].verdict == "ok"
-    assert findings["corners"].detail.startswith("3 tried, 0 bad, every end among them")
-    assert findings["corners"].detail.endswith("no time to try 3 of them alone")
-    findings = found(f"{HERE}:Wide")
+    assert findings["corners"].detail.startswith("3 tried, 0 bad, all bounds included")
+    assert findings["corners"].detail.endswith("no time to try 3 of them one at a time")
+    findings = findings_of(f"{HERE}:Wide", seconds=0.0)
     assert findings["all largest"].detail == "ValueError: too wide (lr=1.0, width=4)"

@@ -1,4 +1,4 @@
-"""A space file from a module's signature: valid, commented, never over another."""
+"""`new` writes a valid, commented space file from a module's signature, and overwrites none."""
 
 import sys
 from typing import Literal
@@ -9,6 +9,8 @@ from typer.testing import CliRunner
 
 from search.before.new_space import write
 from search.cli.commands import app
+from search.config.run_config import resolve
+from search.runs.run import start
 from spaces.params import Choice, Range
 from spaces.read import read
 
@@ -18,7 +20,7 @@ HERE = "tests.search.before.test_new_space"
 class Net(L.LightningModule):
     """A net with "quotes": and colons.
 
-    And more lines.
+    The space file does not have this line.
     """
 
     def __init__(
@@ -51,19 +53,20 @@ class Data(L.LightningDataModule):
 
 
 class NoArguments(L.LightningModule):
-    """Nothing to vary."""
+    """A module without arguments."""
 
 
 @pytest.fixture(autouse=True)
 def importable(monkeypatch):
+    """Makes this module importable by name; pytest has imported it under another one."""
     monkeypatch.setitem(sys.modules, HERE, sys.modules[__name__])
     for cls in (Net, Data, NoArguments):
         monkeypatch.setattr(cls, "__module__", HERE)
 
 
-def test_types_and_defaults_decide(tmp_path):
+def test_types_defaults_and_names_determine_the_space(tmp_path):
     path = write(f"{HERE}:Net", f"{HERE}:Data", tmp_path)
-    assert path == tmp_path / "test_new.yaml"
+    assert path == tmp_path / "test_new_space.yaml"
     space = read(str(path))
     assert space.about == 'A net with "quotes": and colons.'
     assert space.trainable == f"{HERE}:Net"
@@ -91,10 +94,10 @@ def test_types_and_defaults_decide(tmp_path):
 
 
 def test_a_file_is_never_overwritten(tmp_path):
-    (tmp_path / "test_new.yaml").write_text("mine")
-    with pytest.raises(ValueError, match=r"test_new.yaml is there already and is not overwritten"):
+    (tmp_path / "test_new_space.yaml").write_text("mine")
+    with pytest.raises(ValueError, match=r"test_new_space.yaml exists already and is not overwritten"):
         write(f"{HERE}:Net", f"{HERE}:Data", tmp_path)
-    assert (tmp_path / "test_new.yaml").read_text() == "mine"
+    assert (tmp_path / "test_new_space.yaml").read_text() == "mine"
 
 
 @pytest.mark.parametrize(
@@ -104,11 +107,11 @@ def test_a_file_is_never_overwritten(tmp_path):
         (["tests.foreign.gan:Gam"], "did you mean 'Gan'"),
         (
             ["tests.foreign.gan"],
-            "tests.foreign.gan has not one LightningDataModule but 0, there is none; say which",
+            "tests.foreign.gan defines no LightningDataModule (data=package.module:Class)",
         ),
         (
             [HERE],
-            "has not one LightningModule but 2, there are: Net, NoArguments; say which",
+            "defines 2 LightningModules: Net, NoArguments; name one (package.module:Class)",
         ),
         ([f"{HERE}:Data"], "is no LightningModule"),
         ([f"{HERE}:NoArguments", "data=tests.foreign.schedules:Waves", "date=3"], "only data=..."),
@@ -123,13 +126,11 @@ def test_wrong_input_is_one_line(arguments, message, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_what_is_written_can_be_searched(tmp_path, monkeypatch):
+@pytest.mark.slow
+def test_the_written_space_can_be_searched(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(app, ["new", "tests.foreign.autoencoder"])
     assert result.exit_code == 0, result.stderr
     assert "python -m search check space=autoencoder.yaml" in result.stdout
-    from search.config.run_config import resolve
-    from search.runs.run import start
-
     outcome = start(resolve(["space=autoencoder.yaml", "engine=local", "trials=2", "epochs=1", "name=r"]))
     assert (outcome.folder / "results" / "trials.parquet").exists()

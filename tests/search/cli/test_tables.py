@@ -1,4 +1,4 @@
-"""What the screen shows of a run."""
+"""The output of `show`: text and tables on the terminal."""
 
 from pathlib import Path
 
@@ -16,21 +16,21 @@ TYPES = {"net": pa.string(), "depth": pa.int64()}
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Two trials; the parameter `depth` counts for the worse of them alone."""
+    """Two trials; the parameter `depth` is active in the worse one only."""
     (tmp_path / "config.yaml").write_text(yaml.safe_dump({**CONFIG, "params": PARAMS}, sort_keys=False))
-    same = {"state": "complete", "epochs": 3, "seconds": 1.0}
+    shared = {"state": "complete", "epochs": 3, "seconds": 1.0}
     write_trials(
         tmp_path,
         [
-            {"trial": 0, "objective": 0.5, "param/net": "cnn", **same},
-            {"trial": 1, "objective": 0.6, "param/net": "mlp", "param/depth": 2, **same},
+            {"trial": 0, "objective": 0.5, "param/net": "cnn", **shared},
+            {"trial": 1, "objective": 0.6, "param/net": "mlp", "param/depth": 2, **shared},
         ],
         TYPES,
     )
     return open_run(tmp_path)
 
 
-def test_what_does_not_count_is_not_shown(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_inactive_parameters_are_not_shown(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     print_run(run)
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines[2:] == [
@@ -41,14 +41,16 @@ def test_what_does_not_count_is_not_shown(run: Run, capsys: pytest.CaptureFixtur
     ]
 
 
-def test_a_confirmation_that_has_only_begun_is_shown(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_confirmation_without_a_complete_seed_is_shown(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
     rows = [{"config": "trial 0", "trial": 0, "seed": 1}, {"config": "default", "trial": None, "seed": 2}]
     write_confirmed(run.path, [{**row, "state": "complete", "val": 0.5, "test": 0.5} for row in rows], TYPES)
     print_run(open_run(run.path))
     assert "not trained all configurations on any seed yet" in capsys.readouterr().out
 
 
-def test_a_table_too_wide_for_the_screen_is_turned(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_too_wide_for_the_terminal_is_transposed(capsys: pytest.CaptureFixture[str]) -> None:
     row = {f"column {number}": "a long cell" for number in range(9)}
     print_table([row, {**row, "column 8": None}])
     lines = capsys.readouterr().out.splitlines()

@@ -1,4 +1,4 @@
-"""Modules that are not ours are searched from their own folder, without a change to them."""
+"""Modules of other projects are searched unchanged, from the folder of their project."""
 
 import shutil
 import subprocess
@@ -11,7 +11,7 @@ from results import open_run
 from search.after.export import export
 from search.config.run_config import resolve
 from search.runs.run import start
-from tests.search.after.test_export import lightning, logged_metrics
+from tests.search.after.lightning_cli import lightning, logged_metrics
 
 FOREIGN = Path(__file__).parents[2] / "foreign"
 SPACES = {
@@ -46,7 +46,7 @@ params:
 
 @pytest.fixture
 def folder(tmp_path):
-    """A user's folder: a package of theirs and space files, and nothing of ours."""
+    """A user's folder with a package and space files, and nothing of Ladder."""
     shutil.copytree(FOREIGN, tmp_path / "theirs", ignore=shutil.ignore_patterns("__pycache__"))
     for name, text in SPACES.items():
         (tmp_path / f"{name}.yaml").write_text(text)
@@ -54,7 +54,7 @@ def folder(tmp_path):
 
 
 def edit(folder, old, new):
-    """Changes the autoencoder's space file."""
+    """Replaces text in the autoencoder's space file."""
     space = folder / "autoencoder.yaml"
     text = space.read_text()
     assert old in text
@@ -62,13 +62,14 @@ def edit(folder, old, new):
 
 
 def search(folder, *arguments):
+    """Runs `python -m search` in the folder."""
     command = [sys.executable, "-m", "search", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240)
 
 
 @pytest.fixture
-def here(folder, monkeypatch):
-    """The user's folder, as the one that this process was started from."""
+def in_folder(folder, monkeypatch):
+    """The user's folder as the current folder of this process and on its import path."""
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(folder)
     yield folder
@@ -76,26 +77,28 @@ def here(folder, monkeypatch):
         del sys.modules[name]
 
 
+@pytest.mark.slow
 def test_is_searched_on_ray(folder):
     ran = search(folder, "run", "space=autoencoder.yaml", "name=r", "trials=5", "epochs=3")
     assert ran.returncode == 0, ran.stderr
-    check(open_run(folder / "runs" / "r"))
+    assert_finished(open_run(folder / "runs" / "r"))
 
 
 @pytest.mark.parametrize("name", SPACES)
-def test_is_searched_on_the_local_engine(here, name):
+def test_is_searched_on_the_local_engine(in_folder, name):
     outcome = start(resolve([f"space={name}.yaml", "engine=local", "trials=5", "epochs=3"]))
-    check(open_run(outcome.folder))
+    assert_finished(open_run(outcome.folder))
 
 
-def check(run):
+def assert_finished(run):
+    """Trials were promoted to the last rung, or stopped; none failed."""
     assert run.status == "finished"
     rows = run.trials.to_pylist()
     assert {row["state"] for row in rows} == {"complete", "stopped"}
     assert [row["epochs"] for row in rows if row["state"] == "complete"] == [3]
 
 
-def test_a_module_that_is_not_there_is_one_line(folder):
+def test_a_missing_module_is_reported_in_one_line(folder):
     edit(folder, "theirs.autoencoder:Lit", "theirs.autoencodr:Lit")
     ran = search(folder, "run", "space=autoencoder.yaml", "engine=local")
     assert ran.returncode == 2
@@ -105,8 +108,8 @@ def test_a_module_that_is_not_there_is_one_line(folder):
     assert not (folder / "runs").exists()
 
 
-def test_a_parameter_that_nobody_takes_is_named(here):
-    edit(here, "hidden:", "hiden:")
+def test_a_parameter_that_is_no_argument_is_named(in_folder):
+    edit(in_folder, "hidden:", "hiden:")
     run = open_run(start(resolve(["space=autoencoder.yaml", "engine=local", "trials=1", "epochs=1"])).folder)
     (error,) = run.trials["error"].to_pylist()
     assert "the parameter 'hiden' is an argument of neither theirs.autoencoder:LitAutoEncoder" in error
@@ -121,31 +124,31 @@ params: {lr: {low: 1e-2, high: 1e-1}}
 
 
 def test_arguments_of_the_trainer_change_the_training_and_go_into_the_export(tmp_path, monkeypatch):
-    found = {}
-    more = "trainer: {gradient_clip_val: 1e-3, accumulate_grad_batches: 2}"
-    for name, said in {"without": "", "with": more}.items():
-        (tmp_path / f"{name}.yaml").write_text(TRAINER + said)
+    losses = {}
+    trainer = "trainer: {gradient_clip_val: 1e-3, accumulate_grad_batches: 2}"
+    for name, line in {"without": "", "with": trainer}.items():
+        (tmp_path / f"{name}.yaml").write_text(TRAINER + line)
         overrides = [f"space={tmp_path}/{name}.yaml", f"storage={tmp_path}", f"name={name}", "engine=local"]
         run = open_run(start(resolve([*overrides, "trials=1", "epochs=3", "grace=3"])).folder)
-        found[name] = [row["val_loss"] for row in run.epochs.to_pylist()]
-    assert found["with"] != pytest.approx(found["without"], rel=1e-3)
+        losses[name] = [row["val_loss"] for row in run.epochs.to_pylist()]
+    assert losses["with"] != pytest.approx(losses["without"], rel=1e-3)
     config = export(run, onnx=False) / "config.yaml"
     monkeypatch.chdir(tmp_path)
     lightning(monkeypatch, "fit", "--config", config)
-    assert logged_metrics(tmp_path)["val_loss"] == pytest.approx(found["with"], rel=1e-6)
+    assert logged_metrics(tmp_path)["val_loss"] == pytest.approx(losses["with"], rel=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("trainable", "said", "message"),
+    ("trainable", "argument", "message"),
     [
         ("tests.tiny:TinyNet", "max_epochs: 3", "trainer.max_epochs is set by Ladder; a space may set acc"),
         ("tests.tiny:TinyNet", "clip: 1.0", "trainer.clip is no argument of Lightning's Trainer"),
         ("trainables.mnist.classifier:Classifier", "precision: 64-true", "is a Learner"),
     ],
 )
-def test_arguments_of_the_trainer_that_would_do_nothing_are_refused(trainable, said, message, tmp_path):
+def test_arguments_of_the_trainer_without_effect_are_refused(trainable, argument, message, tmp_path):
     text = TRAINER.replace("tests.tiny:TinyNet", trainable)
-    (tmp_path / "s.yaml").write_text(f"{text}trainer: {{{said}}}")
+    (tmp_path / "s.yaml").write_text(f"{text}trainer: {{{argument}}}")
     with pytest.raises(ValueError, match=message):
         start(resolve([f"space={tmp_path}/s.yaml", f"storage={tmp_path}", "name=r", "engine=local"]))
     assert not (tmp_path / "r").exists()

@@ -1,4 +1,4 @@
-"""A search that begins where an earlier one ended."""
+"""Warm start: a search that begins with the trials of an earlier run."""
 
 import pytest
 
@@ -20,7 +20,7 @@ seeds: [{lr: 0.5}]
 
 @pytest.fixture(scope="module")
 def earlier(tmp_path_factory):
-    """The folder of a finished run, its storage with it."""
+    """The folder of a finished run, in a storage of its own."""
     folder = tmp_path_factory.mktemp("warm")
     (folder / "s.yaml").write_text(SPACE)
     arguments = ["engine=local", "trials=12", "epochs=3", "lanes=1", "name=first"]
@@ -28,48 +28,49 @@ def earlier(tmp_path_factory):
 
 
 def config(earlier, *overrides):
+    """A search that starts from the earlier run."""
     folder = earlier.parent
     arguments = ["engine=local", "trials=8", "epochs=3", "lanes=1", "warm_start=first"]
     return resolve([f"space={folder}/s.yaml", f"storage={folder}", *arguments, *overrides])
 
 
-def test_the_best_come_first_and_the_sampler_knows_what_was_seen(earlier):
+def test_the_best_trials_come_first_and_the_sampler_gets_all_observations(earlier):
     first = open_run(earlier)
     ranked = sorted(first.trials.to_pylist(), key=lambda row: row["objective"])
     folder = start(config(earlier, "name=second")).folder
     rows = open_run(folder).trials.to_pylist()
     for before, row in zip(ranked[:TOP], rows, strict=False):
         assert (row["param/lr"], row["param/width"]) == (before["param/lr"], before["param/width"])
-    known = read(folder)
-    assert known == warm_start(first, config(earlier))
-    assert len(known.observations) == 12
-    values = {tuple(o.params.values()): o.values for o in known.observations}
+    stored = read(folder)
+    assert stored == warm_start(first, config(earlier))
+    assert len(stored.observations) == 12
+    values = {tuple(o.params.values()): o.values for o in stored.observations}
     for row in first.trials.to_pylist():
-        seen = values[row["param/lr"], row["param/width"]]
-        assert len(seen) == row["rung"] + 1
-        assert seen[-1] == row["objective"]
+        observed = values[row["param/lr"], row["param/width"]]
+        assert len(observed) == row["rung"] + 1
+        assert observed[-1] == row["objective"]
     lrs = [row["param/lr"] for row in rows]
-    assert 0.5 in lrs or ranked[0]["param/lr"] == 0.5  # the space's own seed comes after them
+    assert 0.5 in lrs or ranked[0]["param/lr"] == 0.5  # the seed of the space comes next
     assert len(set(lrs)) == len(lrs)
 
 
-def test_only_what_lies_in_the_space_is_known(earlier):
-    found = warm_start(open_run(earlier), config(earlier, "param.lr.high=0.1", "param.width=4"))
+def test_only_trials_inside_the_space_are_observations(earlier):
+    loaded = warm_start(open_run(earlier), config(earlier, "param.lr.high=0.1", "param.width=4"))
     first = open_run(earlier).trials.to_pylist()
     inside = [row for row in first if row["param/lr"] <= 0.1 and row["param/width"] == 4]
     assert 0 < len(inside) < 12
-    assert len(found.observations) == len(inside)
-    assert all(point["lr"] <= 0.1 and point["width"] == 4 for point in found.points)
+    assert len(loaded.observations) == len(inside)
+    assert all(point["lr"] <= 0.1 and point["width"] == 4 for point in loaded.points)
 
 
-def test_values_of_another_length_of_training_are_not_compared(earlier):
-    found = warm_start(open_run(earlier), config(earlier, "epochs=9"))
-    assert found.why_not == "epochs"
-    assert not found.observations
-    assert len(found.points) == TOP
+def test_values_at_another_number_of_epochs_are_no_observations(earlier):
+    loaded = warm_start(open_run(earlier), config(earlier, "epochs=9"))
+    assert loaded.difference == "epochs"
+    assert not loaded.observations
+    assert len(loaded.points) == TOP
 
 
-def test_another_objective_is_refused_and_nothing_is_written(earlier):
+def test_another_objective_is_refused_before_anything_is_written(earlier):
     space = earlier.parent / "other.yaml"
     space.write_text(SPACE.replace("mode: min", "mode: max"))
     with pytest.raises(ValueError, match=r"warm_start=first ranks by val_loss \(min\), but this search by"):

@@ -1,4 +1,4 @@
-"""Where trials are logged beside the tables: each logger has what the study has, also after a resume."""
+"""Loggers beside the tables: each has the trials and epochs of the study, after a resume too."""
 
 import csv
 import sqlite3
@@ -35,27 +35,27 @@ class Silent:
 
 @pytest.fixture
 def search(make_queue, tmp_path, formula_space, monkeypatch):
-    """`search(kind, train)`: begins or resumes a search that is logged, and gives its queue."""
+    """`search(kind, train)`: starts or resumes a logged search, and returns its queue."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     folder = tmp_path / "run"
     folder.mkdir()
-    said = []
+    lines = []
 
     def go(kind, train, trials=9):
         config = replace(resolve([]), logger=kind, space=formula_space)
         queue = make_queue(trials=trials, epochs=3, lanes=2)
-        go.logs = logs = registry.begin(config, folder, queue, said.append)
+        go.logs = logs = registry.begin(config, folder, queue, lines.append)
         recorder = Recorder(queue, folder, Silent(), [logs])
         LocalEngine(train).run(recorder)
         recorder.end()
         return queue
 
-    go.folder, go.said = folder, said
+    go.folder, go.lines = folder, lines
     return go
 
 
 class Killed:
-    """A formula whose process is killed in the middle of a job: what comes after reports is never done."""
+    """A formula whose process is killed in the middle of a job, after it has reported an epoch."""
 
     def __init__(self, formula, jobs):
         self.formula, self.left = formula, jobs
@@ -71,70 +71,72 @@ class Killed:
 ODD = Formula(diverges=0.9, raises=0.95)
 
 
-def broken_off_and_resumed(search, kind):
-    """The queue of a search that was killed after an epoch was logged whose rung never finished."""
+def interrupted_and_resumed(search, kind):
+    """The queue of a search that was killed between an epoch and its rung, and resumed."""
     with pytest.raises(KeyboardInterrupt):
         search(kind, Killed(ODD, jobs=3))
     if kind == "tensorboard":
         for opened in search.logs.loggers.values():  # their threads would have died with the process
             opened.finalize("killed")
     queue = search(kind, ODD)
-    assert not search.said
+    assert not search.lines
     assert {trial.state for trial in queue.trials.values()} >= {State.COMPLETE, State.STOPPED}
     return queue
 
 
-def wanted(queue):
-    """Trial, epoch and value of each row that must be logged, once."""
+def expected(queue):
+    """Trial, epoch and value of each row, to be logged once."""
     return sorted((row["trial"], row["epoch"], row["val/f"]) for row in queue.study.epoch_rows())
 
 
 def test_csv(search):
-    queue = broken_off_and_resumed(search, "csv")
-    found = []
+    queue = interrupted_and_resumed(search, "csv")
+    rows = []
     for number, trial in queue.trials.items():
         folder = search.folder / "logs" / "csv" / f"trial-{number:05}"
         params = yaml.safe_load((folder / "hparams.yaml").read_text())
         assert params == {**trial.params, "state": trial.state.value}
         if trial.epochs:
             with open(folder / "metrics.csv") as file:
-                found += [(number, int(row["step"]), float(row["val/f"])) for row in csv.DictReader(file)]
-    assert str(sorted(found)) == str(wanted(queue))
+                rows += [(number, int(row["step"]), float(row["val/f"])) for row in csv.DictReader(file)]
+    assert str(sorted(rows)) == str(expected(queue))
 
 
 def test_tensorboard(search):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    queue = broken_off_and_resumed(search, "tensorboard")
+    queue = interrupted_and_resumed(search, "tensorboard")
     assert not [thread for thread in threading.enumerate() if type(thread).__name__ == "_AsyncWriterThread"]
-    found = []
+    rows = []
     for number in queue.trials:
         events = EventAccumulator(str(search.folder / "logs" / "tensorboard" / f"trial-{number:05}"))
         events.Reload()
         if "val/f" in events.Tags()["scalars"]:  # not of a trial that failed in its first epoch
             assert "_hparams_/session_start_info" in events.summary_metadata
-            found += {(number, event.step, event.value) for event in events.Scalars("val/f")}
-    assert [row[:2] for row in sorted(found)] == [row[:2] for row in wanted(queue)]
-    assert [row[2] for row in sorted(found)] == pytest.approx([row[2] for row in wanted(queue)], nan_ok=True)
+            rows += {(number, event.step, event.value) for event in events.Scalars("val/f")}
+    assert [row[:2] for row in sorted(rows)] == [row[:2] for row in expected(queue)]
+    assert [row[2] for row in sorted(rows)] == pytest.approx([row[2] for row in expected(queue)], nan_ok=True)
 
 
 def test_mlflow(search):
-    queue = broken_off_and_resumed(search, "mlflow")
+    queue = interrupted_and_resumed(search, "mlflow")
     with sqlite3.connect(search.folder / "logs" / "mlflow.db") as store:
 
-        def rows(query):
+        def select(query):
             return store.execute(query).fetchall()
 
-        names = {run: (name, status) for run, name, status in rows("select run_uuid, name, status from runs")}
+        names = {
+            run: (name, status) for run, name, status in select("select run_uuid, name, status from runs")
+        }
         assert len(names) == 1 + len(queue.trials)
         (parent,) = [run for run, (name, _) in names.items() if name == "run"]
         assert (search.folder / "logs" / "mlflow.parent").read_text() == parent
         assert names[parent][1] == "FINISHED"
         tags = {run: {} for run in names}
         params = {run: {} for run in names}
-        for run, key, value in rows("select run_uuid, key, value from tags"):
+        for run, key, value in select("select run_uuid, key, value from tags"):
             tags[run][key] = value
-        for run, key, value in rows("select run_uuid, key, value from params"):
+        for run, key, value in select("select run_uuid, key, value from params"):
             params[run][key] = value
         children = {int(tags[run]["trial"]): run for run in names if run != parent}
         for number, trial in queue.trials.items():
@@ -144,11 +146,11 @@ def test_mlflow(search):
             assert tags[run]["state"] == trial.state.value
             assert tags[run].get("error") == trial.error
             assert params[run] == {key: str(value) for key, value in trial.params.items()}
-        metrics = rows("select run_uuid, step, value, is_nan from metrics where key = 'val/f'")
+        metrics = select("select run_uuid, step, value, is_nan from metrics where key = 'val/f'")
         assert tags[parent]["best trial"] == str(queue.best().number)
     numbers = {run: number for number, run in children.items()}
-    found = [(numbers[run], step, float("nan") if nan else value) for run, step, value, nan in metrics]
-    assert str(sorted(found)) == str(wanted(queue))
+    rows = [(numbers[run], step, float("nan") if nan else value) for run, step, value, nan in metrics]
+    assert str(sorted(rows)) == str(expected(queue))
     assert not [path for path in search.folder.rglob("*") if path.name == "mlruns"]
 
 
@@ -156,7 +158,7 @@ def test_wandb(search, monkeypatch):
     pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
     queue = search("wandb", Formula(), trials=2)
-    assert not search.said
+    assert not search.lines
     runs = {path.name.rpartition("-")[2] for path in (search.folder / "logs" / "wandb").glob("offline-run-*")}
     assert runs == {str(number) for number in queue.trials}
 
@@ -168,7 +170,7 @@ def test_a_logger_that_fails_does_not_end_the_search(search, monkeypatch):
     monkeypatch.setattr("lightning.pytorch.loggers.CSVLogger.log_metrics", full)
     queue = search("csv", Formula())
     assert all(trial.values for trial in queue.trials.values())
-    assert search.said == ["note: logger=csv has failed and is off: OSError: no space left on device"]
+    assert search.lines == ["note: logger=csv has failed and is off: OSError: no space left on device"]
 
 
 def test_a_logger_that_is_not_installed_is_one_line_and_writes_nothing(tmp_path, monkeypatch):

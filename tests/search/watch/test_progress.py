@@ -1,4 +1,4 @@
-"""What a person sees: the live view in a terminal, plain lines elsewhere."""
+"""The progress on the screen: a live panel in a terminal, plain lines elsewhere."""
 
 import io
 from dataclasses import replace
@@ -14,15 +14,15 @@ from tests.formula import Formula
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_a_search_is_shown(make_queue, tmp_path, monkeypatch, terminal, capfd):
+def test_the_progress_of_a_search_is_shown(make_queue, tmp_path, monkeypatch, terminal, capfd):
     monkeypatch.setattr("search.watch.progress.PANEL_INTERVAL", -1.0)
     monkeypatch.setattr("search.watch.progress.LINE_INTERVAL", -1.0)
     out = io.StringIO()
     console = Console(file=out, force_terminal=terminal, width=120, color_system=None)
 
     def train(job):
-        print("noise of a library")
-        for report in Formula(diverges=0.95)(job):
+        print("output of a library")
+        for report in Formula(diverges=0.7)(job):
             yield replace(report, note="in parts")
 
     queue = make_queue(trials=20, epochs=9)
@@ -34,18 +34,18 @@ def test_a_search_is_shown(make_queue, tmp_path, monkeypatch, terminal, capfd):
     assert f"after {best.epochs} epochs (trial {best.number})" in shown
     assert "diverged in epoch 1" in shown
     assert shown.count("note: in parts") == 1
-    assert "noise of a library" not in shown
-    assert "noise of a library" in capfd.readouterr().out
+    assert "output of a library" not in shown
+    assert "output of a library" in capfd.readouterr().out
     if terminal:
         assert "workers  1 of 3 busy: trial 0 epochs 0-1" in shown
         assert "20 of 20" in shown
         assert f"x={number(best.params['x'])}" in shown
 
 
-def test_numbers_and_times():
+def test_the_format_of_numbers_and_durations():
     assert [number(v) for v in (0.123456, 12.3456, 2408.7)] == ["0.1235", "12.35", "2,409"]
     assert [duration(s) for s in (5.9, 65, 3723)] == ["0:05", "1:05", "1:02:03"]
 
 
-def test_the_epochs_that_a_plan_expects(make_queue):
+def test_the_expected_epochs_of_a_plan(make_queue):
     assert expected_epochs(make_queue(trials=27, epochs=9).plan) == 27 * 1 + 9 * 2 + 3 * 6

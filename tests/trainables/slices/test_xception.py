@@ -1,4 +1,4 @@
-"""The slice regressor: what it computes, where its first weights come from, and what it refuses."""
+"""The slice regressor: its output, its initial weights, and refused arguments."""
 
 import re
 
@@ -34,7 +34,7 @@ def equal(one, other):
 
 
 def refused(**settings):
-    """The message with which the settings are refused: one line."""
+    """The message, one line, with which the settings are refused."""
     with pytest.raises(ValueError) as caught:
         regressor(**settings)
     message = str(caught.value)
@@ -64,7 +64,7 @@ def test_planes_are_standardised_by_the_training_set():
 
 
 @pytest.mark.parametrize("mixed", [False, True])
-def test_xception_learns_a_batch_by_heart(mixed):
+def test_xception_overfits_a_batch(mixed):
     model = regressor(backbone="legacy_xception", lr=1e-3).to(memory_format=torch.channels_last)
     optimizer, images, losses = model.configure_optimizers(), batch(), []
     for _ in range(8):
@@ -80,11 +80,11 @@ def test_xception_learns_a_batch_by_heart(mixed):
 
 def test_the_head_is_float32_under_autocast():
     model = regressor().eval()
-    seen = []
-    model.head[0].register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
+    dtypes = []
+    model.head[0].register_forward_hook(lambda module, inputs, output: dtypes.append(output.dtype))
     with torch.autocast("cpu", torch.bfloat16):
         model(batch()[0])
-    assert seen == [torch.float32]
+    assert dtypes == [torch.float32]
 
 
 def test_pointwise_is_the_same_convolution():
@@ -116,7 +116,7 @@ def test_the_seed_alone_decides_the_first_parameters():
     assert not equal(model, regressor(seed=4))
 
 
-def test_the_head_is_built_to_order():
+def test_the_head_has_the_configured_layers():
     plain = regressor(head_depth=0)
     deep = regressor(head_depth=2, head_width=32, dropout=0.5, activation="silu")
     assert [tuple(p.shape) for p in plain.head.parameters() if p.ndim == 2] == [(9, 512)]
@@ -134,7 +134,7 @@ def test_weights_from_a_file(tmp_path, suffix):
     (save_file if suffix == ".safetensors" else torch.save)(source.state_dict(), path)
     model = regressor(weights=str(path))
     assert equal(model.backbone, source)
-    assert equal(model.head, regressor().head)  # drawn by the seed all the same
+    assert equal(model.head, regressor().head)  # not in the file: initialised by the seed
 
 
 def test_weights_of_a_colour_classifier(tmp_path):
@@ -146,7 +146,7 @@ def test_weights_of_a_colour_classifier(tmp_path):
     torch.testing.assert_close(grey, source.state_dict()["conv1.0.weight"].sum(1, keepdim=True))
 
 
-def test_weights_that_are_not_to_be_had(tmp_path):
+def test_unusable_weights_are_refused(tmp_path):
     missing = tmp_path / "none.safetensors"
     assert str(missing) in refused(weights=str(missing))
     for suffix in (".safetensors", ".pt"):
@@ -164,7 +164,7 @@ def test_an_unknown_backbone_names_near_ones():
     assert "near" not in refused(backbone="@")
 
 
-def test_without_a_connection_both_ways_out_are_named(monkeypatch):
+def test_without_a_connection_the_message_names_both_remedies(monkeypatch):
     create = timm.create_model
 
     def offline(name, pretrained=False, **settings):
@@ -187,10 +187,13 @@ def test_pretrained_weights_leave_the_head_to_the_seed(monkeypatch):
         return model
 
     monkeypatch.setattr(timm, "create_model", hub)
-    first, second = regressor(pretrained=True), regressor(pretrained=True)  # the second reads nothing
+    first, second = (
+        regressor(pretrained=True),
+        regressor(pretrained=True),
+    )  # the second is read from the cache
     assert equal(first.backbone, source)
     assert equal(first, second)
 
 
-def test_the_allocator_can_be_told_more_than_once():
+def test_keep_memory_can_be_called_repeatedly():
     assert keep_memory() == keep_memory()

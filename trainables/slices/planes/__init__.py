@@ -1,1 +1,4 @@
-"""TODO"""
+"""Planes through an atlas: geometry, distributions, regression targets, and QuickNII's files.
+
+May import `options.py` and `results/files.py`. Read `geometry.py` first.
+"""

@@ -1,4 +1,4 @@
-"""Planes, the alignment distance, and that images and planes move together."""
+"""The alignment distance, and transformations of planes together with images."""
 
 import math
 
@@ -96,7 +96,7 @@ def test_shift_and_scale() -> None:
 
 def test_rotation_keeps_lengths_and_the_right_angle() -> None:
     moved = move(CORONAL, similarity(CORONAL, **pose(angle=math.pi / 2)))
-    # What was down now lies to the right, as long as the width was.
+    # The old direction down is now to the right, and keeps the length of the width.
     expected = torch.tensor([0.0, 0, -512, 384, 0, 0], dtype=torch.float64)
     torch.testing.assert_close(moved[3:], expected)
 
@@ -138,13 +138,13 @@ def test_image_and_plane_move_together(plane: Tensor, how: dict) -> None:
     size = 16
     affine = similarity(plane, **how)
     image = positions(plane, size, size).permute(2, 0, 1)
-    seen = warp(image[None], affine[None])[0].permute(1, 2, 0)
+    warped = warp(image[None], affine[None])[0].permute(1, 2, 0)
     expected = positions(move(plane, affine), size, size)
-    # Only where the old image reaches: beyond its outermost pixel centres the edge is repeated.
+    # Only inside the old image: beyond its outermost pixel centres the border is repeated.
     unit = torch.tensor([0.0, 0, 0, 1, 0, 0, 0, 1, 0], dtype=torch.float64)
     source = positions(move(unit, affine), size, size)[..., :2]
     inside = ((source > 0.5 / size) & (source < 1 - 0.5 / size)).all(dim=-1)
-    torch.testing.assert_close(seen[inside], expected[inside], rtol=1e-9, atol=1e-6)
+    torch.testing.assert_close(warped[inside], expected[inside], rtol=1e-9, atol=1e-6)
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,4 +1,4 @@
-"""Anchorings written and read again, the real files, and what is refused."""
+"""Anchoring files: round trips, real files, and refused files."""
 
 import csv
 import json
@@ -10,7 +10,6 @@ import pytest
 from trainables.slices.planes import quicknii
 from trainables.slices.planes.quicknii import Section, Series
 
-GLTA = Path(__file__).parents[3].parent / "shared/data/glta"
 FORMATS = ("json", "xml", "csv")
 GOOD = [480.5, 230.25, 337.1, -507.3, 0.7, 6.2, -8.1, 1.3, -385.9]
 
@@ -24,12 +23,12 @@ def series(count: int = 3) -> Series:
 
 
 @pytest.mark.parametrize("ending", FORMATS)
-def test_what_is_written_is_read_again(tmp_path: Path, ending: str) -> None:
+def test_reading_inverts_writing(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"brain.{ending}"
     quicknii.write(series(), path)
     again = quicknii.read(path)
     assert again.sections == series().sections  # to the last bit
-    if ending != "csv":  # DeepSlice's CSV has no place for them
+    if ending != "csv":  # DeepSlice's CSV has no columns for the fields of the series
         assert again == series()
     assert list(tmp_path.iterdir()) == [path]
 
@@ -42,19 +41,19 @@ def test_csv_has_deepslice_s_columns_and_the_depth_of_the_centre(tmp_path: Path)
     assert float(row["depths"]) == pytest.approx(1e-7 + GOOD[4] / 2 + GOOD[7] / 2)
 
 
-@pytest.mark.skipif(not GLTA.is_dir(), reason="the real GLTa series is not beside the project")
-def test_real_files_agree_and_round_trip(tmp_path: Path) -> None:
-    first, *others = (quicknii.read(GLTA / f"glta.{ending}") for ending in FORMATS)
+def test_real_files_agree_and_round_trip(shared_data: Path, tmp_path: Path) -> None:
+    glta = shared_data / "glta"
+    first, *others = (quicknii.read(glta / f"glta.{ending}") for ending in FORMATS)
     assert len(first.sections) == 28
     assert quicknii.atlas(first.target) == quicknii.Atlas((456, 528, 320), 25.0, 228.0)
     assert first.sections[0].anchoring[0] == 488.54515910267946
-    assert others[0].name == "examples/example_brain/GLTa"  # which stands there as a namespace
+    assert others[0].name == "examples/example_brain/GLTa"  # stored as a namespace
     for other in others:
         assert other.sections == first.sections
     for ending in FORMATS:
         quicknii.write(first, tmp_path / f"again.{ending}")
         assert quicknii.read(tmp_path / f"again.{ending}").sections == first.sections
-    with open(GLTA / "glta.csv", newline="") as theirs, open(tmp_path / "again.csv", newline="") as ours:
+    with open(glta / "glta.csv", newline="") as theirs, open(tmp_path / "again.csv", newline="") as ours:
         assert next(csv.reader(theirs)) == next(csv.reader(ours))
 
 
@@ -80,13 +79,13 @@ def test_unknown_atlas_is_none() -> None:
 
 
 def slices(**change: object) -> str:
-    """A JSON file's text with one good slice and one that is changed."""
+    """The text of a JSON file with one valid slice and one changed by `change`."""
     good = {"filename": "s1.png", "anchoring": GOOD, "width": 10, "height": 10, "nr": 1}
     return json.dumps({"target": "", "slices": [good, good | {"filename": "s2.png"} | change]})
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         (slices(anchoring=[float("nan"), *GOOD[1:]]), "s2.png"),
         (slices(anchoring=[float("inf"), *GOOD[1:]]), "s2.png"),
@@ -108,15 +107,15 @@ def slices(**change: object) -> str:
         ('{"slices": []}', "no section has an anchoring"),
     ],
 )
-def test_bad_json_is_refused_in_one_line(tmp_path: Path, text: str, says: str) -> None:
-    refused(tmp_path / "brain.json", text, says)
+def test_bad_json_is_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:
+    refused(tmp_path / "brain.json", text, message)
 
 
 BOMB = """<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]><series name="&b;"/>"""
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         (BOMB, "not XML that can be read safely"),
         ("<series>", "not XML that can be read safely"),
@@ -125,12 +124,12 @@ BOMB = """<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]><series name=
         ("<series/>", "no section has an anchoring"),
     ],
 )
-def test_bad_xml_is_refused_in_one_line(tmp_path: Path, text: str, says: str) -> None:
-    refused(tmp_path / "brain.xml", text, says)
+def test_bad_xml_is_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:
+    refused(tmp_path / "brain.xml", text, message)
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("", "Filenames"),
         ("Filenames,ox,oy\na.png,1,2\n", "oz"),
@@ -138,8 +137,8 @@ def test_bad_xml_is_refused_in_one_line(tmp_path: Path, text: str, says: str) ->
         (f"Filenames,{','.join(quicknii.AXES)}\n", "no section has an anchoring"),
     ],
 )
-def test_bad_csv_is_refused_in_one_line(tmp_path: Path, text: str, says: str) -> None:
-    refused(tmp_path / "brain.csv", text, says)
+def test_bad_csv_is_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:
+    refused(tmp_path / "brain.csv", text, message)
 
 
 def test_other_bytes_and_endings_are_refused(tmp_path: Path) -> None:
@@ -150,7 +149,7 @@ def test_other_bytes_and_endings_are_refused(tmp_path: Path) -> None:
         quicknii.write(series(), tmp_path / "brain.yaml")
 
 
-def test_sections_without_sizes_are_taken(tmp_path: Path) -> None:
+def test_sections_without_sizes_are_read(tmp_path: Path) -> None:
     unsized = replace(series(1).sections[0], width=0, height=0)
     (tmp_path / "brain.csv").write_text(
         f"Filenames,{','.join(quicknii.AXES)}\n{unsized.filename},{','.join(map(str, unsized.anchoring))}\n"
@@ -158,11 +157,11 @@ def test_sections_without_sizes_are_taken(tmp_path: Path) -> None:
     assert quicknii.read(tmp_path / "brain.csv").sections == (replace(unsized, nr=0),)
 
 
-def refused(path: Path, text: str, says: str) -> None:
+def refused(path: Path, text: str, message: str) -> None:
     path.write_text(text)
     with pytest.raises(ValueError) as caught:
         quicknii.read(path)
-    message = str(caught.value)
-    assert says in message
-    assert str(path) in message
-    assert "\n" not in message
+    line = str(caught.value)
+    assert message in line
+    assert str(path) in line
+    assert "\n" not in line

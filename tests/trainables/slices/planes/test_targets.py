@@ -1,4 +1,4 @@
-"""Planes as numbers, and back."""
+"""Parametrisations of planes: encoding and decoding."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from trainables.training.batches import seeded
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_a_plane_comes_back(name):
+def test_decoding_inverts_encoding(name):
     planes = random_planes(50, seeded(3))
     target = TARGETS[name]
     numbers = target.encode(planes)
@@ -21,7 +21,7 @@ def test_a_plane_comes_back(name):
     assert (std >= torch.tensor(target.floor)).all()
 
 
-def test_a_frame_takes_apart_what_varies_by_itself():
+def test_a_frame_is_centre_directions_and_lengths():
     plane = torch.tensor([[10.0, 20.0, 30.0, 100.0, 0.0, 0.0, 0.0, 0.0, -50.0]])
     centre, u, v, logs = frame(plane)[0].split([3, 3, 3, 2])
     assert centre.tolist() == [60, 20, 5]
@@ -30,7 +30,7 @@ def test_a_frame_takes_apart_what_varies_by_itself():
     assert logs.exp().tolist() == pytest.approx([100, 50])
 
 
-def test_directions_of_any_length_are_understood():
+def test_directions_may_have_any_length():
     planes = random_planes(5, seeded(4))
     longer = frame(planes) * torch.tensor([1.0] * 3 + [3.0] * 6 + [1.0] * 2)
     again = TARGETS["frame"].decode(longer)

@@ -1,4 +1,4 @@
-"""Volumes from files: the same brain whatever its format and axes, and what is refused."""
+"""Volumes from files: the same brain in all formats and axes, and refused files."""
 
 import sys
 from collections.abc import Callable
@@ -13,7 +13,7 @@ import pytest
 import tifffile
 import torch
 
-from trainables.slices.planes.families import FAMILIES, fit_family, family_of
+from trainables.slices.planes.families import FAMILIES, family_of, fit_family
 from trainables.slices.volumes import files
 from trainables.slices.volumes.cutting import cut
 from trainables.training.batches import seeded
@@ -23,7 +23,7 @@ AFFINE = np.diag([0.1, 0.2, 0.1, 1])
 
 
 def brain(lopsided: bool = True) -> Any:
-    """Grey values over x, y, z: an ellipsoid on black, brighter to the front and, or so, to the right."""
+    """Grey values over x, y, z: an ellipsoid on black, brighter to the front and, if lopsided, the right."""
     x, y, z = np.meshgrid(*(np.linspace(-1, 1, count) for count in (40, 30, 24)), indexing="ij")
     inside = (x / 0.7) ** 2 + (y / 0.8) ** 2 + (z / 0.6) ** 2 < 1
     return (inside * (120 + 60 * y + (50 * x if lopsided else 0) + 20 * z)).astype(np.uint8)
@@ -49,15 +49,15 @@ def test_all_formats_and_axes_give_the_same_cuts(tmp_path: Path) -> None:
         turned = np.flip(upright).transpose(1, 2, 0)  # from the front, from above, from the right
         path = save(tmp_path, name, turned)
         read.append(files.read(path, 64, orientation="asr", voxel_um=[200, 100, 100]))
-    assert {(one.shape, one.voxel_um) for one in read} == {((40.0, 60.0, 24.0), 100.0)}
+    assert {(volume.shape, volume.voxel_um) for volume in read} == {((40.0, 60.0, 24.0), 100.0)}
     planes = read[0].family.draw(4, 5.0, seeded(0))
     expected = cut(read[0], planes, 64)
     assert expected.std() > 0.05
-    for one in read[1:]:
-        torch.testing.assert_close(cut(one, planes, 64), expected, atol=1e-5, rtol=0)
+    for volume in read[1:]:
+        torch.testing.assert_close(cut(volume, planes, 64), expected, atol=1e-5, rtol=0)
 
 
-def test_axes_lead_to_the_right_the_front_and_up() -> None:
+def test_axes_point_to_the_right_the_front_and_up() -> None:
     made = files.from_array("it", brain(), "lpi", SIZES, 256)
     stain = made.tensor[1]  # over y, z, x; brighter to the right and the front, dark outside
     front, back = stain[20:].sum(), stain[:10].sum()
@@ -71,7 +71,7 @@ def test_only_a_symmetric_brain_has_a_midline() -> None:
     assert files.from_array("it", brain(lopsided=False), "lpi", SIZES, 64).midline == 20.0
 
 
-def test_few_pixels_need_few_voxels() -> None:
+def test_the_volume_is_coarser_for_small_images() -> None:
     coarse, fine = (files.from_array("it", brain(), "lpi", SIZES, size) for size in (32, 256))
     assert coarse.shape == fine.shape
     assert coarse.tensor.numel() < fine.tensor.numel() / 1.9
@@ -85,18 +85,18 @@ def test_every_family_cuts_the_tissue(name: str) -> None:
     shown = (cut(made, planes, 32) < 0.9).float().mean(dim=(1, 2, 3))
     assert shown.min() > 0.02
     assert shown.mean() > 0.15
-    if name == "sagittal":  # the other half looks the same
+    if name == "sagittal":  # only one half, the other looks the same
         assert (planes[:, 0] + planes[:, 3] / 2 + planes[:, 6] / 2).max() < made.midline + 5  # type: ignore[operator]
 
 
-def test_a_family_is_found_again_in_its_planes() -> None:
+def test_a_family_is_fitted_to_its_planes() -> None:
     made = files.from_array("it", brain(), "lpi", SIZES, 64).family
-    found = fit_family(made.draw(2000, 3.0, seeded(2)))
-    assert found.name == made.name
-    assert found.depth == pytest.approx(made.depth, abs=0.5)
-    assert found.width == pytest.approx(made.width, rel=0.01)
-    assert found.aspect == pytest.approx(made.aspect, rel=0.01)
-    assert found.rotation == pytest.approx((0, 0, 0), abs=0.5)
+    fitted = fit_family(made.draw(2000, 3.0, seeded(2)))
+    assert fitted.name == made.name
+    assert fitted.depth == pytest.approx(made.depth, abs=0.5)
+    assert fitted.width == pytest.approx(made.width, rel=0.01)
+    assert fitted.aspect == pytest.approx(made.aspect, rel=0.01)
+    assert fitted.rotation == pytest.approx((0, 0, 0), abs=0.5)
 
 
 def bad_affine(change: Callable[[Any], Any]) -> Callable[[Path], dict[str, Any]]:
@@ -133,11 +133,11 @@ def raw(name: str, content: bytes) -> Callable[[Path], dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("write", "says"),
+    ("write", "message"),
     [
         (bad_affine(lambda affine: affine * 0), "data.orientation="),
         (bad_affine(lambda affine: affine * np.nan), "data.orientation="),
-        (bad_affine(slanted), "turns the axes"),
+        (bad_affine(slanted), "rotates the axes"),
         (bad_affine(lambda affine: affine * 1e-6), "data.voxel_um="),
         (array(brain(), orientation=None), "data.orientation="),
         (array(brain(), orientation="aap"), "data.orientation=aap"),
@@ -155,15 +155,15 @@ def raw(name: str, content: bytes) -> Callable[[Path], dict[str, Any]]:
         (raw("it.nrrd", b""), "can't be read"),
         (raw("it.tif", b"II*\x00"), "can't be read"),
         (raw("it.mha", b""), "known are .nii"),
-        (lambda path: {"path": path / "none.npy"}, "is no file"),
+        (lambda path: {"path": path / "none.npy"}, "is not a file"),
     ],
 )
 def test_bad_volumes_are_refused_in_one_line(
-    tmp_path: Path, write: Callable[[Path], dict[str, Any]], says: str
+    tmp_path: Path, write: Callable[[Path], dict[str, Any]], message: str
 ) -> None:
     with pytest.raises(ValueError) as caught:
         files.read(image_size=32, **write(tmp_path))
-    assert says in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -174,15 +174,15 @@ def test_atlases_come_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
         resolution, orientation = (200.0, 100.0, 100.0), "asr"
 
         def __init__(self, name: str, check_latest: bool) -> None:
-            if name != "known":
+            if name != "mouse":
                 raise ConnectionError("no\nroute")
             self.reference = np.flip(brain()).transpose(1, 2, 0)
 
     module.BrainGlobeAtlas = Atlas  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "brainglobe_atlasapi", module)
-    assert files.atlas("known", 32).shape == (40.0, 60.0, 24.0)
-    with pytest.raises(ValueError, match=r"data.name=other can't be had \(no route\)"):
+    assert files.atlas("mouse", 32).shape == (40.0, 60.0, 24.0)
+    with pytest.raises(ValueError, match=r"data.name=other can't be loaded \(no route\)"):
         files.atlas("other", 32)
     monkeypatch.setitem(sys.modules, "brainglobe_atlasapi", None)
     with pytest.raises(ValueError, match=r"ladder-search\[atlases\]"):
-        files.atlas("known", 32)
+        files.atlas("mouse", 32)

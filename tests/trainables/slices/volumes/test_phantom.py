@@ -1,4 +1,4 @@
-"""The phantom: always the same, symmetric, bright around the tissue, and different along the brain."""
+"""The phantom: deterministic, symmetric, bright around the tissue, and different along the brain."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ def planes_at(*depths: float) -> torch.Tensor:
     return torch.tensor([[481.5, depth, 340, -507, 0, 0, 0, 0, -385] for depth in depths])
 
 
-def test_volume_is_always_the_same_and_symmetric() -> None:
+def test_volume_is_deterministic_and_symmetric() -> None:
     volume = phantom.make_volume()
     assert volume.shape == (3, 132, 160, 228)
     assert volume.min() >= 0
@@ -50,7 +50,7 @@ def test_background_is_mostly_bright_and_tissue_darker() -> None:
 
 
 def test_sections_change_along_the_brain() -> None:
-    """Near sections look alike, and ever less so with distance: depth can be learned."""
+    """Sections become less similar with distance, so depth can be learned."""
     here, near, far = sample(phantom.volume(64), planes_at(250, 245, 150), 64)[1]
     assert (here - near).abs().mean() < 0.5 * (here - far).abs().mean()
     tissue = sample(phantom.volume(64), planes_at(*range(45, 425, 20)), 64)[0]
@@ -59,8 +59,8 @@ def test_sections_change_along_the_brain() -> None:
 
 def test_a_mirrored_plane_shows_the_flipped_section() -> None:
     planes = phantom.random_planes(8, seeded(3))
-    still = torch.zeros(8)
-    flip = similarity(planes, still, still + 1, torch.zeros(8, 2), torch.ones(8, dtype=torch.bool))
+    zero = torch.zeros(8)
+    flip = similarity(planes, zero, zero + 1, torch.zeros(8, 2), torch.ones(8, dtype=torch.bool))
     flipped = sample(phantom.volume(64), mirror(move(planes, flip), phantom.MIDLINE), 64)
     torch.testing.assert_close(flipped, sample(phantom.volume(64), planes, 64).flip(-1), atol=2e-3, rtol=0)
 

@@ -1,0 +1,21 @@
+"""The command line in a process of its own, and overrides that make the spaces of Ladder small."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+SMALL_SECTIONS = ["data.image_size=32", "data.train=32", "data.val=16", "param.batch_size=16"]
+SMALL = {
+    "slice_reg": [*SMALL_SECTIONS, "backbone=resnet10t"],
+    "slice_backbones": [*SMALL_SECTIONS, "param.backbone=resnet10t"],
+}
+
+
+def search(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Runs `python -m search` with the arguments; the options are those of `subprocess.run`."""
+    command = [sys.executable, "-m", "search", *map(str, arguments)]
+    return subprocess.run(
+        command, **{"cwd": ROOT, "capture_output": True, "text": True, "timeout": 240, **options}
+    )
