@@ -26,6 +26,7 @@ from trainables.slices.sections.sources import Source, VolumeSource, make_source
 from trainables.slices.volumes import files, phantom
 from trainables.training.batches import seeded
 from trainables.training.memory import keep_memory
+from trainables.training.precision import has_bf16
 
 BATCH = 16
 ARTIFACTS = {"damage": 0.3, "hemi": 0.2, "turned": 0.2}
@@ -62,7 +63,7 @@ def epoch_seconds(options: dict[str, Any]) -> tuple[float, float]:
         for batch in data.train_dataloader():
             cutting += time.perf_counter() - before
             before = time.perf_counter()
-            with torch.autocast("cpu", torch.bfloat16):
+            with torch.autocast("cpu", torch.bfloat16, enabled=has_bf16()):  # as a search does
                 loss = learner.losses(batch).mean()
             loss.backward()
             optimizer.step()

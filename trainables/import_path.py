@@ -47,10 +47,11 @@ def find(path: str) -> Path | None:
     module_name, _, name = path.partition(":")
     parts = module_name.split(".")
     spec = importlib.util.find_spec(parts[0])
-    for depth in range(2, len(parts) + 1):
+    for depth in range(1, len(parts)):
         locations = spec.submodule_search_locations if spec else None
-        # importlib.util.find_spec would import the parent package.
-        spec = PathFinder.find_spec(".".join(parts[:depth]), locations) if locations else None
+        # importlib.util.find_spec would import the parent package. The name has no parent here, because a
+        # namespace package looks its parent up among the imported modules.
+        spec = PathFinder.find_spec(parts[depth], locations) if locations else None
     if spec is None:
         raise ValueError(missing(path))
     if spec.origin is None or not spec.origin.endswith(".py"):

@@ -1,4 +1,4 @@
-"""Makes the report of a run: what it shows, section by section. `page.py` makes the HTML file."""
+"""The report of a run, section by section. `page.py` makes the HTML file."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -2,11 +2,13 @@
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, Field
+
+from spaces.validation import Rule, validate
 
 SOURCES = ("phantom", "quicknii", "series", "volume", "atlas")
 REAL_SOURCES = ("quicknii", "series")
@@ -22,12 +24,22 @@ ROOTS = {
     "volume": ("FILE", "a NIfTI, NRRD, TIFF or .npy file"),
 }
 
-Model = TypeVar("Model", bound=BaseModel)
-# The description of a field is the rule that an error message states.
+Options = TypeVar("Options")
 Text = Annotated[str | None, BeforeValidator(lambda value: None if value is None else str(value))]
-Share = Annotated[float, Field(ge=0, le=1, description="a number from 0 to 1")]
-Length = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Lengths = Annotated[tuple[Length, ...], Field(strict=False)]  # a YAML list is a tuple too
+Share = Annotated[float, Field(strict=True, ge=0, le=1), Rule("be a number from 0 to 1")]
+Angle = Annotated[float, Field(strict=True, ge=0, le=45), Rule("be a number from 0 to 45")]
+Weight = Annotated[float, Field(strict=True, ge=1e-6, le=1e6), Rule("be a number from 1e-06 to 1e+06")]
+Family = Annotated[
+    Literal["coronal", "sagittal", "horizontal"] | None, Rule(f"be one of {', '.join(FAMILIES)}")
+]
+Flag = Annotated[bool | None, Field(strict=True), Rule("be true or false")]
+Length = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+VoxelSize = Annotated[
+    Length | tuple[Length, ...] | None, Rule("be a positive number of µm (three for a volume)")
+]
+Pixels = Annotated[int, Field(strict=True, ge=32), Rule("be a whole number >= 32")]
+TrainCount = Annotated[int, Field(strict=True, ge=2), Rule("be a whole number >= 2")]
+Count = Annotated[int, Field(strict=True, ge=1), Rule("be a whole number >= 1")]
 
 
 @dataclass(frozen=True)
@@ -47,28 +59,23 @@ class Artifacts:
         return bool(self.damage or self.hemi or self.turned)
 
 
-class SourceOptions(BaseModel):
-    """One source: its kind, its files, and how sections are cut from it. Hashable."""
-
-    model_config = ConfigDict(frozen=True, strict=True)
+@dataclass(frozen=True)
+class SourceOptions:
+    """One source: its kind, its files, and how sections are cut from it."""
 
     source: str = "phantom"
     root: Text = None
     name: Text = None
     orientation: Text = None
-    voxel_um: Length | Lengths | None = Field(
-        default=None, description="a positive number of µm (three for a volume)"
-    )
-    family: Literal["coronal", "sagittal", "horizontal"] | None = Field(
-        default=None, description=f"one of {', '.join(FAMILIES)}"
-    )
-    angle: float = Field(default=3.0, ge=0, le=45, description="a number from 0 to 45")
+    voxel_um: VoxelSize = None
+    family: Family = None
+    angle: Angle = 3.0
     damage: Share = 0.0
     dark: Share = 0.06
     hemi: Share = 0.0
     turned: Share = 0.0
-    fresh: bool | None = Field(default=None, description="true or false")
-    weight: float = Field(default=1.0, ge=1e-6, le=1e6, description="a number from 1e-06 to 1e+06")
+    fresh: Flag = None
+    weight: Weight = 1.0
 
     @property
     def artifacts(self) -> Artifacts:
@@ -83,19 +90,18 @@ class SourceOptions(BaseModel):
         return Path(str(self.root)).expanduser().resolve()
 
 
-class Sizes(BaseModel):
+@dataclass(frozen=True)
+class Sizes:
     """Pixels a side of an image, and the number of sections of each split."""
 
-    model_config = ConfigDict(frozen=True, strict=True)
-
-    image_size: int = Field(default=64, ge=32, description="a whole number from 32 up")
-    train: int = Field(default=256, ge=2, description="a whole number from 2 up")
-    val: int = Field(default=128, ge=1, description="a whole number from 1 up")
-    test: int = Field(default=128, ge=1, description="a whole number from 1 up")
+    image_size: Pixels = 64
+    train: TrainCount = 256
+    val: Count = 128
+    test: Count = 128
 
 
-SOURCE_KEYS = tuple(SourceOptions.model_fields)
-SIZE_KEYS = tuple(Sizes.model_fields)
+SOURCE_KEYS = tuple(field.name for field in fields(SourceOptions))
+SIZE_KEYS = tuple(field.name for field in fields(Sizes))
 SHARED_KEYS = tuple(key for key in SOURCE_KEYS if key not in ("source", "root", "name", "weight"))
 
 
@@ -141,7 +147,10 @@ def _parse_source(values: Mapping[str, Any], where: str) -> SourceOptions:
         )
     options = _validated(SourceOptions, values, where)
     if isinstance(options.voxel_um, tuple) and options.source != "volume":
-        raise _invalid(SourceOptions, "voxel_um", values, where)
+        raise ValueError(
+            f"{where}voxel_um is {list(options.voxel_um)}, but must be one number for data={options.source} "
+            f"({where}voxel_um=...)"
+        )
     if options.source in ROOTS and not options.root:
         kind, need = ROOTS[options.source]
         raise ValueError(f"data={options.source} needs {need}; set {where}root={kind}")
@@ -154,15 +163,8 @@ def _parse_source(values: Mapping[str, Any], where: str) -> SourceOptions:
     return options
 
 
-def _validated(model: type[Model], values: Mapping[str, Any], where: str) -> Model:
-    """The model of `values`; keys that are not its fields are ignored."""
-    try:
-        return model(**values)
-    except ValidationError as error:
-        raise _invalid(model, str(error.errors()[0]["loc"][0]), values, where) from error
-
-
-def _invalid(model: type[BaseModel], key: str, values: Mapping[str, Any], where: str) -> ValueError:
-    """One line: the value, the rule (the field's description), and where to change it."""
-    rule = model.model_fields[key].description
-    return ValueError(f"{where}{key}={values[key]!r} must be {rule}; set {where}{key}=")
+def _validated(kind: type[Options], values: Mapping[str, Any], where: str) -> Options:
+    """The options in `values`; keys that are not their fields are ignored."""
+    known = {key: values[key] for key in kind.__dataclass_fields__ if key in values}  # type: ignore[attr-defined]
+    options: Options = validate(kind, known, lambda key, *_: f"{where}{key}", "{}=...")
+    return options

@@ -39,7 +39,7 @@ def invoke(*arguments):
 @pytest.fixture
 def loaded_splits(monkeypatch):
     """The splits in the order in which the data modules load them."""
-    from trainables.mnist.data import MnistData
+    from trainables.mnist.data import ImageData
     from trainables.slices.sections.sources import VolumeSource
 
     splits = []
@@ -53,7 +53,7 @@ def loaded_splits(monkeypatch):
 
         monkeypatch.setattr(cls, name, recording)
 
-    record(MnistData, "split")
+    record(ImageData, "split")
     record(VolumeSource, "sections")
     return splits
 

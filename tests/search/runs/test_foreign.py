@@ -12,6 +12,7 @@ from search.after.export import export
 from search.config.run_config import resolve
 from search.runs.run import start
 from tests.search.after.lightning_cli import lightning, logged_metrics
+from trainables import import_path
 
 FOREIGN = Path(__file__).parents[2] / "foreign"
 SPACES = {
@@ -79,7 +80,8 @@ def in_folder(folder, monkeypatch):
 
 @pytest.mark.slow
 def test_is_searched_on_ray(folder):
-    ran = search(folder, "run", "space=autoencoder.yaml", "name=r", "trials=5", "epochs=3")
+    """Of more than three trials, ASHA may promote two, depending on the order in which they finish."""
+    ran = search(folder, "run", "space=autoencoder.yaml", "name=r", "trials=3", "epochs=3")
     assert ran.returncode == 0, ran.stderr
     assert_finished(open_run(folder / "runs" / "r"))
 
@@ -106,6 +108,13 @@ def test_a_missing_module_is_reported_in_one_line(folder):
     assert str(folder) in ran.stderr
     assert ran.stderr.count("\n") == 1
     assert not (folder / "runs").exists()
+
+
+def test_a_module_in_nested_folders_without_init_files_is_found(in_folder):
+    (in_folder / "nested" / "nets").mkdir(parents=True)
+    file = shutil.copy(FOREIGN / "autoencoder.py", in_folder / "nested" / "nets")
+    assert import_path.find("nested.nets.autoencoder:LitAutoEncoder") == Path(file)
+    assert "nested" not in sys.modules
 
 
 def test_a_parameter_that_is_no_argument_is_named(in_folder):
@@ -143,7 +152,11 @@ def test_arguments_of_the_trainer_change_the_training_and_go_into_the_export(tmp
     [
         ("tests.tiny:TinyNet", "max_epochs: 3", "trainer.max_epochs is set by Ladder; a space may set acc"),
         ("tests.tiny:TinyNet", "clip: 1.0", "trainer.clip is no argument of Lightning's Trainer"),
-        ("trainables.mnist.classifier:Classifier", "precision: 64-true", "is a Learner"),
+        (
+            "trainables.mnist.classifier:Classifier",
+            "precision: 64-true",
+            "Ladder trains a Learner by steps of its own",
+        ),
     ],
 )
 def test_arguments_of_the_trainer_without_effect_are_refused(trainable, argument, message, tmp_path):
