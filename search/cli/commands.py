@@ -127,9 +127,7 @@ def predict(
     options: Options = None,
     out: Annotated[Path, typer.Option(help="The folder for the results.")] = Path("predictions"),
     numbers: Annotated[Path | None, typer.Option(help="A file with the numbers of the inputs.")] = None,
-    truth: Annotated[
-        Path | None, typer.Option(help="A file with the true answers, for scores.")
-    ] = None,
+    truth: Annotated[Path | None, typer.Option(help="A file with the true answers, for scores.")] = None,
 ) -> None:
     """Predict with the best model of a run, or with its top=K best as an ensemble.
 
