@@ -92,7 +92,7 @@ def try_bounds(
 ) -> Generator[Finding, None, dict[str, DryRun]]:
     """Tries all `covering_configurations`, then the configurations of `one_at_a_time` until the deadline.
 
-    Returns all results by label, including the given one of the default.
+    Returns all results by label; `default` is among them.
     """
     began, results, skipped = time.monotonic(), {"default": default}, 0
     covering = dict(covering_configurations(space))

@@ -69,7 +69,9 @@ def test_notes_on_the_data_are_not_repeated_on_loading(classifier, monkeypatch):
     assert not caught
 
 
-@pytest.mark.parametrize("space", ["mnist_classifier", "slice_reg", "tiny"])
+@pytest.mark.parametrize(
+    "space", ["mnist_classifier", pytest.param("slice_reg", marks=pytest.mark.slow), "tiny"]
+)
 def test_fit_gives_the_curve_of_the_trial(space, searched, tmp_path, monkeypatch):
     """The losses are equal to float32, in which Lightning logs; with dropout, augmentation and batch norm."""
     run = open_run(searched(space))

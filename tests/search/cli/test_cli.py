@@ -125,6 +125,7 @@ def test_an_interrupted_search_is_resumed(tiny, uninterrupted, tmp_path, sent, e
             assert trial[key] == expected[key]
 
 
+@pytest.mark.slow
 def test_a_search_fails_if_all_its_trials_fail(tmp_path):
     file = tmp_path / "broken.yaml"
     file.write_text(SPACE.format(net="BrokenNet"))
@@ -160,6 +161,7 @@ def test_wrong_input_is_one_line_and_writes_nothing(arguments, message, tmp_path
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_more_gpus_than_the_cluster_has_are_refused(tiny, tmp_path):
     ran = search("run", tiny, "gpus_per_job=64", f"storage={tmp_path}/runs")
     assert ran.returncode == 2

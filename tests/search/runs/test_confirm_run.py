@@ -166,6 +166,7 @@ def test_the_search_of_a_foreign_module_is_confirmed(tmp_path):
     assert open_run(run.path).winner() == run.best()
 
 
+@pytest.mark.slow
 def test_a_configured_confirmation_is_resumed(tmp_path):
     (tmp_path / "s.yaml").write_text(SCRIPTED)
     size = ["trials=4", "epochs=4", "engine=local", "confirm.top=1", "confirm.seeds=2", "lanes=1"]

@@ -24,26 +24,26 @@ from tests import tiny
 def tiny_config(folder, name):
     """A search of TinyNet with the storage `folder`, one trial per job."""
     (folder / "tiny.yaml").write_text(tiny.SPACE.format(net="TinyNet"))
-    sizes = ["trials=6", "epochs=3", "lanes=1", "engine=local"]
+    sizes = ["trials=4", "epochs=3", "lanes=1", "engine=local"]
     return resolve([f"space={folder}/tiny.yaml", f"storage={folder}", f"name={name}", *sizes])
 
 
 @pytest.fixture
 def interrupted(tmp_path):
-    """The folder of a run that was interrupted in its fifth job."""
+    """The folder of a run that was interrupted in its fourth job."""
     config, folder = tiny_config(tmp_path, "interrupted"), tmp_path / "interrupted"
     folder.mkdir()
     write_config(folder, config)
     train = TrainJob.of(config, folder)
 
-    def train_four(job):
-        if job.number > 4:
+    def train_three(job):
+        if job.number > 3:
             raise KeyboardInterrupt
         yield from train(job)
 
     view = ProgressView(Console(file=io.StringIO()), "a run", workers=1)
     with pytest.raises(KeyboardInterrupt):
-        search(LocalEngine(train_four), config, folder, view)
+        search(LocalEngine(train_three), config, folder, view)
     assert open_run(folder).status == "interrupted"
     return folder
 
@@ -73,12 +73,12 @@ def test_known_points_of_the_space_come_after_those_of_an_earlier_run():
 
 def test_a_renamed_folder_is_resumed_as_the_same_run(interrupted, tmp_path):
     rungs = open_run(interrupted).rungs.to_pylist()
-    assert len(rungs) == 4
+    assert len(rungs) == 3
     renamed = interrupted.rename(tmp_path / "renamed")
     assert resume(renamed).folder == renamed
     run = open_run(renamed)
     assert run.status == "finished"
-    assert run.rungs.to_pylist()[:4] == rungs
+    assert run.rungs.to_pylist()[:3] == rungs
     uninterrupted = start(tiny_config(tmp_path, "uninterrupted")).folder
     assert results(run) == results(open_run(uninterrupted))
     assert not interrupted.exists()
