@@ -1,17 +1,18 @@
 # Everything runs in .venv, which is made and filled on the first call and again when the pins change.
 PYTHON ?= python3
 BIN := .venv/bin
+PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 .PHONY: run test quick check format docs clean
 
 run: .venv/installed
 	$(BIN)/python -m search run space=slice_reg $(ARGS)
 
 test: .venv/installed
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 # The tests that take less than five seconds each.
 quick: .venv/installed
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(ARGS)
 
 check: .venv/installed
 	$(BIN)/ruff check .

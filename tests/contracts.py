@@ -31,16 +31,18 @@ from trainables.training.train import Setup, build, train
 
 
 class EngineContract:
-    """An engine runs a queue dry. Subclasses give the fixture `engine`: from a `train` to an engine."""
+    """An engine trains all jobs of a queue. Subclasses give the fixture `engine`: `train` -> engine."""
 
-    def test_runs_the_queue_dry(self, engine, make_queue):
+    def test_trains_all_jobs_of_the_queue(self, engine, make_queue):
         queue = make_queue(trials=12, epochs=9)
         engine(Formula()).run(queue)
         assert not queue.jobs
         assert len(queue.trials) == 12
         assert {trial.state for trial in queue.trials.values()} == {State.COMPLETE, State.STOPPED}
         for trial in queue.trials.values():
-            for value, epoch in zip(trial.values, queue.plan.rungs, strict=False):
+            rungs = queue.plan.rungs[: len(trial.values)]
+            assert trial.epochs == rungs[-1]
+            for value, epoch in zip(trial.values, rungs, strict=True):
                 assert value == pytest.approx((trial.params["x"] - 0.3) ** 2 + 1 / epoch)
         assert all(trial.node == "here" for trial in queue.trials.values())
 
@@ -58,8 +60,11 @@ class EngineContract:
         queue = make_queue(trials=12, epochs=3)
         engine(Formula(diverges=0.7)).run(queue)
         diverged = {trial.number for trial in queue.trials.values() if trial.state is State.DIVERGED}
+        assert diverged
         assert diverged == {number for number, trial in queue.trials.items() if trial.params["x"] >= 0.7}
-        assert queue.best() is not None
+        assert all(queue.trials[number].epochs == 1 for number in diverged)
+        valued = [trial for trial in queue.trials.values() if trial.number not in diverged]
+        assert queue.best() == min(valued, key=lambda trial: trial.values[-1])
 
     def test_a_full_disk_ends_the_search_and_blames_no_trial(self, engine, make_queue):
         queue = make_queue(trials=12, seed=2)
@@ -71,7 +76,7 @@ class EngineContract:
         engine(Formula()).run(again)
         assert {trial.state for trial in again.trials.values()} == {State.COMPLETE, State.STOPPED}
 
-    def test_confirms_what_was_found(self, engine, make_queue, tmp_path):
+    def test_confirms_the_best_trials(self, engine, make_queue, tmp_path):
         queue = make_queue(trials=12, epochs=3)
         engine(Formula()).run(queue)
         (tmp_path / "config.yaml").write_text("{}")
@@ -90,7 +95,7 @@ class EngineContract:
             assert row["val"] == pytest.approx((row["param/x"] - 0.3) ** 2 + 1 / 3)
             assert row["test"] == pytest.approx(row["val"] + row["seed"] % 10 / 1000)
 
-    def test_what_the_queue_raises_ends_the_search(self, engine, make_queue):
+    def test_an_exception_of_the_queue_ends_the_search(self, engine, make_queue):
         class Broken:
             """A queue whose disk is full."""
 
@@ -250,11 +255,6 @@ class TrainableContract:
                 assert set(expected.metrics[lane.number]) == set(report.metrics[lane.number])
                 for key, value in expected.metrics[lane.number].items():
                     assert report.metrics[lane.number][key] == pytest.approx(value, rel=1e-4, abs=1e-6), key
-        finals = {
-            lane.number: reports[-1].metrics[lane.number] for lane, reports in zip(lanes, alone, strict=True)
-        }
-        winner = min(finals, key=lambda number: finals[number]["val/loss"])
-        assert winner == min(finals, key=lambda number: pack[-1].metrics[number]["val/loss"])
 
     def test_a_report_is_complete(self, case, tmp_path):
         setup, params = case

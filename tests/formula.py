@@ -1,4 +1,4 @@
-"""Formulas in place of training: what a test hands to an engine."""
+"""Formulas in place of training, for tests of engines."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -26,7 +26,7 @@ FINITE = 1e300  # in place of infinity, which Optuna does not take
 
 @final
 class Tpe(Sampler):
-    """Optuna's TPESampler, fitted anew for each call."""
+    """Optuna's TPESampler, fitted from scratch in each call."""
 
     def propose(self, space: Space, history: Sequence[Observation], count: int, seed: int) -> list[Params]:
         trials = model_trials(history, distributions(space))

@@ -50,7 +50,12 @@ TABLE = [
         Promote(2, (0,)),
     ),
     ({0: (0.5,), 1: (0.5,), 2: (0.5,)}, set(), 9, Promote(1, (0,))),  # a tie goes to the older trial
-    ({0: (inf,), 1: (inf,), 2: (inf,)}, set(), 9, Sample()),  # who diverged is finished, never promoted
+    (
+        {0: (inf,), 1: (inf,), 2: (inf,)},
+        set(),
+        9,
+        Sample(),
+    ),  # diverged trials are never promoted
     ({0: (inf,), 1: (0.5,), 2: (inf,)}, set(), 0, Promote(1, (1,))),
 ]
 

@@ -18,7 +18,7 @@ from trainables.training.train import Setup, train
 
 @pytest.fixture(scope="module", params=["local", "ray"])
 def engine(request):
-    """An engine, as a function of what it runs; one cluster for all searches."""
+    """An engine as a function of its `train`; one cluster for all searches."""
     if request.param == "local":
         yield LocalEngine
         return
