@@ -5,9 +5,13 @@ import select
 import sys
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from search.after.report_process import ReportProcess
+    from search.runs.run import Outcome
 
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 STDOUT = 1
@@ -41,11 +45,12 @@ def reader_left() -> bool:
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
-def end_run(outcome: Any, report: Any, as_json: bool = False, again: str | None = None) -> None:
+def end_run(
+    outcome: "Outcome", report: "ReportProcess", as_json: bool = False, again: str | None = None
+) -> None:
     """Prints how a run ended and makes its report; ends the command unless the run was successful.
 
-    `outcome` is an Outcome of search/runs/run.py and `report` a ReportProcess. `again` is the command that
-    continues an interrupted run.
+    `again` is the command that continues an interrupted run.
     """
     from results.store import open_run
     from search.cli.tables import print_run, summary

@@ -1,4 +1,4 @@
 """Prediction: from a folder of section images to QuickNII files, tables and pictures.
 
-May import `sections`, `volumes`, `planes`, and the modules that all trainables share. Read predictor.py first.
+Read `predictor.py` first. Imports `sections`, `volumes`, `planes` and the modules of all trainables.
 """
