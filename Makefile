@@ -10,7 +10,7 @@ run: .venv/installed
 test: .venv/installed
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
-# The tests that take less than five seconds each.
+# The tests without the slow ones, in a minute and a half on two cores.
 quick: .venv/installed
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(ARGS)
 

@@ -14,9 +14,9 @@ from tests.conftest import DATA
 ROOT = Path(__file__).parents[1]
 # The local engine starts in no time; tests/search/cli/test_cli.py searches on Ray.
 SMALLER = {
-    "trials=30": "trials=4 epochs=2 grace=1 lanes=4 engine=local",
+    "trials=30": "trials=4 epochs=1 lanes=4 engine=local",
     "top=3": "top=1",
-    "seeds=5": "seeds=2",
+    "seeds=5": "seeds=1",
 }
 GUIDE = ["run", "show", "confirm", "report", "export", "fit", "predict"]
 

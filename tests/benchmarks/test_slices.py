@@ -49,6 +49,7 @@ def test_glta(
     assert (rows[0], rows[-1]) == ("constant prediction", "reference, refined")
 
 
+@pytest.mark.slow
 def test_parametrisation(capsys: pytest.CaptureFixture[str]) -> None:
     overrides = ["backbone=resnet10t", "data.train=16", "data.val=4"]
     parametrisation.main(["--seeds", "1", "--epochs", "1", "--image-size", "32", *overrides])

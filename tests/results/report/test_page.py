@@ -32,7 +32,10 @@ COLOURS = """place => {
     const image = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
     return new Set(new Uint32Array(image.data.buffer)).size;
 }"""
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium or google-chrome on PATH")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(BROWSER is None, reason="no chromium or google-chrome on PATH"),
+]
 
 
 @pytest.fixture(scope="module")

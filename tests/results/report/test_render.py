@@ -30,6 +30,7 @@ def html(large):
     return make(large).read_text()
 
 
+@pytest.mark.slow
 def test_a_report_of_a_thousand_trials_is_small_and_complete(large, html):
     assert (large.path / "report.html").stat().st_size < MAX_BYTES
     best = large.best()

@@ -23,6 +23,8 @@ from trainables import import_path
 from trainables.mnist.classifier import Classifier
 from trainables.training.train import build
 
+pytestmark = pytest.mark.slow
+
 SMALL_SEARCH = ["name=r", "engine=local", "trials=3", "epochs=3", "lanes=1"]
 SIZES = {
     "mnist_classifier": ["param.dropout=0.3", "param.norm=batch"],

@@ -1,7 +1,11 @@
 """The process that makes the report at the end of a run."""
 
+import pytest
+
 from search.after.report_process import ReportProcess
 from tests.results.made import make_run
+
+pytestmark = pytest.mark.slow
 
 
 def report_line(folder):

@@ -14,6 +14,8 @@ from search.runs.folder import read_config
 from search.runs.run import start
 from tests.results.made import make_run
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_command_has_the_path_of_the_space_as_given(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -39,6 +39,7 @@ def test_mistakes_in_fidelity(wrong):
         parse_fidelity(wrong, {"image_size": 64, "source": "phantom"})
 
 
+@pytest.mark.slow
 def test_a_search_climbs_from_small_images_to_large_ones(tmp_path):
     small = [
         "data.train=32",

@@ -12,6 +12,7 @@ class TestLocal(EngineContract):
         return LocalEngine
 
 
+@pytest.mark.slow
 class TestRay(EngineContract):
     @pytest.fixture(scope="class")
     def cluster(self):

@@ -22,6 +22,8 @@ from tests.contracts import small
 from tests.search.command import search
 from trainables.training import checkpoint
 
+pytestmark = pytest.mark.slow
+
 SCRIPTED = """\
 trainable: tests.trainables.training.test_evaluate:Scripted
 data: tests.trainables.training.test_evaluate:Staged

@@ -14,6 +14,8 @@ from search.runs.run import start
 from tests.search.after.lightning_cli import lightning, logged_metrics
 from trainables import import_path
 
+pytestmark = pytest.mark.slow
+
 FOREIGN = Path(__file__).parents[2] / "foreign"
 SPACES = {
     "autoencoder": """\

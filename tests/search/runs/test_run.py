@@ -71,6 +71,7 @@ def test_known_points_of_the_space_come_after_those_of_an_earlier_run():
     assert make_plan(config, WarmStart(points=(better, default)), 2).known == plan.known  # none twice
 
 
+@pytest.mark.slow
 def test_a_renamed_folder_is_resumed_as_the_same_run(interrupted, tmp_path):
     rungs = open_run(interrupted).rungs.to_pylist()
     assert len(rungs) == 3

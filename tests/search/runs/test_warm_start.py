@@ -7,6 +7,8 @@ from search.config.run_config import resolve
 from search.runs.run import start
 from search.runs.warm_start import TOP, read, warm_start
 
+pytestmark = pytest.mark.slow
+
 SPACE = """\
 trainable: tests.tiny:TinyNet
 data: tests.tiny:TinyData

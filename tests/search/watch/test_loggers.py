@@ -118,6 +118,7 @@ def test_tensorboard(search):
     assert [row[2] for row in sorted(rows)] == pytest.approx([row[2] for row in expected(queue)], nan_ok=True)
 
 
+@pytest.mark.slow
 def test_mlflow(search):
     queue = interrupted_and_resumed(search, "mlflow")
     with sqlite3.connect(search.folder / "logs" / "mlflow.db") as store:

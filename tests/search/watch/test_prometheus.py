@@ -14,6 +14,8 @@ from search.watch.prometheus import GAUGES, Gauges
 from spaces.lane import Report
 from tests.formula import Formula
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 
 

@@ -11,6 +11,8 @@ from torch import nn
 from trainables.slices.xception import Pointwise, SliceRegressor, create_backbone, multiply_pointwise
 from trainables.training.memory import keep_memory
 
+pytestmark = pytest.mark.slow
+
 MEAN, STD = torch.arange(9.0) * 50, torch.full((9,), 20.0)
 SMALL = "resnet10t"
 

@@ -19,6 +19,8 @@ from trainables.slices.sections.data import SliceData
 from trainables.slices.volumes import phantom
 from trainables.slices.volumes.cutting import BACKGROUND, Volume, cut_stained
 
+pytestmark = pytest.mark.slow
+
 ERRORS = torch.tensor([15.0, 15, 30, 3, 3, 2, 2, 2])  # standard deviations, typical of an ensemble
 
 
