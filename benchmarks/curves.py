@@ -108,7 +108,7 @@ def load_taskset(folder: Path) -> list[Task]:
 
 
 def read_task(file: Path) -> Task:
-    """The task in one Parquet file of TaskSet."""
+    """The task in one Parquet file: columns as in TASKSET_PARAMS, and the validation losses `valid`."""
     space = Space(
         name=file.stem,
         about="",

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from trainables import import_path
-from trainables.slices.options import SourceOptions
+from trainables.slices.options import Sizes, SourceOptions
 from trainables.slices.sections.data import SliceData
 from trainables.slices.sections.sources import Source, VolumeSource, make_sources
 from trainables.slices.volumes import files, phantom
@@ -34,10 +34,11 @@ ARTIFACTS = {"damage": 0.3, "hemi": 0.2, "turned": 0.2}
 
 def rate(source: Source, seconds: float) -> float:
     """Sections per second of this thread's CPU time, which excludes the time of other programs."""
-    source.draw(BATCH, seeded(0))
+    indices = torch.arange(BATCH)
+    source.training_batch(indices, seeded(0))
     began, count = time.thread_time(), 0
     while (spent := time.thread_time() - began) < seconds:
-        source.draw(BATCH, seeded(count))
+        source.training_batch(indices, seeded(count))
         count += BATCH
     return count / spent
 
@@ -47,7 +48,7 @@ def phantom_as_file(image_size: int, **artifacts: float) -> Source:
     brain = phantom.volume(299)
     stain = torch.tensordot(torch.tensor([0.2, 0.4, 0.05]), brain.tensor, dims=1)
     volume = files.from_array("the phantom", (1 - stain).numpy(), "psl", (100.0, 50.0, 50.0), image_size)
-    return VolumeSource([volume], SourceOptions(source="volume", **artifacts), image_size, 0, {}, "")
+    return VolumeSource([volume], SourceOptions(source="volume", **artifacts), Sizes(image_size), 0, "")
 
 
 def epoch_seconds(options: dict[str, Any]) -> tuple[float, float]:

@@ -39,7 +39,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     config = resolve(["space=slice_reg", *arguments.overrides])
     setup = training_setup(config)
     rng = random.Random(arguments.seed)
-    params = [config.space.default(), *(config.space.sample(rng) for _ in range(arguments.trials - 1))]
+    configurations = [
+        config.space.default(),
+        *(config.space.sample(rng) for _ in range(arguments.trials - 1)),
+    ]
     rungs = rung_options(("epochs", "image_size"), config.rungs, config.space.options)
     full_size, *smaller_sizes = [options["image_size"] for options in reversed(rungs)]
     full: list[float] = []
@@ -49,8 +52,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         sized = Setup(**{**setup, "options": {**setup["options"], "image_size": size}})
         start = time.perf_counter()
         values = [
-            objective(sized, values_of, seed=first_seed + index, epochs=arguments.epochs)
-            for index, values_of in enumerate(params)
+            objective(sized, params, seed=first_seed + index, epochs=arguments.epochs)
+            for index, params in enumerate(configurations)
         ]
         full = full or values
         print(

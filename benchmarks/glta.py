@@ -39,7 +39,7 @@ from results.store import open_run
 from search.after.models import load, ranked_models
 from search.config.run_config import resolve
 from search.runs.run import start
-from trainables.slices.options import SourceOptions
+from trainables.slices.options import Sizes, SourceOptions
 from trainables.slices.planes import quicknii
 from trainables.slices.planes.geometry import alignment_distance
 from trainables.slices.predict.predictor import predict_planes
@@ -81,15 +81,14 @@ def even_sources(root: str, image_size: int, seed: int, train: int) -> tuple[Sou
     brain = series_volume(
         series.images[EVEN], series.planes[EVEN], atlas.shape, atlas.voxel_um, atlas.midline, image_size
     )
-    counts = {"train": train, "val": 64, "test": 64}
+    sizes = Sizes(image_size, train=train, val=64, test=64)
     volumes = {"phantom": phantom.volume(image_size), "series": brain}
     options = {
         name: SourceOptions(source=name, root=root, angle=ANGLE, fresh=name in volumes, weight=weight)
         for name, weight in WEIGHTS.items()
     }
     cuts = [
-        VolumeSource([volume], options[name], image_size, seed, counts, series.target)
-        for name, volume in volumes.items()
+        VolumeSource([volume], options[name], sizes, seed, series.target) for name, volume in volumes.items()
     ]
     none = torch.arange(0)
     rows = {"train": torch.arange(len(series.planes))[EVEN], "val": none, "test": none}

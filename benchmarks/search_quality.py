@@ -1,7 +1,9 @@
 """Quality of whole searches, replayed on published learning curves with a simulated clock.
 
-    python -m benchmarks.search_quality ../shared/data/taskset [--seeds 10] [--workers 4] [--json FILE]
+    python -m benchmarks.search_quality FOLDER [--seeds 10] [--workers 4] [--json FILE]
         [--ways random,ladder-tpe] [--grace 3] [--lanes 1] [--processes 2]
+
+FOLDER holds TaskSet's Parquet files (`benchmarks/curves.py`). The ways to search:
 
     random         random configurations, every trial in full
     optuna-tpe     Optuna's TPESampler, every trial in full
@@ -27,7 +29,6 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from heapq import heappop, heappush
-from itertools import repeat
 from math import isfinite
 from pathlib import Path
 from typing import final
@@ -40,6 +41,7 @@ from optuna.trial import TrialState
 
 from benchmarks.curves import CurveTable, Task, load_taskset
 from results.stats import estimate
+from results.text import half_width
 from search.core.job import Job
 from search.core.queue import DONE, WAIT, Plan, Queue
 from search.core.rungs import Done, Wait, milestones
@@ -56,6 +58,7 @@ SCORES = {"final": "final value of the incumbent", "observed": "last observed va
 COLUMNS = ("mean", "trials", "ms per trial")  # after those of the budgets
 
 
+@final
 @dataclass(frozen=True)
 class Settings:
     """Settings that all searches share."""
@@ -65,6 +68,7 @@ class Settings:
     grace: int = 3  # first rung of this search
 
 
+@final
 @dataclass(frozen=True)
 class Outcome:
     """The end of a job for one of its trials."""
@@ -74,6 +78,7 @@ class Outcome:
     value: float  # of the objective, as last observed; not finite if the trial has diverged
 
 
+@final
 @dataclass(frozen=True)
 class Score:
     """Regrets of one search after each of the BUDGETS."""
@@ -213,14 +218,13 @@ def replay_all(
 ) -> list[Score]:
     """Each way on each task and seed. One process is this one. The seeds are the same for all ways."""
     cases = [(task, derive_seed(seed, index)) for seed in range(seeds) for index, task in enumerate(tasks)]
-    names = [way for way in ways for _ in cases]
-    columns = (names, *zip(*cases * len(ways), strict=True), repeat(settings))
+    calls = [(way, *case, settings) for way in ways for case in cases]
     if processes == 1:
-        return list(map(replay, *columns))
+        return [replay(*call) for call in calls]
     os.environ["OMP_NUM_THREADS"] = "1"  # read by the new processes
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, context) as pool:
-        return list(pool.map(replay, *columns))
+        return list(pool.map(replay, *zip(*calls, strict=True)))
 
 
 def regrets(scores: Sequence[Score], way: str, kind: str, tasks: int) -> np.ndarray:
@@ -231,9 +235,9 @@ def regrets(scores: Sequence[Score], way: str, kind: str, tasks: int) -> np.ndar
 
 def interval(values: np.ndarray) -> str:
     """Mean of a value per seed, with its interval if there are two or more seeds: `.54 ± .02`."""
-    mean = estimate(values.tolist())
-    half = "" if mean.high is None else f" ± {short(mean.high - mean.mean)}"
-    return short(mean.mean) + half
+    result = estimate(values.tolist())
+    half = half_width(result)
+    return short(result.mean) + ("" if half is None else f" ± {short(half)}")
 
 
 def short(value: float) -> str:

@@ -29,6 +29,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import final
 
 import psutil
 
@@ -45,6 +46,7 @@ SAMPLE_SECONDS = 2  # between two measurements of the memory
 Timeline = list[tuple[float, float]]  # unix time and accuracy of each trial-epoch
 
 
+@final
 @dataclass(frozen=True)
 class Figures:
     """Measurements of the command of one contender."""

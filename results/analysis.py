@@ -36,8 +36,8 @@ class Cost:
 def cost(trials: Sequence[Row], epochs: int, rungs: Sequence[Row]) -> Cost:
     """The cost of a run with rows `trials` and `rungs`, whose last rung is at `epochs`.
 
-    Diverged and failed trials would have ended anyway, so they count as fully trained. The further epochs of
-    a stopped trial are assumed to take as long as those it trained.
+    Diverged and failed trials would have ended anyway, so only the epochs that they trained count. The
+    further epochs of a stopped trial are assumed to take as long as those it trained.
     """
     full_epochs, full_seconds = 0, 0.0
     for row in trials:
@@ -58,7 +58,7 @@ def cost(trials: Sequence[Row], epochs: int, rungs: Sequence[Row]) -> Cost:
 @final
 @dataclass(frozen=True)
 class Step:
-    """An improvement of the best value so far."""
+    """The best value so far, at one moment of the search."""
 
     trial: int
     value: float

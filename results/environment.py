@@ -5,6 +5,8 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,19 +32,22 @@ def read(run: Path) -> list[dict[str, Any]]:
 
 def describe() -> dict[str, Any]:
     """Time, machine, versions of Python and of the installed PACKAGES, and commit of the current folder."""
-    versions = {}
-    for name in PACKAGES:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
-        "versions": versions,
+        "versions": versions(PACKAGES),
         "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "commit": commit(),
     }
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """The version of each of the packages that is installed."""
+    installed = {}
+    for name in packages:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            installed[name] = importlib.metadata.version(name)
+    return installed
 
 
 def commit() -> str | None:

@@ -1,4 +1,4 @@
-"""Statistics of a confirmation: the score of each configuration on fresh seeds, and which one wins.
+"""Statistics of a confirmation: the score of each configuration on new seeds, and which one wins.
 
 Pure functions of the table `results/confirm.parquet`. Configurations are compared on the seeds for which all
 of them have a row, seed by seed. On one seed they share batches and random draws, so the effect of the seed

@@ -37,9 +37,10 @@ def parse_space(
     `parse_param` refuses, or an unknown parameter in `structure` or `seeds`.
     """
 
-    def at(*path: str) -> str:
-        line = lines.get(path)
-        return f"{file}:{line}: {'.'.join(path)}" if line else f"{file}: {'.'.join(path)}"
+    def at(*path: object) -> str:
+        keys = tuple(map(str, path))  # a mistaken key may be a number
+        line = lines.get(keys)
+        return f"{file}:{line}: {'.'.join(keys)}" if line else f"{file}: {'.'.join(keys)}"
 
     for key in plain:
         if key not in FIELDS:

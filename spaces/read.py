@@ -36,19 +36,19 @@ def read(name_or_path: str) -> Space:
             hint = did_you_mean(name_or_path, names())
             raise ValueError(f"there is no space {name_or_path!r}{hint} (space=NAME or space=FILE.yaml)")
     try:
-        node = yaml.compose(path.read_text(), Loader=_Loader)
+        node, plain = _parse(path.read_text())
     except OSError as error:
         raise ValueError(
             f"the space file {path} can't be read: {error.strerror} (space=FILE.yaml)"
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: of an encoding or a date
         raise ValueError(f"the space file {path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(node, yaml.MappingNode):
         raise ValueError(
-            f"{path}:1: a space file holds fields (trainable, data, params ...), not a {node and node.tag}"
+            f"{path}:1: the file holds {plain!r:.40}, but must hold fields (trainable, data, params ...)"
         )
     lines = _lines(node)
-    space = parse_space(_construct(node), path.stem, f"{path}", lines)
+    space = parse_space(plain, path.stem, f"{path}", lines)
     for name, param in space.params.items():
         for other, values in param.when.items():
             for value in values:
@@ -69,10 +69,12 @@ _Loader.add_implicit_resolver(
 )
 
 
-def _construct(node: yaml.Node) -> Any:
-    loader = _Loader("")
+def _parse(text: str) -> tuple[yaml.Node | None, Any]:
+    """The node of a YAML document, which knows its lines, and the document's content."""
+    loader = _Loader(text)
     try:
-        return loader.construct_document(node)
+        node = loader.get_single_node()
+        return node, loader.construct_document(node) if node else None
     finally:
         loader.dispose()
 

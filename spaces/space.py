@@ -14,6 +14,8 @@ from spaces.validation import Rule
 
 ImportPath = Annotated[str, Field(pattern=r"^[\w.]+:\w+$"), Rule("look like package.module:Name")]
 Fields = Annotated[Mapping[str, Any], Rule("hold fields of its own")]
+Budgets = Annotated[Mapping[str, Mapping[str, Any]], Rule("hold fields for each budget")]
+ParamName = Annotated[str, Rule("be text")]
 
 
 @dataclass(frozen=True)
@@ -40,15 +42,13 @@ class Space:
     trainable: ImportPath  # the LightningModule or Learner
     data: ImportPath  # the LightningDataModule
     objective: Objective
-    params: Mapping[str, Param]
+    params: Mapping[ParamName, Param]
     structure: Annotated[tuple[str, ...], Rule("be a list of parameters")] = ()  # they change tensor shapes
     options: Fields = field(default_factory=dict)  # of the data: source, root ...
     settings: Fields = field(default_factory=dict)  # arguments that are not searched: backbone ...
     prepare: ImportPath | None = None  # a function that checks the data before anything is written
     trainer: Fields = field(default_factory=dict)  # of Lightning's Trainer: gradient_clip_val ...
-    budgets: Annotated[Mapping[str, Mapping[str, Any]], Rule("hold fields for each budget")] = field(
-        default_factory=dict
-    )
+    budgets: Budgets = field(default_factory=dict)
     gallery: ImportPath | None = None  # a function that makes pictures of the best model for the report
     predictor: ImportPath | None = None  # the Predictor
     seeds: tuple[Mapping[str, Value], ...] = ()  # known good configurations; the first is the default

@@ -155,7 +155,7 @@ class SamplerContract:
 
 
 class SpaceContract:
-    """A space file is valid and whole. Subclasses give the fixture `name`."""
+    """A space file is valid and complete. Subclasses give the fixture `name`."""
 
     def test_samples_lie_in_the_space(self, name):
         space = read(name)
@@ -179,31 +179,35 @@ class SpaceContract:
         back = from_plain(plain, "config.yaml")
         assert replace(back, space=replace(back.space, budgets=config.space.budgets)) == config
 
-    def test_every_parameter_has_a_taker(self, name):
+    def test_every_parameter_is_an_argument(self, name):
         space = read(name)
-        taken = import_path.argument_names(import_path.load(space.trainable)) | import_path.argument_names(
-            import_path.load(space.data)
-        )
-        assert set(space.params) | set(space.settings) | set(space.options) <= taken
+        assert set(space.params) | set(space.settings) | set(space.options) <= argument_names(space)
+
+
+def argument_names(source: Space | Setup) -> set[str]:
+    """The arguments of the trainable and of its data."""
+    return {
+        name
+        for path in (source.trainable, source.data)
+        for name in import_path.argument_names(import_path.load(path))
+    }
 
 
 def small(space: Space) -> Space:
-    """The real space with as little data as will do."""
+    """The space with small images and few of them."""
     sizes = {"image_size": 32, "train": 32, "val": 16, "test": 16}
     options = {key: sizes.get(key, value) for key, value in space.options.items()}
     return replace(space, options=options)
 
 
-def changed(plan: Setup, params: dict[str, object], **values: object) -> dict[str, object]:
-    """The parameters with those of the values that the trainable or its data takes."""
-    taken = import_path.argument_names(import_path.load(plan.trainable)) | import_path.argument_names(
-        import_path.load(plan.data)
-    )
-    return {**params, **{key: value for key, value in values.items() if key in taken}}
+def changed(setup: Setup, params: dict[str, object], **values: object) -> dict[str, object]:
+    """The parameters, changed to those of the values that are arguments of the trainable or its data."""
+    known = argument_names(setup)
+    return {**params, **{key: value for key, value in values.items() if key in known}}
 
 
 class TrainableContract:
-    """What `train` promises of every space's trainable. Subclasses give the fixture `name`."""
+    """The promises of `train` for the trainable of every space. Subclasses give the fixture `name`."""
 
     @pytest.fixture
     def case(self, name: str) -> tuple[Setup, dict[str, object]]:

@@ -45,13 +45,13 @@ def find(path: str) -> Path | None:
     not define the name.
     """
     module_name, _, name = path.partition(":")
-    parts = module_name.split(".")
-    spec = importlib.util.find_spec(parts[0])
-    for depth in range(1, len(parts)):
+    top, *below = module_name.split(".")
+    spec = importlib.util.find_spec(top)
+    for part in below:
         locations = spec.submodule_search_locations if spec else None
-        # importlib.util.find_spec would import the parent package. The name has no parent here, because a
-        # namespace package looks its parent up among the imported modules.
-        spec = PathFinder.find_spec(parts[depth], locations) if locations else None
+        # importlib.util.find_spec would import the parent package. `part` is not a dotted name, because a
+        # namespace package looks up the parent in its name among the imported modules.
+        spec = PathFinder.find_spec(part, locations) if locations else None
     if spec is None:
         raise ValueError(missing(path))
     if spec.origin is None or not spec.origin.endswith(".py"):

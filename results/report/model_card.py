@@ -2,10 +2,9 @@
 
 import platform
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from results import text
+from results import environment, text
 from results.baselines import baselines
 from results.stats import Confirmation
 from results.store import Run
@@ -33,6 +32,7 @@ def card(
     """
     trainable = run.config["trainable"].replace(":", ".")
     cls = trainable.rpartition(".")[2]
+    versions = [f"{name} {version}" for name, version in environment.versions(PACKAGES).items()]
     lines = [
         f"# {run.config['space']}: {model} of {run.name}",
         "",
@@ -55,7 +55,7 @@ def card(
         "",
         "## Versions",
         "",
-        f"Exported with Python {platform.python_version()}, {', '.join(package_versions())}.",
+        f"Exported with Python {platform.python_version()}, {', '.join(versions)}.",
         "",
         "## Use",
         "",
@@ -94,9 +94,9 @@ def scores(run: Run, config: str, value: float) -> list[str]:
 
 def certainty(confirmation: Confirmation, config: str) -> str:
     """A sentence on how certain the winner of the confirmation is. `config` is the model's configuration."""
-    seeds = f"Test scores are means over {confirmation.seeds} trainings on fresh seeds, with 95 % intervals."
+    seeds = f"Test scores are means over {confirmation.seeds} trainings on new seeds, with 95 % intervals."
     if confirmation.seeds == 1:
-        seeds = "Test scores are from one training on a fresh seed, which does not show how certain they are."
+        seeds = "Test scores are from one training on a new seed, which does not show how certain they are."
     if confirmation.runner_up is None:
         return seeds
     comparison = "better than" if confirmation.told_apart else "not told apart from"
@@ -114,14 +114,3 @@ def table(head: tuple[str, str], rows: list[tuple[str, str]]) -> list[str]:
 def cell(value: Any) -> str:
     """A value as a cell of a Markdown table."""
     return f"{value:.6g}" if isinstance(value, float) else str(value).replace("|", "\\|")
-
-
-def package_versions() -> list[str]:
-    """Names and versions of the installed PACKAGES, such as `torch 2.12.0`."""
-    versions = []
-    for name in PACKAGES:
-        try:
-            versions.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            continue
-    return versions

@@ -39,13 +39,12 @@ def parallel(rows: Sequence[Row], dims: Sequence[Dimension], metric: str, mode: 
     count, data = len(ranked), []
     for index, row in enumerate(ranked):
         quality, first = (index + 1) / count, index == count - 1  # quality: 1 for the best
+        # Of many lines only the best are legible; the others are transparent.
+        opacity = round(0.25 * min(1, 80 / count) + 0.65 * quality ** max(2, count / 40), 3)
         style = {
             "color": "$best" if first else f"$ramp{min(4, int(quality * 5))}",
             "width": 3 if first else 1.2,
-            # Of many lines only the best are legible; the others are transparent.
-            "opacity": 1
-            if first
-            else round(0.25 * min(1, 80 / count) + 0.65 * quality ** max(2, count / 40), 3),
+            "opacity": 1 if first else opacity,
         }
         positions = [round(d.position(row[f"param/{d.name}"]), 4) for d in chosen]
         value = [*positions, significant(min(max(row["objective"], low), high)), row["trial"]]

@@ -10,7 +10,7 @@ import yaml
 
 from results import environment, text
 from results.analysis import Cost, advice, cost, progress, rung_summaries
-from results.baselines import baselines
+from results.baselines import Baseline, baselines
 from results.files import write_text
 from results.parameters import dimensions, explored_ranges, importance
 from results.picture import Picture
@@ -47,11 +47,12 @@ def render(run: Run, extras: Extras) -> str:
         order = [share[0] for share in (*importances.shares, *importances.conditional)]
         dims.sort(key=lambda dim: order.index(dim.name) if dim.name in order else len(order))
     summaries, spent = rung_summaries(rungs, mode), cost(trials, config["epochs"], rungs)
+    known, confirmation = baselines(run), run.confirmation()
     default = next((row for row in trials if row["trial"] == extras.default), None)
     sections: dict[str, list[Figure]] = {"curves": [], "parallel": [], "slices": [], "contours": []}
     if run.best() is not None:
         milestones = [rung.epochs for rung in summaries] or [1]
-        marks = {baseline.name: baseline.value for baseline in baselines(run)}
+        marks = {baseline.name: baseline.value for baseline in known}
         sections = {
             "curves": [
                 figures.curves(trials, run.epochs.to_pylist(), metric, mode, milestones),
@@ -74,10 +75,10 @@ def render(run: Run, extras: Extras) -> str:
         direction="lower" if mode == "min" else "higher",
         winner=winner,
         params={} if winner is None else run.params(winner),
-        scores=scores(run, trials, default),
-        baselines=baselines(run),
-        confirmation=run.confirmation(),
-        verdict=verdict(run.confirmation()),
+        scores=scores(trials, default, known, mode),
+        baselines=known,
+        confirmation=confirmation,
+        verdict=verdict(confirmation),
         cost=spent,
         saving=saving(spent),
         rungs=summaries,
@@ -101,13 +102,17 @@ class Score:
 
     name: str
     value: float
-    epochs: int | None
+    epochs: int | None  # None for a baseline
     behind: float  # how much worse than the best; negative if it is better
 
 
-def scores(run: Run, trials: Sequence[Mapping[str, Any]], default: Mapping[str, Any] | None) -> list[Score]:
+def scores(
+    trials: Sequence[Mapping[str, Any]],
+    default: Mapping[str, Any] | None,
+    known: Sequence[Baseline],
+    mode: str,
+) -> list[Score]:
     """Validation scores of the best trial, the runner-up, the default and the baselines."""
-    mode = run.config["objective"]["mode"]
     sign, top = 1 if mode == "min" else -1, best_first(trials, mode)[:2]
     if not top:
         return []
@@ -116,7 +121,7 @@ def scores(run: Run, trials: Sequence[Mapping[str, Any]], default: Mapping[str, 
     if default is not None and default["objective"] is not None:
         rows.append(("default", default))
     lines = [(f"{role}: trial {row['trial']}", row["objective"], row["epochs"]) for role, row in rows]
-    lines += [(baseline.name, baseline.value, None) for baseline in baselines(run)]
+    lines += [(baseline.name, baseline.value, None) for baseline in known]
     return [Score(name, value, epochs, sign * (value - best) or 0.0) for name, value, epochs in lines]
 
 

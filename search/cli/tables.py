@@ -92,7 +92,7 @@ def print_confirmation(confirmation: Confirmation, objective: dict[str, Any], co
     if not confirmation.configs:
         console.print("\nthe confirmation has not trained all configurations on any seed yet")
         return
-    seeds = f"{confirmation.seeds} fresh seed{'s' * (confirmation.seeds != 1)}"
+    seeds = f"{confirmation.seeds} new seed{'s' * (confirmation.seeds != 1)}"
     console.print(f"\nconfirmed on the test split, each trained on {seeds} ({objective['metric']}):")
     print_table([confirmed_row(config) for config in confirmation.configs])
     for config in confirmation.configs:

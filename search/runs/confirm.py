@@ -97,7 +97,7 @@ def confirm_trials(
     """Confirms the top trials of a run on the engine."""
     plan = plan_of(config, trials, engine.workers)
     names = ", ".join(candidate.config for candidate in plan.candidates)
-    view.say(f"confirming {names}: {plan.epochs} epochs on {len(plan.seeds)} fresh seeds")
+    view.say(f"confirming {names}: {plan.epochs} epochs on {len(plan.seeds)} new seeds")
     engine.run(ConfirmQueue(plan, config.space, folder, view))
 
 

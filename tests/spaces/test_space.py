@@ -114,7 +114,12 @@ BAD = [
         "high: 64, default: {lr: 8}",
         "params.width.default is {'lr': 8}, but must be a value or like",
     ),
+    ("structure: [width]", "on: true", "mine.yaml: True is no field of a space"),
+    ("structure: [width]", "3: [width]", "mine.yaml:9: 3 is no field of a space"),
+    ("fixed: 3", "3: fixed", "params.3.[key] is 3, but must be text"),
     ("params:", "params: {", "is not YAML"),
+    ("structure: [width]", "about: !note a", "is not YAML"),
+    ("structure: [width]", "about: 2020-13-01", "is not YAML"),
     ("trainable: my", "- trainable: my", "mine.yaml"),
 ]
 

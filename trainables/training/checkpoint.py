@@ -1,7 +1,7 @@
 """The checkpoint of a job: all its lanes in one safetensors file, each readable alone.
 
 Keys are `<lane number>/<model|optimizer>/<name>`. A file is written under a temporary name and renamed, so
-no reader sees half of it. Nothing in it is unpickled.
+readers never see an incomplete one. Nothing in it is unpickled.
 """
 
 import os
@@ -106,9 +106,9 @@ def write(path: Path, tensors: dict[str, Tensor]) -> None:
 
 
 def merge(parts: Sequence[Path], path: Path) -> None:
-    """Merges checkpoints of different lanes into one and deletes them.
+    """Merges checkpoints of different lanes into `path` and deletes them.
 
-    Raises StorageError if that one can't be written.
+    Raises StorageError if `path` can't be written.
     """
     tensors = {name: tensor for part in parts for name, tensor in load_file(part).items()}
     if tensors:

@@ -89,7 +89,7 @@ def batching_error(setup: Setup, lane: Lane) -> str | None:
     module, data = lanes[0]
     if not isinstance(module, Learner):
         return f"{type(module).__name__} is no Learner; the trials of a job are trained one after the other"
-    pack = Pack({number: (module, data) for number, (module, data) in lanes.items()})  # type: ignore[misc]
+    pack = Pack(lanes)  # type: ignore[arg-type]  # both modules are learners
     pack.configure_optimizers()
     try:
         pack.groups[0].batched_gradients(next(iter(data.train_dataloader())))

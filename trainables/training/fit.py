@@ -22,9 +22,7 @@ class Fit(ABC):
     data: L.LightningDataModule | None
     mixed_precision: bool
     numbers: tuple[int, ...]  # trial numbers of the lanes
-    trainer_options: Mapping[str, Any] = MappingProxyType(
-        {}
-    )  # arguments of the Trainer besides make_trainer's
+    trainer_options: Mapping[str, Any] = MappingProxyType({})  # of the Trainer, besides make_trainer's
     start: str | None = None  # checkpoint that Lightning itself restores
     final_metrics: Metrics | None = None  # of a module that ended its training before the rung
 

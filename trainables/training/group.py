@@ -65,7 +65,7 @@ class Group:
             self.restack()
 
     def train(self, batches: Sequence[tuple[float, Any]], epoch: int) -> None:
-        """One step of every lane per batch; batches are paired with the share of the epoch before them."""
+        """One step of every lane per batch; `batches` holds (share of the epoch that is done, batch)."""
         if self.batched is None:
             self.batched = self.batched_is_faster(batches[0][1])
         if self.batched:
@@ -151,7 +151,7 @@ def seconds(function: Callable[..., object], *arguments: Any) -> float:
 
 
 def stacked(learners: list[Learner], kind: str) -> dict[str, Tensor]:
-    """Stacks the `parameters` or `buffers` of learners: one tensor (lanes, ...) a name.
+    """Stacks the `parameters` or `buffers` of learners: one tensor (lanes, ...) per name.
 
     The learners' own become views of it.
     """
@@ -169,7 +169,10 @@ def stacked(learners: list[Learner], kind: str) -> dict[str, Tensor]:
 def group_lanes(
     lanes: Mapping[int, tuple[Learner, L.LightningDataModule]], *, batched: bool | None = None
 ) -> list[Group]:
-    """Groups lanes whose learners have equal modules, plain attributes and functions, and data equal ones."""
+    """Groups lanes with equal modules, and equal plain attributes of learner and data.
+
+    Functions among the learner's attributes must be equal too.
+    """
     groups: dict[tuple[object, ...], dict[int, Learner]] = {}
     for number, (learner, data) in lanes.items():
         key = (

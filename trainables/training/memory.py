@@ -36,7 +36,7 @@ def free_memory() -> None:
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """Context of the first import of PyTorch: no garbage collection in it, nor of the imported objects later.
+    """Context manager for the first import of PyTorch: exempts its objects from garbage collection.
 
     PyTorch and Lightning create half a million permanent objects. Collection takes a fifth of the import's
     time, and afterwards, as every job collects, a fifth of a second each time.

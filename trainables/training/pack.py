@@ -61,12 +61,12 @@ class Pack(L.LightningModule):
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         group = self.groups[batch_idx]
         for learner in group.learners.values():
-            learner.recalibrate_batch_norm(inputs for _, inputs in self.batches(group, "train"))
-        for _, inputs in self.batches(group, "val"):
-            group.validate(inputs)
+            learner.recalibrate_batch_norm(batch for _, batch in self.batches(group, "train"))
+        for _, batch in self.batches(group, "val"):
+            group.validate(batch)
 
     def batches(self, group: Group, split: str) -> Iterator[tuple[float, Any]]:
-        """Batches of a group on the pack's device, each after the share of the epoch that precedes it."""
+        """Yields (share of the epoch that is done, batch on the pack's device) for a group."""
         if not group.learners:
             return
         group.data.trainer = self.trainer

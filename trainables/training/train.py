@@ -32,9 +32,7 @@ class Setup:
 
     trainable: str  # package.module:Class of the LightningModule
     data: str  # package.module:Class of the LightningDataModule
-    options: Mapping[
-        str, Any
-    ]  # arguments of module and data that no trial varies (source, root, image_size ...)
+    options: Mapping[str, Any]  # arguments of module and data that no trial varies: source, image_size ...
     seed: int  # of the run: splits, and batches without a batch_seed
     epochs: int  # at the last rung; schedules span them
     objective: str  # metric that must be finite
@@ -61,7 +59,7 @@ def train(
     """
     keep_memory()
     free_memory()
-    facts = baselines(setup, make_data(setup, lanes[0]))
+    facts = baselines(setup, lanes[0])
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
     for report in train_parts(setup, lanes, first, last, Path(out), setup.mode if keep_best else None):
         yield replace(report, facts=facts, device=device, node=socket.gethostname())
@@ -209,16 +207,15 @@ def facts(data: L.LightningDataModule) -> dict[str, Any]:
     return data.facts() if hasattr(data, "facts") else {}
 
 
-def baselines(setup: Setup, data: L.LightningDataModule) -> dict[str, float]:
+def baselines(setup: Setup, lane: Lane) -> dict[str, float]:
     """Objectives that a model has to beat, where the data's `facts()` has them.
 
-    `baseline`: of the best constant prediction; a fact `baseline_<metric>` is that of the objective
-    `val/<metric>`. `nearest`: of predicting the target of the most similar training sample.
+    `baseline`: of the best constant prediction. `nearest`: of predicting the target of the most similar
+    training sample. For the objective `val/<metric>` the fact `baseline_<metric>` precedes `baseline`, and
+    `nearest_<metric>` precedes `nearest`.
     """
-    known = facts(data)
-    metric = setup.objective.rpartition("/")[2]
-    candidates = {
-        "baseline": known.get("baseline", known.get(f"baseline_{metric}")),
-        "nearest": known.get("nearest"),
-    }
-    return {name: float(value) for name, value in candidates.items() if isinstance(value, int | float)}
+    if not hasattr(import_path.load(setup.data), "facts"):
+        return {}  # without building the data, which may take long
+    known, metric = facts(make_data(setup, lane)), setup.objective.rpartition("/")[2]
+    scores = {name: known.get(f"{name}_{metric}", known.get(name)) for name in ("baseline", "nearest")}
+    return {name: float(score) for name, score in scores.items() if isinstance(score, int | float)}

@@ -1,8 +1,10 @@
-"""Details of figures: which trial they mark, and where."""
+"""Details of figures: which trial they mark, and where; the ends of axes."""
+
+import math
 
 from results.analysis import Step
 from results.parameters import Dimension
-from results.report.charts import best_trial
+from results.report.charts import best_trial, robust_range
 from results.report.figures import best_so_far
 from results.report.parameter_figures import contours, parallel, slices
 
@@ -24,3 +26,12 @@ def test_marks_are_drawn_at_their_exact_values():
     for figure in best_so_far([Step(0, 0.9071, 3, 0.5), Step(1, 0.9133, 6, 1.0)], {"default": 0.9071}, "max"):
         mark = figure.option["series"][0]["markLine"]
         assert mark["precision"] == -1 and mark["data"][0]["yAxis"] == 0.9071
+
+
+def test_an_axis_leaves_out_outliers_but_keeps_the_values_to_keep():
+    low, high = robust_range([*range(100), 1e9, math.nan])
+    assert low < 0 and 99 < high < 110
+    assert robust_range(range(100), keep=[1000.0])[1] > 1000
+    assert robust_range([]) == (0.0, 1.0)
+    low, high = robust_range([3.0, 3.0])
+    assert low < 3 < high

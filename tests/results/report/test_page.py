@@ -9,12 +9,8 @@ from results.report.compare import compare, write
 from search.after.report import make
 from tests.results.made import make_run
 
-BROWSER = next(
-    filter(
-        None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"))
-    ),
-    None,
-)
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
 LOCAL = ("file:", "data:")  # URLs that reach no host
 QUIET = [
     "--no-sandbox",

@@ -144,7 +144,7 @@ def test_a_report_and_a_card_show_the_uncertainty_of_a_confirmation(tmp_path, mo
         return render(confirmed, Extras()), certainty(confirmed.confirmation(), "trial 0")
 
     page, card = page_and_card(trial_0=[0.2], default=[0.4])
-    assert "mean of 1 fresh seed. It leads default by 0.2; with one seed the uncertainty is unknown" in page
+    assert "mean of 1 new seed. It leads default by 0.2; with one seed the uncertainty is unknown" in page
     assert "told apart" not in page and "interval" not in card.partition(":")[0]
     page, card = page_and_card(trial_0=[0.2, 0.4], default=[0.4, 0.3])
     assert "It leads default by" in page and page.count("the two can&#39;t be told apart") == 1

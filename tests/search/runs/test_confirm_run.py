@@ -91,7 +91,7 @@ def test_a_search_of_digits_is_confirmed(tmp_path):
     )
     assert ran.returncode == 0, ran.stderr
     assert "confirming trial" in ran.stdout
-    assert "each trained on 2 fresh seeds" in ran.stdout
+    assert "each trained on 2 new seeds" in ran.stdout
     run = open_run(tmp_path / "r")
     rows = run.confirmed.to_pylist()
     assert {row["config"] for row in rows} >= {"default"}

@@ -9,7 +9,7 @@ from tests.trainables.mnist.idx_files import make_pair
 from trainables.mnist import prepare
 from trainables.mnist.data import ImageSet, MnistData
 
-MNIST = Path(__file__).parents[3].parent / "shared/data/mnist"
+MNIST = Path(__file__).parents[4] / "shared/data/mnist"
 
 
 def rows(images: ImageSet) -> set[bytes]:

@@ -189,10 +189,8 @@ def test_pretrained_weights_leave_the_head_to_the_seed(monkeypatch):
         return model
 
     monkeypatch.setattr(timm, "create_model", hub)
-    first, second = (
-        regressor(pretrained=True),
-        regressor(pretrained=True),
-    )  # the second is read from the cache
+    first = regressor(pretrained=True)
+    second = regressor(pretrained=True)  # its weights come from the cache
     assert equal(first.backbone, source)
     assert equal(first, second)
 

@@ -2,11 +2,13 @@
 
 import math
 import resource
+from dataclasses import replace
 
+import lightning as L
 import pytest
 import torch
 
-from spaces.lane import StorageError
+from spaces.lane import Lane, StorageError
 from spaces.read import names
 from tests.contracts import TrainableContract
 from trainables import import_path
@@ -14,6 +16,7 @@ from trainables.losses import LOSSES, Loss, cross_entropy, l1, linf, mse
 from trainables.optim import SCHEDULES, Optim
 from trainables.training import checkpoint
 from trainables.training.batches import Batches
+from trainables.training.train import Setup, baselines
 
 
 class TestTrainables(TrainableContract):
@@ -76,6 +79,24 @@ def test_batches_depend_on_seed_and_epoch_only():
 
 def test_one_small_batch_is_still_a_batch():
     assert len(Batches(lambda rows, g: rows, 3, 8, drop_last=True)) == 1
+
+
+class DataWithFacts(L.LightningDataModule):
+    def facts(self):
+        return {"baseline": 1.0, "baseline_error": 2.0, "nearest": 3, "classes": 10}
+
+
+class CostlyData(L.LightningDataModule):
+    def __init__(self):
+        raise AssertionError("built without need")
+
+
+def test_a_baseline_of_the_objective_precedes_the_general_one():
+    setup = Setup("tests.tiny:TinyNet", f"{__name__}:DataWithFacts", {}, 0, 1, objective="val/error")
+    lane = Lane(0, {}, seed=0)
+    assert baselines(setup, lane) == {"baseline": 2.0, "nearest": 3.0}
+    assert baselines(replace(setup, objective="val/loss"), lane) == {"baseline": 1.0, "nearest": 3.0}
+    assert baselines(replace(setup, data=f"{__name__}:CostlyData"), lane) == {}
 
 
 class Base:

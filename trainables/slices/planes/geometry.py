@@ -68,9 +68,8 @@ def similarity(planes: Tensor, angle: Tensor, scale: Tensor, shift: Tensor, flip
     aspect = planes[..., 3:6].norm(dim=-1) / planes[..., 6:9].norm(dim=-1)
     mirror = 1 - 2 * flip.to(planes.dtype)
     cos, sin = scale * angle.cos(), scale * angle.sin()
-    linear = torch.stack([mirror * cos, -sin / aspect, mirror * sin * aspect, cos], dim=-1).unflatten(
-        -1, (2, 2)
-    )
+    elements = torch.stack([mirror * cos, -sin / aspect, mirror * sin * aspect, cos], dim=-1)
+    linear = elements.unflatten(-1, (2, 2))
     centre = 0.5 - linear.sum(dim=-1) / 2 + shift
     return torch.cat([linear, centre[..., None]], dim=-1)
 

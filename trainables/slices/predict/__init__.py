@@ -1,4 +1,5 @@
 """Prediction: from a folder of section images to QuickNII files, tables and pictures.
 
-Read `predictor.py` first. Imports `sections`, `volumes`, `planes` and the modules of all trainables.
+May import `sections/`, `volumes/`, `planes/`, `trainables.predictor` and `trainables.training.precision`.
+Read `predictor.py` first.
 """

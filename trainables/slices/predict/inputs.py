@@ -55,9 +55,8 @@ def assign_numbers(
         else:
             numbered[number] = path
     if problems and not required:
-        return list(zip(paths, range(1, len(paths) + 1), strict=True)), [
-            f"{problems[0]}, so all are numbered from 1 in the order of their names"
-        ]
+        message = f"{problems[0]}, so all are numbered from 1 in the order of their names"
+        return [(path, number) for number, path in enumerate(paths, start=1)], [message]
     if not numbered:
         raise ValueError(f"no section has a number: {problems[0]}")
     messages = [f"{problem}; it is left out" for problem in problems]

@@ -117,9 +117,8 @@ def caption(sections: Predictions, row: int) -> str:
     if sections.inferred[row]:
         parts.append("inferred from its neighbours")
     elif not math.isnan(sections.uncertainty_um[row]):
-        parts.append(
-            f"uncertainty {sections.uncertainty_um[row] / 1000:.2f} mm"
-        )  # the font has no micro sign
+        # In mm: the font has no micro sign.
+        parts.append(f"uncertainty {sections.uncertainty_um[row] / 1000:.2f} mm")
     if sections.extrapolated[row]:
         parts.append(f"extrapolated: {sections.extrapolated[row]}")
     return "   ".join(parts)

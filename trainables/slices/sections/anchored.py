@@ -7,7 +7,6 @@ processes. Its name is a digest of its sources, so no later epoch, trial or run 
 import hashlib
 import os
 import uuid
-import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -39,18 +38,6 @@ class _Folder(NamedTuple):
 
     path: Path
     series: quicknii.Series
-
-
-def warn_of_few_series(series: np.ndarray[Any, Any]) -> bool:
-    """Whether there are fewer than three brains, so that splits share one; warns if so. `series` is (N,)."""
-    if len(np.unique(series)) >= 3:
-        return False
-    warnings.warn(
-        "fewer than three series: neighbouring sections of one brain are in training and validation, "
-        "so errors on new brains will be larger than these validation errors",
-        stacklevel=3,
-    )
-    return True
 
 
 def load(root: str | os.PathLike[str], image_size: int, voxel_um: float | None = None) -> Sections:

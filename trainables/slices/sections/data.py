@@ -13,7 +13,6 @@ from trainables.slices.planes.targets import mean_and_std, target_named
 from trainables.slices.sections.augment import augmented
 from trainables.slices.sections.nearest import nearest_section
 from trainables.slices.sections.sources import Batch, SectionSet, Source, make_sources
-from trainables.slices.volumes.appearance import add_artifacts
 from trainables.slices.volumes.cutting import Volume
 from trainables.training.batches import Batches
 
@@ -114,7 +113,7 @@ class SliceData(lightning.LightningDataModule):
             parts = []
             for source, low, high in zip(self.sources, bounds[:-1], bounds[1:], strict=True):
                 if len(own := indices[(indices >= low) & (indices < high)] - low):
-                    parts.append(_training_batch(source, own, generator))
+                    parts.append(source.training_batch(own, generator))
             images, planes = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
             if not self.augment:
                 return images, planes
@@ -147,17 +146,6 @@ class SliceData(lightning.LightningDataModule):
         return Batches(fetch, count, self.batch_size, seed=self.batch_seed, epoch=epoch, **options)
 
 
-def _training_batch(source: Source, indices: Tensor, generator: torch.Generator) -> Batch:
-    """The sections at `indices` of the source's part of an epoch; new ones if the source is fresh."""
-    if source.fresh:
-        return source.draw(len(indices), generator)
-    fixed = source.sections("train")
-    images, planes = fixed.take(indices % len(fixed.rows))
-    if source.real and source.options.artifacts.any:  # cuts have their artifacts already
-        return add_artifacts(images, planes, source.options.artifacts, source.midline, generator)
-    return images, planes
-
-
 def _quotas(sources: tuple[Source, ...], count: int) -> list[int]:
     """Sections of each source in an epoch: all of a single source; of several, `count` divided by weight."""
     if len(sources) == 1:
@@ -188,7 +176,7 @@ def _take(sets: list[SectionSet], indices: Tensor) -> Batch:
 
 
 def _training_planes(sources: tuple[Source, ...], count: int) -> Tensor:
-    """The planes of an epoch (N, 9); for fresh sources, the planes of their fixed sections."""
+    """The planes of an epoch (N, 9); those of new cuts are represented by the planes of fixed ones."""
     parts = []
     for source, quota in zip(sources, _quotas(sources, count), strict=True):
         fixed = source.sections("train")

@@ -16,9 +16,7 @@ MIN_SIDE = 16  # pixels: smaller images show no section
 MAX_PIXELS = 2**27  # 11,585 a side: a gigabyte while it is decoded
 LARGE_PIXELS = 2**24  # larger images are decoded one at a time, to limit memory
 BAND_ROWS = 1024  # rows of a 16-bit image that are converted to floating point at a time
-OVERSAMPLING = (
-    4  # a JPEG may be decoded at a reduced size, with this many pixels a side for one of the result
-)
+OVERSAMPLING = 4  # a JPEG is decoded at no less than this many times the side of the result
 SEVERAL_PAGES = "several pages, of which the first is taken"
 
 Image.MAX_IMAGE_PIXELS = None  # Pillow's limit ignores reduced decoding of JPEG; MAX_PIXELS takes its place

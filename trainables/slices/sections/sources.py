@@ -45,16 +45,15 @@ class SectionSet(NamedTuple):
     rows: Tensor
 
     def take(self, indices: Tensor) -> Batch:
-        """The sections at `indices` (B,) among the rows."""
-        rows = self.rows[indices]
+        """The sections at `indices` (B,) among the rows, which repeat beyond their end."""
+        rows = self.rows[indices % len(self.rows)]
         return torch.from_numpy(self.images[rows.numpy()])[:, None].float() / 255, self.planes[rows]
 
 
 class Source(ABC):
-    """Sections of one kind. `real`: photographs; `fresh`: each epoch trains on new sections."""
+    """Sections of one kind. `real`: its validation and test sections are photographs."""
 
     real: bool
-    fresh: bool
     options: SourceOptions
     voxel_um: float
     midline: float | None
@@ -62,15 +61,15 @@ class Source(ABC):
 
     @abstractmethod
     def sections(self, split: str) -> SectionSet:
-        """The fixed sections of a split. If `fresh`, those of training represent it in statistics."""
+        """The fixed sections of a split. If each epoch trains on new cuts, those of training are a sample."""
 
     @abstractmethod
     def references(self) -> list[SectionSet]:
         """All fixed training sections: the candidates of the nearest-neighbour baseline."""
 
     @abstractmethod
-    def draw(self, count: int, generator: torch.Generator) -> Batch:
-        """New training sections. Only for `fresh` sources."""
+    def training_batch(self, indices: Tensor, generator: torch.Generator) -> Batch:
+        """The sections at `indices` (B,) of an epoch: fixed ones, repeated as needed, or as many new cuts."""
 
     @abstractmethod
     def volume(self) -> Volume | None:
@@ -87,31 +86,31 @@ class VolumeSource(Source):
         self,
         brains: Sequence[Volume],
         options: SourceOptions,
-        image_size: int,
+        sizes: Sizes,
         seed: int,
-        counts: Mapping[str, int],
         target: str,
     ) -> None:
-        self.brains, self.options, self.image_size, self.target = tuple(brains), options, image_size, target
-        self.seed, self.counts = seed, dict(counts)
+        self.brains, self.options, self.sizes = tuple(brains), options, sizes
+        self.seed, self.target = seed, target
         self.voxel_um, self.midline = brains[0].voxel_um, brains[0].midline
-        self.fresh = options.cuts_each_epoch
         self._sets: dict[str, SectionSet] = {}
 
     def sections(self, split: str) -> SectionSet:
         if split not in self._sets:  # so the test split is cut only for tests
             generator = seeded(self.seed, SPLITS.index(split))
-            images, planes = self._cut(self.counts[split], generator)
+            images, planes = self._cut(getattr(self.sizes, split), generator)
             self._sets[split] = SectionSet(images[:, 0].numpy(), planes, torch.arange(len(planes)))
         return self._sets[split]
 
     def references(self) -> list[SectionSet]:
         return [self.sections("train")]
 
-    @one_thread()
-    def draw(self, count: int, generator: torch.Generator) -> Batch:
-        images, planes = self._cut(count, generator)
-        return images.float() / 255, planes
+    def training_batch(self, indices: Tensor, generator: torch.Generator) -> Batch:
+        if not self.options.cuts_each_epoch:
+            return self.sections("train").take(indices)
+        with one_thread():
+            images, planes = self._cut(len(indices), generator)
+            return images.float() / 255, planes
 
     def _cut(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Images uint8 (count, 1, S, S) and planes (count, 9)."""
@@ -119,7 +118,7 @@ class VolumeSource(Source):
         parts = []
         for index, brain in enumerate(self.brains):
             planes = brain.family.draw(quotient + (index < remainder), self.options.angle, generator)
-            images = cut_stained(brain, planes, self.image_size, self.options.dark, generator)
+            images = cut_stained(brain, planes, self.sizes.image_size, self.options.dark, generator)
             if self.options.artifacts.any:
                 grey = images.float() / 255
                 grey, planes = add_artifacts(grey, planes, self.options.artifacts, brain.midline, generator)
@@ -135,7 +134,7 @@ class VolumeSource(Source):
 class AnchoredSource(Source):
     """The user's own sections. Artifacts are added to training sections only."""
 
-    real, fresh = True, False
+    real = True
 
     def __init__(self, loaded: Sections, options: SourceOptions, rows: Mapping[str, Tensor]) -> None:
         self.loaded, self.options, self.rows = loaded, options, dict(rows)
@@ -148,8 +147,11 @@ class AnchoredSource(Source):
     def references(self) -> list[SectionSet]:
         return [self.sections("train")]
 
-    def draw(self, count: int, generator: torch.Generator) -> Batch:
-        raise AssertionError("real sections are not drawn")
+    def training_batch(self, indices: Tensor, generator: torch.Generator) -> Batch:
+        images, planes = self.sections("train").take(indices)
+        if self.options.artifacts.any:
+            return add_artifacts(images, planes, self.options.artifacts, self.midline, generator)
+        return images, planes
 
     def volume(self) -> None:
         return None
@@ -163,7 +165,7 @@ class SeriesSource(Source):
 
     def __init__(self, real: AnchoredSource, cuts: VolumeSource) -> None:
         self.anchored, self.cuts = real, cuts
-        self.options, self.fresh = cuts.options, cuts.fresh
+        self.options = cuts.options
         self.voxel_um, self.midline, self.target = real.voxel_um, real.midline, real.target
 
     def sections(self, split: str) -> SectionSet:
@@ -172,8 +174,8 @@ class SeriesSource(Source):
     def references(self) -> list[SectionSet]:
         return [*self.cuts.references(), *self.anchored.references()]
 
-    def draw(self, count: int, generator: torch.Generator) -> Batch:
-        return self.cuts.draw(count, generator)
+    def training_batch(self, indices: Tensor, generator: torch.Generator) -> Batch:
+        return self.cuts.training_batch(indices, generator)
 
     def volume(self) -> Volume:
         return self.cuts.volume()
@@ -205,7 +207,7 @@ def _sources(all_options: tuple[SourceOptions, ...], sizes: Sizes, seed: int) ->
             )
         else:
             brain, target = _volume(options, sizes.image_size)
-            sources.append(_volume_source([brain], options, sizes, seed, target))
+            sources.append(VolumeSource([brain], options, sizes, seed, target))
     _check_compatible(sources)
     return tuple(sources)
 
@@ -214,13 +216,6 @@ def load(options: SourceOptions, image_size: int) -> Sections:
     """The real sections of a source. Raises ValueError as `anchored.load` does."""
     assert not isinstance(options.voxel_um, tuple)
     return anchored.load(options.path(), image_size, options.voxel_um)
-
-
-def _volume_source(
-    brains: Sequence[Volume], options: SourceOptions, sizes: Sizes, seed: int, target: str
-) -> VolumeSource:
-    counts = {"train": sizes.train, "val": sizes.val, "test": sizes.test}
-    return VolumeSource(brains, options, sizes.image_size, seed, counts, target)
 
 
 def _volume(options: SourceOptions, image_size: int) -> tuple[Volume, str]:
@@ -233,11 +228,15 @@ def _volume(options: SourceOptions, image_size: int) -> tuple[Volume, str]:
         path = options.path()
         brain = files.read(path, image_size, options.family, options.orientation, options.voxel_um)
         return brain, _atlas_name(brain) or path.name
-    brain = phantom.volume(image_size)
-    if options.family not in (None, brain.family.name):
-        family = family_covering(brain.tensor[0], brain.shape, options.family, half=True)
-        brain = replace(brain, family=family)
-    return brain, phantom.TARGET
+    return _with_family(phantom.volume(image_size), options.family), phantom.TARGET
+
+
+def _with_family(brain: Volume, name: str | None) -> Volume:
+    """The volume, cut at planes of the family `name` (None: of its own)."""
+    if name in (None, brain.family.name):
+        return brain
+    half = brain.midline is not None
+    return replace(brain, family=family_covering(brain.tensor[0], brain.shape, name, half))
 
 
 def _atlas_name(brain: Volume) -> str | None:
@@ -260,11 +259,8 @@ def _series_source(real: AnchoredSource, options: SourceOptions, sizes: Sizes, s
         images = torch.from_numpy(fine.images[rows]).float() / 255
         shape = atlas.shape if atlas else _bounding_shape(planes)
         brain = series_volume(images, planes, shape, fine.voxel_um, fine.midline, sizes.image_size)
-        if options.family not in (None, brain.family.name):
-            half = fine.midline is not None
-            brain = replace(brain, family=family_covering(brain.tensor[0], brain.shape, options.family, half))
-        brains.append(brain)
-    return SeriesSource(real, _volume_source(brains, options, sizes, seed, real.target))
+        brains.append(_with_family(brain, options.family))
+    return SeriesSource(real, VolumeSource(brains, options, sizes, seed, real.target))
 
 
 def _bounding_shape(planes: Tensor) -> tuple[float, float, float]:

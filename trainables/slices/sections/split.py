@@ -1,5 +1,6 @@
 """Training, validation and test split of real sections."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 
 from trainables.slices.options import SourceOptions
-from trainables.slices.sections.anchored import Sections, warn_of_few_series
+from trainables.slices.sections.anchored import Sections
 from trainables.training.batches import seeded
 
 SPLITS = ("train", "val", "test")
@@ -46,11 +47,19 @@ def split_rows(series: np.ndarray[Any, Any], seed: int) -> dict[str, Tensor]:
     `series` (N,) is the number of each section's brain. Three brains or more are divided as wholes; fewer are
     divided by section, with a warning.
     """
-    units = torch.from_numpy(np.unique(series, return_inverse=True)[1])
-    if warn_of_few_series(series):
-        units = torch.arange(len(series))
+    brains, units = np.unique(series, return_inverse=True)
+    if len(brains) < len(SPLITS):
+        warnings.warn(
+            "fewer than three series: neighbouring sections of one brain are in training and validation, "
+            "so errors on new brains will be larger than these validation errors",
+            stacklevel=2,
+        )
+        units = np.arange(len(series))
     count = int(units.max()) + 1
     order = torch.randperm(count, generator=seeded(seed))
     tenth = max(1, round(count / 10))
     parts = order.split([count - 2 * tenth, tenth, tenth])
-    return {split: torch.isin(units, part).nonzero()[:, 0] for split, part in zip(SPLITS, parts, strict=True)}
+    members = torch.from_numpy(units)
+    return {
+        split: torch.isin(members, part).nonzero()[:, 0] for split, part in zip(SPLITS, parts, strict=True)
+    }

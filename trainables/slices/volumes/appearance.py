@@ -94,14 +94,14 @@ def add_artifacts(
     is removed. Images that are turned upside down get the planes of the turned images.
     """
     if artifacts.damage or artifacts.hemi:
-        background = _background(images)
+        background = border_median(images[:, 0])
         sign = torch.where(background > 0.5, 1.0, -1.0)
-        ink = ((background - images) * sign)[:, 0]
+        ink = (background - images[:, 0]) * sign
         if artifacts.hemi and midline is not None:
             ink = ink * _hemispheres(planes, images.shape[-1], artifacts.hemi, midline, generator)
         ink = _change_share(ink, artifacts.damage, generator, _damaged)
-        images = (background - sign * ink[:, None]).clamp(0, 1)
-        images = _change_share(images[:, 0], artifacts.damage, generator, _dimmed)[:, None]
+        grey = (background - sign * ink).clamp(0, 1)
+        images = _change_share(grey, artifacts.damage, generator, _dimmed)[:, None]
     if artifacts.turned:
         turned = torch.rand(len(images), generator=generator, device=generator.device) < artifacts.turned
         images = torch.where(turned[:, None, None, None], images.flip(-1, -2), images)
@@ -109,11 +109,10 @@ def add_artifacts(
     return images, planes
 
 
-def _background(images: Tensor) -> Tensor:
-    """The median of each image's border: (N, 1, 1, 1)."""
-    flat = images[:, 0]
-    border = torch.cat([flat[:, 0], flat[:, -1], flat[:, :, 0], flat[:, :, -1]], dim=1)
-    return border.median(dim=1).values[:, None, None, None]
+def border_median(images: Tensor) -> Tensor:
+    """The grey of the background of images (N, S, S), the median of their borders: (N, 1, 1)."""
+    border = torch.cat([images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]], dim=1)
+    return border.median(dim=1).values[:, None, None]
 
 
 def _change_share(

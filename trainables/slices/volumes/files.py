@@ -54,8 +54,7 @@ def read(
     except ImportError as error:
         raise _missing_package(error) from error
     except Exception as error:  # the readers' own errors have no common class
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"{path} can't be read as a volume ({reason}); export it again") from error
+        raise ValueError(f"{path} can't be read as a volume ({_reason(error)}); export it again") from error
     orientation = orientation or own
     if orientation is None:
         raise ValueError(
@@ -80,9 +79,8 @@ def atlas(name: str, image_size: int, family: str | None = None) -> Volume:
         brainglobe = BrainGlobeAtlas(name, check_latest=False)
         values, sizes = np.asarray(brainglobe.reference), [float(size) for size in brainglobe.resolution]
     except Exception as error:  # any error of the network or the server
-        reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(
-            f"the atlas data.name={name} can't be loaded ({reason}); "
+            f"the atlas data.name={name} can't be loaded ({_reason(error)}); "
             "download it once while online, or give a file with data=volume data.root=FILE"
         ) from error
     voxels = (sizes[0], sizes[1], sizes[2])
@@ -110,7 +108,7 @@ def from_array(
     voxel_um = min(sizes)
     lengths = [count * size / voxel_um for count, size in zip(upright.shape, sizes, strict=True)]
     shape = (lengths[0], lengths[1], lengths[2])
-    layers = _layers(name, _downsampled(upright, sizes, shape, voxel_um, image_size))
+    layers = _layers(name, _downsampled(upright, sizes, image_size))
     symmetry = float(torch.corrcoef(torch.stack([layers[1].flatten(), layers[1].flip(-1).flatten()]))[0, 1])
     midline = shape[0] / 2 if symmetry >= SYMMETRIC else None
     planes = family_covering(layers[0], shape, family or "coronal", half=midline is not None)
@@ -138,6 +136,11 @@ def reoriented(name: str, values: Array, orientation: str) -> tuple[Array, tuple
     return AnatomicalSpace(letters).map_stack_to("lpi", values), (order[0], order[1], order[2])
 
 
+def _reason(error: Exception) -> str:
+    """The error's message in one line."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def _missing_package(error: ImportError) -> ValueError:
     return ValueError(
         f"volumes need the package {error.name}; install it with pip install 'ladder-search[volumes]'"
@@ -160,9 +163,9 @@ def _sizes(path: Path, own: Sizes | None, option: float | Sequence[float] | None
     return numbers[0], numbers[1], numbers[2]
 
 
-def _downsampled(values: Array, sizes: Sizes, shape: Sizes, voxel_um: float, image_size: int) -> Tensor:
+def _downsampled(values: Array, sizes: Sizes, image_size: int) -> Tensor:
     """The values over (y, z, x), averaged to voxels about the size of a pixel: less aliasing and memory."""
-    pixel = max(shape) * voxel_um / image_size
+    pixel = max(count * size for count, size in zip(values.shape, sizes, strict=True)) / image_size
     counts = [
         max(2, round(count / max(1.0, pixel / (1.3 * size))))
         for count, size in zip(values.shape, sizes, strict=True)
@@ -183,12 +186,10 @@ def _layers(name: str, values: Tensor) -> Tensor:
     faces = [values.select(dim, index).flatten() for dim in range(3) for index in (0, -1)]
     background = torch.cat(faces).median()
     ink = (values - background).abs()
-    strong = (
-        float(np.quantile(ink[ink > 0][:: max(1, ink.numel() // 10**6)].numpy(), 0.99)) if ink.any() else 0.0
-    )
-    if not strong > 0:
+    if not ink.any():
         raise ValueError(f"{name} is the same everywhere; give the volume that shows the tissue")
-    ink = (ink / strong).clamp(0, 1)
+    positive = ink[ink > 0][:: max(1, ink.numel() // 10**6)]  # a sample of a large volume
+    ink = (ink / float(np.quantile(positive.numpy(), 0.99))).clamp(0, 1)
     smooth = F.avg_pool3d(ink[None], 3, stride=1, padding=1)[0]
     tissue = ((smooth - 0.06) / 0.06).clamp(0, 1)
     return torch.stack([tissue, tissue * ink])

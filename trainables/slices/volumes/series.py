@@ -14,6 +14,7 @@ from torch import Tensor
 
 from trainables.slices.options import FAMILIES
 from trainables.slices.planes.families import fit_family
+from trainables.slices.volumes.appearance import border_median
 from trainables.slices.volumes.cutting import Volume
 
 STAIN_WEIGHTS = (0.0, 0.1), (0.5, 1.3)  # of tissue, of the sections' own stain
@@ -25,8 +26,7 @@ MIN_SECTIONS = 4  # with fewer, most of the volume would be interpolated
 
 def stain_intensity(images: Tensor) -> Tensor:
     """Difference of images (N, S, S) in [0, 1] from their background, be it bright or dark: (N, S, S)."""
-    border = torch.cat([images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]], dim=1)
-    background = border.median(dim=1).values[:, None, None]
+    background = border_median(images)
     return torch.where(background > 0.5, background - images, images - background).clamp(min=0)
 
 

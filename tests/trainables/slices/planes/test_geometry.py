@@ -24,9 +24,8 @@ CORONAL = torch.tensor([480.0, 230, 337, -512, 0, 0, 0, 0, -384], dtype=torch.fl
 
 def pose(angle: float = 0, scale: float = 1, shift: tuple[float, float] = (0, 0), flip: bool = False) -> dict:
     numbers = {"angle": angle, "scale": scale, "shift": shift}
-    return {k: torch.tensor(v, dtype=torch.float64) for k, v in numbers.items()} | {
-        "flip": torch.tensor(flip)
-    }
+    tensors = {name: torch.tensor(value, dtype=torch.float64) for name, value in numbers.items()}
+    return tensors | {"flip": torch.tensor(flip)}
 
 
 def test_positions_are_quicknii_s_at_pixel_centres() -> None:

@@ -74,9 +74,8 @@ def test_the_files_have_the_form_of_deepslice_s_own(
         assert (our.tag, list(our.attrib)) == (their.tag, list(their.attrib))
         keys = [re.findall(r"(?:^|&)([a-z]+)=", one.attrib["anchoring"]) for one in (our, their)]
         assert keys[0] == keys[1] == list(quicknii.AXES)
-    head = re.findall(
-        r'xmlns:(\w+)="', (glta / "glta.xml").read_text()
-    )  # theirs are namespaces, ours attributes
+    # Theirs are namespaces, ours attributes.
+    head = re.findall(r'xmlns:(\w+)="', (glta / "glta.xml").read_text())
     assert list(ours.attrib) == [*head, "target"]
     assert (ours.attrib["first"], ours.attrib["last"]) == ("10", "35")
 

@@ -147,11 +147,8 @@ def test_the_user_s_own_volume_is_preferred_for_refinement(tmp_path: Path) -> No
     own = {"source": "volume", "root": str(tmp_path / "own.npy"), "orientation": "asr", "voxel_um": 25}
     for sources in ([{"source": "phantom"}, own], [own, {"source": "phantom"}]):
         data = SliceData(sources=sources, image_size=32, train=16, val=4, test=4)
-        assert SlicePredictor([ConstantModel(torch.zeros(1, 9))], data).refinement_volume().shape == (
-            40,
-            40,
-            30,
-        )
+        volume = SlicePredictor([ConstantModel(torch.zeros(1, 9))], data).refinement_volume()
+        assert volume.shape == (40, 40, 30)
 
 
 @pytest.mark.filterwarnings("ignore:fewer than three series")

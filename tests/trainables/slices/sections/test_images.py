@@ -170,9 +170,8 @@ def test_one_pixel_and_huge_tiffs_are_refused(tmp_path: Path, monkeypatch: pytes
 def test_large_jpeg_is_decoded_reduced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     large = Image.fromarray(RAMP).resize((1600, 1200))
     large.save(tmp_path / "large.jpg", quality=95)
-    monkeypatch.setattr(
-        images, "MAX_PIXELS", 400 * 300
-    )  # a quarter of the sides is over OVERSAMPLING times 32
+    # A quarter of the sides is over OVERSAMPLING times 32.
+    monkeypatch.setattr(images, "MAX_PIXELS", 400 * 300)
     image = decode(tmp_path / "large.jpg", (32,))
     assert (image.width, image.height) == (1600, 1200)
     expected = np.asarray(large.resize((32, 32), Image.Resampling.BILINEAR)).astype(int)

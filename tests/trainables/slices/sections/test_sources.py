@@ -12,6 +12,7 @@ from trainables.slices.sections.data import SliceData
 from trainables.slices.sections.sources import SectionSet, make_sources
 from trainables.slices.volumes import phantom
 from trainables.slices.volumes.series import series_volume
+from trainables.training.batches import seeded
 
 pytestmark = pytest.mark.filterwarnings("ignore:fewer than three series")
 
@@ -40,6 +41,15 @@ def test_validation_sections_of_a_series_are_not_in_its_volume(tmp_path: Path) -
     built = SliceData("series", str(root), 32).volume()
     assert built is not None
     assert torch.equal(built.tensor, expected.tensor)
+
+
+def test_fixed_cuts_of_a_series_get_artifacts_once(tmp_path: Path) -> None:
+    root = even_series(tmp_path / "brain")
+    options = {"source": "series", "root": str(root), "image_size": 32, "fresh": False, "turned": 1.0}
+    (source,) = make_sources({**options, "train": 20}, 0)
+    _, planes = source.training_batch(torch.arange(20), seeded(0))
+    assert torch.equal(planes, source.sections("train").planes)
+    assert (planes[:, 3] > 0).all()  # turned back, the width would run to the left again
 
 
 def test_references_of_a_series_are_cuts_and_real_sections(tmp_path: Path) -> None:

@@ -3,15 +3,11 @@
 import pytest
 import torch
 
+from tests.trainables.slices.phantom_series import upright
 from trainables.slices.planes.geometry import mirror, move, similarity
 from trainables.slices.volumes import phantom
 from trainables.slices.volumes.cutting import sample
 from trainables.training.batches import seeded
-
-
-def planes_at(*depths: float) -> torch.Tensor:
-    """Upright coronal planes."""
-    return torch.tensor([[481.5, depth, 340, -507, 0, 0, 0, 0, -385] for depth in depths])
 
 
 def test_volume_is_deterministic_and_symmetric() -> None:
@@ -31,7 +27,7 @@ def test_tissue_lies_within_the_frame() -> None:
 
 
 def test_cuts_are_seeded() -> None:
-    first, again, other = (phantom.cut(planes_at(250), 64, seeded(seed)) for seed in (1, 1, 2))
+    first, again, other = (phantom.cut(upright([250]), 64, seeded(seed)) for seed in (1, 1, 2))
     assert first.shape == (1, 1, 64, 64)
     assert first.dtype == torch.uint8
     assert torch.equal(first, again)
@@ -51,9 +47,9 @@ def test_background_is_mostly_bright_and_tissue_darker() -> None:
 
 def test_sections_change_along_the_brain() -> None:
     """Sections become less similar with distance, so depth can be learned."""
-    here, near, far = sample(phantom.volume(64), planes_at(250, 245, 150), 64)[1]
+    here, near, far = sample(phantom.volume(64), upright([250, 245, 150]), 64)[1]
     assert (here - near).abs().mean() < 0.5 * (here - far).abs().mean()
-    tissue = sample(phantom.volume(64), planes_at(*range(45, 425, 20)), 64)[0]
+    tissue = sample(phantom.volume(64), upright(range(45, 425, 20)), 64)[0]
     assert (tissue.mean(dim=(1, 2)) > 0.03).all()  # no plane misses the brain
 
 
