@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from spaces.hints import did_you_mean
+from spaces.messages import did_you_mean
 from spaces.params import Choice, Default, Param, Range, Value
 from spaces.validation import validate
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from spaces.hints import did_you_mean
+from spaces.messages import did_you_mean
 from spaces.params import Param, Value
 from spaces.parse_param import parse_param
 from spaces.space import Space

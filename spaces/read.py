@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from spaces.hints import did_you_mean
+from spaces.messages import did_you_mean, one_line
 from spaces.parse_space import parse_space
 from spaces.space import Space
 
@@ -42,7 +42,7 @@ def read(name_or_path: str) -> Space:
             f"the space file {path} can't be read: {error.strerror} (space=FILE.yaml)"
         ) from error
     except (yaml.YAMLError, ValueError) as error:  # ValueError: of an encoding or a date
-        raise ValueError(f"the space file {path} is not YAML: {' '.join(str(error).split())}") from error
+        raise ValueError(f"the space file {path} is not YAML: {one_line(error)}") from error
     if not isinstance(node, yaml.MappingNode):
         raise ValueError(
             f"{path}:1: the file holds {plain!r:.40}, but must hold fields (trainable, data, params ...)"

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from spaces.hints import did_you_mean
+from spaces.messages import did_you_mean
 from spaces.params import Param, Value, initial_value, is_active, restrict_default
 from spaces.parse_param import parse_param
 from spaces.validation import Rule

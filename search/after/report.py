@@ -8,10 +8,10 @@ from results.report import render
 from results.store import Run
 from search.after.retrain import retrain_command
 from search.config.run_config import RunConfig
-from search.engines.base import describe
 from search.runs.folder import read_config
 from search.runs.tables import with_tables
 from search.watch.capture import capture_output
+from spaces.messages import describe
 from trainables import import_path
 
 logger = logging.getLogger(__name__)

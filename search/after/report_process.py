@@ -13,6 +13,8 @@ from pathlib import Path
 from threading import Thread
 from typing import Self
 
+from spaces.messages import one_line
+
 
 class ReportProcess:
     """Makes one report: `begin`, then `finish`. The process lives as long as the block at most."""
@@ -74,7 +76,7 @@ def print_report(folder: str) -> None:
     try:
         print(short(make(open_run(folder))))
     except ValueError as error:
-        sys.exit(f"error: {' '.join(str(error).split())}")
+        sys.exit(f"error: {one_line(error)}")
 
 
 def load_idle() -> None:

@@ -19,6 +19,7 @@ from search.config.run_config import RunConfig
 from search.engines.train_job import training_setup
 from search.runs.preflight import prepare
 from spaces.lane import Lane
+from spaces.messages import describe
 from spaces.params import Choice, Param, Value, initial_value
 from spaces.space import Space
 from trainables import import_path
@@ -47,7 +48,7 @@ def check(config: RunConfig, seconds: float = SECONDS) -> Iterator[Finding]:
         for name in (config.space.trainable, config.space.data):
             import_path.load(name)
     except Exception as error:  # the import of a user's module may raise anything
-        yield Finding("import and data", WRONG, f"{type(error).__name__}: {' '.join(str(error).split())}")
+        yield Finding("import and data", WRONG, describe(error))
         return
     yield Finding("import and data", OK, f"{config.space.trainable}, {time.monotonic() - began:.1f} s")
     yield from (Finding("data", NOTE, note) for note in notes)

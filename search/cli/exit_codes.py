@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from spaces.messages import one_line
+
 if TYPE_CHECKING:
     from search.after.report_process import ReportProcess
     from search.runs.run import Outcome
@@ -25,7 +27,7 @@ def user_errors(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*args, **kwargs)
         except ValueError as error:
-            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+            print(f"error: {one_line(error)}", file=sys.stderr)
             raise typer.Exit(WRONG_INPUT) from error
         except KeyboardInterrupt:
             print("interrupted before anything was begun.", file=sys.stderr)

@@ -7,7 +7,7 @@ docs/decisions/0002-configuration.md.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from spaces.hints import did_you_mean
+from spaces.messages import did_you_mean
 from spaces.space import Space
 
 

@@ -12,7 +12,7 @@ from search.config import earlier
 from search.config.fidelity import parse_fidelity
 from search.config.overrides import check_keys, check_types, parse_overrides
 from search.core.rungs import milestones
-from spaces.hints import did_you_mean
+from spaces.messages import did_you_mean
 from spaces.parse_space import FIELDS, parse_space
 from spaces.read import names, read
 from spaces.space import Space

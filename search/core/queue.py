@@ -64,7 +64,7 @@ class Queue:
 
     def next_job(self) -> Job | Wait | Done:
         """The job to train next; WAIT if a running one must end first; DONE if there is none left."""
-        if self._hopeless():
+        if self._all_failed():
             return DONE if not self.jobs else WAIT
         match decide(
             self._values(),
@@ -209,7 +209,7 @@ class Queue:
     def _busy(self) -> set[int]:
         return {lane.number for job in self.jobs.values() for lane in job.lanes}
 
-    def _hopeless(self) -> bool:
+    def _all_failed(self) -> bool:
         """Whether the first trials have all failed."""
         states = [trial.state for trial in self.trials.values()]
         none = not any(trial.values for trial in self.trials.values())

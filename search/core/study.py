@@ -25,7 +25,7 @@ OPTUNA_STATES = {
     State.DIVERGED: TrialState.FAIL,
     State.FAILED: TrialState.FAIL,
 }
-HOW = ("checkpoint", "seconds", "device", "node")  # of a trial at a rung
+AT_RUNG = ("checkpoint", "seconds", "device", "node")  # fields of a Trial that are recorded at each rung
 Row = dict[str, Any]
 
 
@@ -65,10 +65,10 @@ class Study:
 
         `epochs` are the rows of the epochs of that job.
         """
-        how = {key: getattr(trial, key) for key in HOW}
-        how |= {"trained": trial.epochs, "epochs": list(epochs), "at": time.time()}
+        record = {key: getattr(trial, key) for key in AT_RUNG}
+        record |= {"trained": trial.epochs, "epochs": list(epochs), "at": time.time()}
         trial_id = self._id(trial)
-        self.storage.set_trial_user_attr(trial_id, f"rung/{self.rungs[rung]}", how)
+        self.storage.set_trial_user_attr(trial_id, f"rung/{self.rungs[rung]}", record)
         if len(trial.values) > rung:
             self.storage.set_trial_intermediate_value(trial_id, self.rungs[rung], trial.values[rung])
 
@@ -106,11 +106,11 @@ class Study:
                 "rung": rung,
                 "epochs": epochs,
                 "value": frozen.intermediate_values[epochs],
-                "finished_at": how["at"] - start,
-                **{key: how[key] for key in HOW},
+                "finished_at": record["at"] - start,
+                **{key: record[key] for key in AT_RUNG},
             }
             for frozen in trials
-            for rung, epochs, how in self._kept(frozen)
+            for rung, epochs, record in self._kept(frozen)
             if epochs in frozen.intermediate_values
         ]
         return sorted(rows, key=lambda row: (row["finished_at"], row["trial"]))
@@ -118,7 +118,7 @@ class Study:
     def epoch_rows(self) -> list[Row]:
         """A row per trial and epoch, of finished rungs and of ended trials: the table of epochs."""
         trials = self.frozen_trials()
-        return [row for frozen in trials for _, _, how in self._kept(frozen) for row in how["epochs"]]
+        return [row for frozen in trials for _, _, record in self._kept(frozen) for row in record["epochs"]]
 
     def facts(self) -> dict[int, dict[str, float]]:
         """The recorded facts by rung."""
@@ -132,13 +132,13 @@ class Study:
     def _kept(self, frozen: FrozenTrial) -> Iterator[tuple[int, int, Row]]:
         """Index, epochs and record of each finished rung, and of the rung before which a trial ended."""
         for rung, epochs in enumerate(self.rungs):
-            how = frozen.user_attrs.get(f"rung/{epochs}")
-            if how and (epochs in frozen.intermediate_values or frozen.state.is_finished()):
-                yield rung, epochs, how
+            record = frozen.user_attrs.get(f"rung/{epochs}")
+            if record and (epochs in frozen.intermediate_values or frozen.state.is_finished()):
+                yield rung, epochs, record
 
     def _trial(self, frozen: FrozenTrial) -> Trial:
         ended, values = frozen.state.is_finished(), frozen.intermediate_values
-        last = [how for _, _, how in self._kept(frozen)][-1:]
+        last = [record for _, _, record in self._kept(frozen)][-1:]
         return Trial(
             number=frozen.number,
             params=dict(frozen.params),
@@ -146,5 +146,5 @@ class Study:
             values=tuple(values[epochs] for epochs in self.rungs if epochs in values),
             epochs=last[0]["trained"] if last else 0,
             error=frozen.user_attrs.get("error"),
-            **{key: how[key] for how in last for key in HOW},
+            **{key: record[key] for record in last for key in AT_RUNG},
         )

@@ -50,8 +50,3 @@ class Engine(ABC):
     @abstractmethod
     def publish(self, name: str, about: str, value: float, tags: Mapping[str, str]) -> None:
         """Sets a gauge for Prometheus; does nothing in an engine without a metrics port."""
-
-
-def describe(error: BaseException) -> str:
-    """One line: the class of the error and its message, at most 500 characters."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]

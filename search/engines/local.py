@@ -6,8 +6,9 @@ from typing import final
 
 from search.core.job import Job
 from search.core.rungs import Done
-from search.engines.base import Engine, JobQueue, Train, describe
+from search.engines.base import Engine, JobQueue, Train
 from spaces.lane import StorageError
+from spaces.messages import describe
 
 logger = logging.getLogger(__name__)
 

@@ -24,8 +24,9 @@ from ray.util.metrics import Gauge
 
 from search.core.job import Job
 from search.core.rungs import Done
-from search.engines.base import Engine, JobQueue, Train, describe
+from search.engines.base import Engine, JobQueue, Train
 from spaces.lane import Report, StorageError
+from spaces.messages import describe
 
 logger = logging.getLogger(__name__)
 OBJECT_STORE_BYTES = 256 * 2**20  # reports are small; data and checkpoints travel by file

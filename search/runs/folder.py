@@ -11,7 +11,7 @@ import yaml
 from results.files import write_text
 from results.store import Run, open_run
 from search.config.run_config import RunConfig, from_plain
-from spaces.hints import did_you_mean
+from spaces.messages import did_you_mean
 
 
 def new_folder(config: RunConfig) -> Path:

@@ -1,6 +1,6 @@
 """Suggestions for unknown names."""
 
-from spaces.hints import did_you_mean
+from spaces.messages import did_you_mean
 
 
 def test_a_name_within_a_group_comes_first():

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from spaces.lane import Lane
+from spaces.messages import describe, one_line
 from trainables.learner import Learner
 from trainables.training.pack import Pack
 from trainables.training.run_fit import run_fit
@@ -39,8 +40,8 @@ def dry_run(setup: Setup, lane: Lane, folder: Path, out: Path | None = None) -> 
         try:
             (report,) = run_fit(one_step(setup, lane, folder), setup.objective, 0, 1, out)
         except Exception as error:  # any error of a user's module is a finding
-            return DryRun(error=one_line(error))
-    messages = [" ".join(str(warning.message).split()) for warning in caught]
+            return DryRun(error=describe(error))
+    messages = [one_line(warning.message) for warning in caught]
     return DryRun(
         value=report.metrics[lane.number][setup.objective],
         finite=not report.diverged,
@@ -55,13 +56,8 @@ def resume(setup: Setup, lane: Lane, start: Path) -> str | None:
         fit = one_step(setup, replace(lane, start=str(start)), start.parent)
         list(run_fit(fit, setup.objective, 1, 2, None))
     except Exception as error:  # any error of a user's module is a finding
-        return one_line(error)
+        return describe(error)
     return None
-
-
-def one_line(error: Exception) -> str:
-    """Class and message of an exception on one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def one_step(setup: Setup, lane: Lane, folder: Path) -> SingleFit:
@@ -94,5 +90,5 @@ def batching_error(setup: Setup, lane: Lane) -> str | None:
     try:
         pack.groups[0].batched_gradients(next(iter(data.train_dataloader())))
     except (RuntimeError, NotImplementedError) as error:
-        return " ".join(str(error).split())[:200]
+        return one_line(error)[:200]
     return None

@@ -16,9 +16,9 @@ from lightning.pytorch.loggers import Logger
 from search.config.run_config import RunConfig
 from search.core.job import Job, State, Trial
 from search.core.queue import Queue
-from search.engines.base import describe
 from search.watch.watcher import Watcher
 from spaces.lane import Report
+from spaces.messages import describe
 
 logger = logging.getLogger(__name__)
 UNSUCCESSFUL = (State.DIVERGED, State.FAILED)

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from search.config.run_config import RunConfig
 from search.core.queue import Queue
-from search.engines.base import describe
 from search.watch.loggers.base import TrialLogger
 from search.watch.loggers.csv_files import CsvTrials
 from search.watch.loggers.mlflow import MlflowTrials
 from search.watch.loggers.tensorboard import TensorBoardTrials
 from search.watch.loggers.wandb import WandbTrials
+from spaces.messages import describe
 
 LOGGERS: dict[str, type[TrialLogger]] = {
     "csv": CsvTrials,

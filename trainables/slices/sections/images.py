@@ -10,6 +10,8 @@ import numpy as np
 import tifffile
 from PIL import Image, UnidentifiedImageError
 
+from spaces.messages import one_line
+
 Array = np.ndarray[Any, Any]
 
 MIN_SIDE = 16  # pixels: smaller images show no section
@@ -61,7 +63,7 @@ def decode(path: Path, sizes: Sequence[int]) -> Decoded:
 def _reason(path: Path, error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "the file is empty" if path.stat().st_size == 0 else "no known image format"
-    return " ".join(str(error).split()) or type(error).__name__
+    return one_line(error) or type(error).__name__
 
 
 def _check(width: int, height: int) -> None:

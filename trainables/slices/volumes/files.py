@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from spaces.messages import one_line
 from trainables.slices.planes.families import family_covering
 from trainables.slices.volumes.cutting import Volume
 
@@ -138,7 +139,7 @@ def reoriented(name: str, values: Array, orientation: str) -> tuple[Array, tuple
 
 def _reason(error: Exception) -> str:
     """The error's message in one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+    return one_line(error) or type(error).__name__
 
 
 def _missing_package(error: ImportError) -> ValueError:
