@@ -22,10 +22,10 @@ from search.runs.confirm import ConfirmPlan, ConfirmQueue, candidates, confirmat
 from search.runs.preflight import prepare
 from search.watch.progress import ProgressView
 from spaces.lane import Lane, StorageError
-from spaces.params import Choice, Range
 from spaces.read import read
-from spaces.space import Objective, Space
+from spaces.space import Space
 from tests.formula import Formula
+from tests.history import SPACE, history
 from trainables import import_path
 from trainables.training.train import Setup, build, train
 
@@ -112,45 +112,21 @@ class EngineContract:
             engine(Formula()).run(Broken(make_queue(trials=12)))
 
 
-SAMPLER_SPACE = Space(
-    name="s",
-    about="",
-    trainable="a:b",
-    data="a:b",
-    objective=Objective("val/f", "min"),
-    params={
-        "x": Range(0.0, 1.0),
-        "n": Range(1, 8),
-        "lr": Range(1e-5, 1.0, log=True),
-        "c": Choice(("a", None, 3)),
-    },
-)
-
-
-def history(count: int, rungs: int = 1, seed: int = 0) -> list[Observation]:
-    """Random trials of SAMPLER_SPACE, whose best x is 0.3 at each rung."""
-    rng = random.Random(seed)
-    return [
-        Observation(params, tuple((params["x"] - 0.3) ** 2 for _ in range(rungs)), busy=False)
-        for params in (SAMPLER_SPACE.sample(rng) for _ in range(count))
-    ]
-
-
 class SamplerContract:
     """A sampler proposes configurations. Subclasses give the fixture `sampler`."""
 
     @pytest.mark.parametrize("count", [0, 5, 40])
     def test_proposals_are_in_the_space_and_pure(self, sampler, count):
-        first = sampler.propose(SAMPLER_SPACE, history(count), 3, 1)
-        assert first == sampler.propose(SAMPLER_SPACE, history(count), 3, 1)
-        assert first != sampler.propose(SAMPLER_SPACE, history(count), 3, 2)
+        first = sampler.propose(SPACE, history(count), 3, 1)
+        assert first == sampler.propose(SPACE, history(count), 3, 1)
+        assert first != sampler.propose(SPACE, history(count), 3, 2)
         for params in first:
-            assert all(params[name] in param for name, param in SAMPLER_SPACE.params.items())
+            assert all(params[name] in param for name, param in SPACE.params.items())
             assert isinstance(params["n"], int)
 
     @pytest.mark.parametrize("number", [0, 1, 70])
     def test_as_many_different_proposals_as_asked_for(self, sampler, number):
-        proposals = sampler.propose(SAMPLER_SPACE, history(20), number, 0)
+        proposals = sampler.propose(SPACE, history(20), number, 0)
         assert len({params["x"] for params in proposals}) == len(proposals) == number
 
 

@@ -30,7 +30,7 @@ def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     return -(target * functional.log_softmax(logits, dim=1)).sum(1)
 
 
-LOSSES: dict[str, Function] = {"mse": mse, "l1": l1, "linf": linf, "cross_entropy": cross_entropy}
+REGRESSION_LOSSES: dict[str, Function] = {"mse": mse, "l1": l1, "linf": linf}
 
 
 @final

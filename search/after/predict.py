@@ -6,6 +6,7 @@ from typing import Any
 
 from results.store import Run
 from search.after.models import load, ranked_models
+from spaces.validation import PositiveInt, check_value
 from trainables import import_path
 
 
@@ -15,8 +16,7 @@ def predict(run: Run, source: Path, out: Path, top: int, options: Mapping[str, A
     Returns lines for the screen. Raises ValueError if the space has no predictor, the predictor lacks an
     option, `out` is a file, the run keeps fewer than `top` models, or the source cannot be used.
     """
-    if isinstance(top, bool) or not isinstance(top, int) or top < 1:
-        raise ValueError(f"top is {top!r}, but must be a whole number >= 1 (top=...)")
+    check_value(PositiveInt, "top", top)
     path = run.config.get("predictor")
     if path is None:
         raise ValueError(

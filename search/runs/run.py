@@ -81,7 +81,7 @@ def confirm(
 ) -> Outcome:
     """Retrains the `top` trials of a run and its default on `seeds` new seeds; scores them on the test split.
 
-    `top` and `seeds` default to the run's own numbers, else to 3 and 5. Trainings that are done are not repeated.
+    `top` and `seeds` default to the run's own numbers, else 3 and 5. Finished trainings are not repeated.
     Raises ValueError if no trial has a value, the data has no test split, the run is running, or it cannot
     continue (see `prepare_again`).
     """

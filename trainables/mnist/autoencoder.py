@@ -5,7 +5,7 @@ from typing import Any, final
 from torch import Tensor
 
 from trainables.learner import Learner
-from trainables.losses import Loss, l1, linf, mse
+from trainables.losses import REGRESSION_LOSSES, Loss
 from trainables.mnist.data import Batch
 from trainables.mnist.nets import Shape, decoder, encoder, parse_widths
 from trainables.mnist.prepare import check_options
@@ -36,7 +36,7 @@ class Autoencoder(Learner):
     ) -> None:
         super().__init__(**settings)
         check_options({"net": net, "latent": latent})
-        self.loss = Loss(loss, {"mse": mse, "l1": l1, "linf": linf})
+        self.loss = Loss(loss, REGRESSION_LOSSES)
         self.encoder = encoder(net, image_shape, parse_widths(widths), latent, norm, dropout)
         self.decoder = decoder(net, latent, parse_widths(widths), image_shape, norm, dropout)
 

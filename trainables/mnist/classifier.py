@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from trainables.learner import Learner
-from trainables.losses import Function, Loss, cross_entropy, l1, linf, mse
+from trainables.losses import REGRESSION_LOSSES, Function, Loss, cross_entropy
 from trainables.mnist.data import Batch
 from trainables.mnist.nets import Shape, encoder, parse_widths
 from trainables.mnist.prepare import check_options
@@ -19,9 +19,7 @@ def on_probabilities(loss: Function) -> Function:
 
 CLASS_LOSSES: dict[str, Function] = {
     "cross_entropy": cross_entropy,
-    "mse": on_probabilities(mse),
-    "l1": on_probabilities(l1),
-    "linf": on_probabilities(linf),
+    **{name: on_probabilities(loss) for name, loss in REGRESSION_LOSSES.items()},
 }
 
 

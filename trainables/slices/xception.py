@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from trainables.learner import Learner
-from trainables.losses import Loss, l1, linf, mse
+from trainables.losses import REGRESSION_LOSSES, Loss
 from trainables.slices.planes.geometry import alignment_distance
 from trainables.slices.planes.targets import target_named
 
@@ -61,7 +61,7 @@ class SliceRegressor(Learner):
                 f"activation is {activation!r}, but must be one of {', '.join(ACTIVATIONS)} "
                 "(param.activation=...)"
             )
-        self.loss = Loss(loss, {"mse": mse, "l1": l1, "linf": linf, "distance": self.distance})
+        self.loss = Loss(loss, {**REGRESSION_LOSSES, "distance": self.distance})
         self.target, self.voxel_um = target_named(parametrisation), voxel_um
         self.register_buffer("target_mean", target_mean.float().clone())
         self.register_buffer("target_std", target_std.float().clone())

@@ -9,7 +9,8 @@ from search.core.samplers.base import MIN_VALUES, Observation
 from search.core.samplers.optuna_space import distributions
 from search.core.samplers.registry import SAMPLERS
 from search.core.samplers.tpe import MAX_VALUES, model_rung, model_trials
-from tests.contracts import SAMPLER_SPACE, SamplerContract, history
+from tests.contracts import SamplerContract
+from tests.history import SPACE, history
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
@@ -27,7 +28,7 @@ def test_tpe_comes_nearer_than_chance():
         name: sum(
             abs(params["x"] - 0.3)
             for seed in range(5)
-            for params in SAMPLERS[name]().propose(SAMPLER_SPACE, trials, 5, seed)
+            for params in SAMPLERS[name]().propose(SPACE, trials, 5, seed)
         )
         for name in ("tpe", "random")
     }
@@ -42,21 +43,21 @@ def test_the_model_is_of_the_highest_rung_with_enough_values():
 
 
 def test_running_and_diverged_trials_are_modelled():
-    params = SAMPLER_SPACE.sample(random.Random(0))
+    params = SPACE.sample(random.Random(0))
     trials = [
         *history(20),
         Observation(params, (), busy=True),
         Observation(params, (), busy=False),
         Observation(params, (float("inf"),), busy=False),
     ]
-    frozen = model_trials(trials, distributions(SAMPLER_SPACE))
+    frozen = model_trials(trials, distributions(SPACE))
     assert [trial.state.name for trial in frozen] == ["COMPLETE"] * 21 + ["RUNNING"]
-    assert SAMPLERS["tpe"]().propose(SAMPLER_SPACE, trials, 1, 0)
+    assert SAMPLERS["tpe"]().propose(SPACE, trials, 1, 0)
 
 
 def test_a_long_history_is_thinned_but_keeps_its_best():
     trials = history(4 * MAX_VALUES)
-    frozen = model_trials(trials, distributions(SAMPLER_SPACE))
+    frozen = model_trials(trials, distributions(SPACE))
     best = sorted(o.values[0] for o in trials)[:25]
     assert len(frozen) == MAX_VALUES
     assert sorted(trial.value for trial in frozen)[:25] == best

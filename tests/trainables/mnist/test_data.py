@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.conftest import DATA
 from tests.trainables.mnist.idx_files import make_pair
 from trainables.mnist import prepare
 from trainables.mnist.data import ImageSet, MnistData
 
-MNIST = Path(__file__).parents[4] / "shared/data/mnist"
+MNIST = DATA / "mnist"
 
 
 def rows(images: ImageSet) -> set[bytes]:

@@ -15,9 +15,9 @@ from spaces.params import Choice
 from tests.trainables.mnist.learners import digits_batch, make
 from trainables import import_path
 from trainables.learner import Learner
-from trainables.losses import LOSSES
+from trainables.losses import REGRESSION_LOSSES
 from trainables.mnist.autoencoder import Autoencoder
-from trainables.mnist.classifier import Classifier
+from trainables.mnist.classifier import CLASS_LOSSES, Classifier
 from trainables.mnist.data import MnistData
 from trainables.mnist.nets import NORMS
 from trainables.training.train import Setup, train
@@ -39,7 +39,7 @@ def test_predict_step_returns_the_output() -> None:
 @pytest.mark.parametrize("net", ["mlp", "cnn"])
 @pytest.mark.parametrize(
     ("kind", "loss"),
-    [*((Classifier, loss) for loss in LOSSES), *((Autoencoder, loss) for loss in ("mse", "l1", "linf"))],
+    [*((Classifier, loss) for loss in CLASS_LOSSES), *((Autoencoder, loss) for loss in REGRESSION_LOSSES)],
 )
 def test_the_loss_falls(kind: type[Learner], loss: str, net: str) -> None:
     torch.manual_seed(0)

@@ -93,3 +93,8 @@ def test_the_command_line_reads_arguments_from_checkpoints_in_one_place():
     assert "self._parse_ckpt_path()" in inspect.getsource(LightningCLI.__init__), changed(
         "where LightningCLI reads the arguments in a checkpoint"
     )
+
+
+def test_pytorch_still_has_its_probes_of_the_cpu():
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        assert isinstance(getattr(torch.cpu, name)(), bool), f"torch.cpu.{name} changed: see precision.py"

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from spaces.lane import Lane
-from trainables.losses import LOSSES, Loss
+from trainables.losses import Loss, mse
 from trainables.training.batches import Batches
 from trainables.training.group import Group, group_lanes
 from trainables.training.lane_modules import LaneDropout, LaneLoss, MeanLoss
@@ -123,11 +123,11 @@ def test_dropout_of_a_lane_keeps_the_mean():
 
 
 def test_losses_of_other_lanes_do_not_change_the_gradient():
-    functions = {"root": lambda prediction, target: prediction.sqrt().sum(1), "mse": LOSSES["mse"]}
+    functions = {"root": lambda prediction, target: prediction.sqrt().sum(1), "mse": mse}
     prediction = torch.zeros(4, 3, requires_grad=True)  # where the derivative of a root is infinite
     target = torch.ones(4, 3)
     losses = LaneLoss([Loss("mse", functions), Loss("root", functions)])(prediction, target)
-    assert torch.equal(losses, LOSSES["mse"](prediction, target))
+    assert torch.equal(losses, mse(prediction, target))
     losses.sum().backward()
     assert torch.allclose(prediction.grad, torch.full((4, 3), -2 / 3))
 

@@ -12,7 +12,8 @@ from spaces.lane import Lane, StorageError
 from spaces.read import names
 from tests.contracts import TrainableContract
 from trainables import import_path
-from trainables.losses import LOSSES, Loss, cross_entropy, l1, linf, mse
+from trainables.losses import REGRESSION_LOSSES, Loss, cross_entropy, l1, linf, mse
+from trainables.mnist.classifier import CLASS_LOSSES
 from trainables.optim import SCHEDULES, Optim
 from trainables.training import checkpoint
 from trainables.training.batches import Batches
@@ -35,8 +36,9 @@ def test_losses_are_their_formulas():
     theirs = torch.nn.functional.cross_entropy(logits, classes, reduction="none")
     assert torch.allclose(ours, theirs)
     with pytest.raises(ValueError, match="loss is 'huber'"):
-        Loss("huber", LOSSES)
-    assert set(LOSSES) == {"mse", "l1", "linf", "cross_entropy"}
+        Loss("huber", CLASS_LOSSES)
+    assert set(REGRESSION_LOSSES) == {"mse", "l1", "linf"}
+    assert set(CLASS_LOSSES) == {"mse", "l1", "linf", "cross_entropy"}
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)

@@ -1,0 +1,30 @@
+"""A space and random trials of it, for tests of samplers."""
+
+import random
+
+from search.core.samplers.base import Observation
+from spaces.params import Choice, Range
+from spaces.space import Objective, Space
+
+SPACE = Space(
+    name="s",
+    about="",
+    trainable="a:b",
+    data="a:b",
+    objective=Objective("val/f", "min"),
+    params={
+        "x": Range(0.0, 1.0),
+        "n": Range(1, 8),
+        "lr": Range(1e-5, 1.0, log=True),
+        "c": Choice(("a", None, 3)),
+    },
+)
+
+
+def history(count: int, rungs: int = 1, seed: int = 0) -> list[Observation]:
+    """Random trials of SPACE, whose best x is 0.3 at each rung."""
+    rng = random.Random(seed)
+    return [
+        Observation(params, tuple((params["x"] - 0.3) ** 2 for _ in range(rungs)), busy=False)
+        for params in (SPACE.sample(rng) for _ in range(count))
+    ]
