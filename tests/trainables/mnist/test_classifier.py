@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from tests.trainables.mnist.learners import digits_batch, make
-from trainables.losses import LOSSES
-from trainables.mnist.classifier import Classifier
+from trainables.mnist.classifier import CLASS_LOSSES, Classifier
 
 
 @pytest.mark.parametrize(
@@ -26,7 +25,7 @@ def test_bad_parameters_are_refused(params: dict[str, Any], message: str) -> Non
         make(Classifier, **params)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", CLASS_LOSSES)
 def test_each_loss_matches_its_formula(loss: str) -> None:
     images, labels = digits_batch()
     learner = make(Classifier, loss=loss, label_smoothing=0.2)
