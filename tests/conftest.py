@@ -54,7 +54,7 @@ def make_queue(formula_space: Space, tmp_path: Path) -> Callable[..., Queue]:
     ) -> Queue:
         rungs = milestones(1, eta, epochs)
         space = more.pop("space", formula_space)
-        study = Study(tmp_path / "study.log", space, rungs)  # type: ignore[arg-type]
+        study = Study(tmp_path / f"{more.pop('name', 'study')}.log", space, rungs)  # type: ignore[arg-type]
         return Queue(space, Plan(trials, rungs, eta, seed, sampler, **more), study)  # type: ignore[arg-type]
 
     return make

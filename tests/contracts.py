@@ -14,8 +14,8 @@ from rich.console import Console
 
 from results.store import open_run
 from search.config.run_config import from_plain, resolve
+from search.core.history import Observation
 from search.core.job import State
-from search.core.samplers.base import Observation
 from search.core.samplers.registry import SAMPLERS
 from search.engines.train_job import training_setup
 from search.runs.confirm import ConfirmPlan, ConfirmQueue, candidates, confirmation_seeds
@@ -25,7 +25,7 @@ from spaces.lane import Lane, StorageError
 from spaces.read import read
 from spaces.space import Space
 from tests.formula import Formula
-from tests.history import SPACE, history
+from tests.history import RUNGS
 from trainables import import_path
 from trainables.training.train import Setup, build, train
 
@@ -112,24 +112,6 @@ class EngineContract:
             engine(Formula()).run(Broken(make_queue(trials=12)))
 
 
-class SamplerContract:
-    """A sampler proposes configurations. Subclasses give the fixture `sampler`."""
-
-    @pytest.mark.parametrize("count", [0, 5, 40])
-    def test_proposals_are_in_the_space_and_pure(self, sampler, count):
-        first = sampler.propose(SPACE, history(count), 3, 1)
-        assert first == sampler.propose(SPACE, history(count), 3, 1)
-        assert first != sampler.propose(SPACE, history(count), 3, 2)
-        for params in first:
-            assert all(params[name] in param for name, param in SPACE.params.items())
-            assert isinstance(params["n"], int)
-
-    @pytest.mark.parametrize("number", [0, 1, 70])
-    def test_as_many_different_proposals_as_asked_for(self, sampler, number):
-        proposals = sampler.propose(SPACE, history(20), number, 0)
-        assert len({params["x"] for params in proposals}) == len(proposals) == number
-
-
 class SpaceContract:
     """A space file is valid and complete. Subclasses give the fixture `name`."""
 
@@ -146,7 +128,7 @@ class SpaceContract:
         space = read(name)
         rng = random.Random(0)
         trials = [Observation(space.sample(rng), (rng.random(),), busy=False) for _ in range(30)]
-        for params in SAMPLERS[sampler]().propose(space, trials, 20, 0):
+        for params in SAMPLERS[sampler](space, RUNGS, 0).propose(trials, 20):
             assert space.holds(params)
 
     def test_a_run_config_survives_yaml(self, name):

@@ -2,7 +2,7 @@
 
 import random
 
-from search.core.samplers.base import Observation
+from search.core.history import Observation
 from spaces.params import Choice, Range
 from spaces.space import Objective, Space
 
@@ -19,6 +19,9 @@ SPACE = Space(
         "c": Choice(("a", None, 3)),
     },
 )
+
+
+RUNGS = (1, 3, 9)
 
 
 def history(count: int, rungs: int = 1, seed: int = 0) -> list[Observation]:

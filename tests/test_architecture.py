@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("search", "trainables", "spaces", "results")
 MAX_LINES = 300
-MAX_CORE_LINES = 800
+MAX_CORE_LINES = 2000
 FILES = sorted(
     path.relative_to(ROOT)
     for folder in (*PACKAGES, "tests", "benchmarks")
@@ -43,11 +43,13 @@ def imported(path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("path", CORE, ids=str)
-def test_the_core_imports_spaces_optuna_and_the_standard_library(path):
+def test_the_core_imports_spaces_numerics_and_the_standard_library(path):
     for module in imported(path):
         package = module.partition(".")[0]
         own = module.startswith("search.core")
-        assert own or package in ("spaces", "optuna") or package in sys.stdlib_module_names, module
+        assert (
+            own or package in ("spaces", "optuna", "numpy", "scipy") or package in sys.stdlib_module_names
+        ), module
 
 
 def test_no_modules_import_each_other_in_a_circle():

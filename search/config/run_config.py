@@ -117,7 +117,7 @@ def resolve(overrides: Sequence[str]) -> RunConfig:
     Raises ValueError in one line (value, rule, where to change it) if an override is not in Hydra's grammar,
     neither the run nor the space has its key, or its value breaks a rule.
     """
-    from search.core.samplers.registry import SAMPLERS  # here, because it imports Optuna
+    from search.core.policies.registry import POLICIES  # here, because it imports Optuna
 
     changes, notes = earlier.rename_keys(parse_overrides(overrides))
     keys = defaults()
@@ -129,7 +129,7 @@ def resolve(overrides: Sequence[str]) -> RunConfig:
     space = _changed(space, sizes, changes)
 
     values = {key: changes.get(key, sizes.get(key, default)) for key, default in keys.items()}
-    for key, known in (("engine", ENGINES), ("sampler", SAMPLERS), ("logger", LOGGERS)):
+    for key, known in (("engine", ENGINES), ("sampler", POLICIES), ("logger", LOGGERS)):
         one_of(key, values[key], known)
     values |= {"space": space, "fidelity": parse_fidelity(values["fidelity"], space.options)}
     values = {_field(key): value for key, value in values.items()}

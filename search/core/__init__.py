@@ -1,4 +1,5 @@
 """The algorithm: when a trial starts, pauses, is promoted or ends, and the study that remembers it.
 
-Read `rungs.py` first, then `queue.py`. Imports `spaces`, Optuna and the standard library, nothing else.
+Read `rungs.py` first, then `queue.py`, `samplers/` and `policies/`. Imports `spaces`, Optuna, NumPy, SciPy
+and the standard library, nothing else.
 """

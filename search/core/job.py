@@ -30,6 +30,7 @@ class Trial:
     params: Mapping[str, Any]
     state: State = State.PAUSED
     values: tuple[float, ...] = ()  # objective at each finished rung
+    order: tuple[int, ...] = ()  # of each value, and of a divergence, among all results of the search
     epochs: int = 0  # trained and kept
     checkpoint: str | None = None  # of the last finished rung, relative to the folder of the run
     error: str | None = None

@@ -9,7 +9,7 @@ After `next_job` the trials of the job are running; after `finish` they are paus
 the last); after `fail` the trial has failed, or each trial of a pack is tried again alone. Finished rungs are
 in the study, so a queue made from the same study continues where this one was: resuming is the normal start.
 
-`rungs.py` decides, a sampler proposes configurations; here they meet.
+A policy decides what is next (`policies/`); the queue turns its decisions into jobs.
 """
 
 from collections import Counter
@@ -18,10 +18,10 @@ from dataclasses import dataclass, replace
 from math import ceil, inf
 from typing import Any, Final
 
+from search.core.history import Observation
 from search.core.job import Job, State, Trial, trial_seed
-from search.core.rungs import Done, Promote, Sample, Wait, decide
-from search.core.samplers.base import MIN_VALUES, Observation
-from search.core.samplers.registry import SAMPLERS
+from search.core.policies.registry import POLICIES
+from search.core.rungs import Done, Promote, Sample, Wait
 from search.core.study import Study
 from spaces.lane import Lane, Report
 from spaces.space import Space
@@ -29,6 +29,8 @@ from spaces.space import Space
 WAIT: Final = Wait()
 DONE: Final = Done()
 MIN_JOB_SECONDS = 3.0  # seconds of training beside which the overhead of a job, about 0.1 s, is small
+LOST = (State.DIVERGED, State.FAILED)
+MIN_NEW_LANES = 5  # trials that a pack of new ones may have before any has finished
 MAX_FIRST_FAILURES = 5  # failures before any value; then the search ends
 
 
@@ -40,12 +42,12 @@ class Plan:
     rungs: tuple[int, ...]  # in epochs
     eta: int
     seed: int
-    sampler: str  # a key of SAMPLERS
+    sampler: str  # a key of POLICIES
     lanes: int | None = 1  # trials per job; None: as many as outweigh the overhead of a job
     workers: int = 1  # jobs at once
     init_seed: int | None = None  # of initial weights, the same for all trials; None: one for each
     known: tuple[Mapping[str, Any], ...] = ()  # configurations to try first
-    observations: tuple[Observation, ...] = ()  # trials of an earlier run, for the sampler
+    observations: tuple[Observation, ...] = ()  # trials of an earlier run, for the policy
 
 
 class Queue:
@@ -53,36 +55,38 @@ class Queue:
 
     def __init__(self, space: Space, plan: Plan, study: Study) -> None:
         self.space, self.plan, self.study = space, plan, study
-        self.sampler = SAMPLERS[plan.sampler]()
+        self.policy = POLICIES[plan.sampler](space, plan.rungs, plan.eta, plan.seed, plan.observations)
         self.trials: dict[int, Trial] = {trial.number: trial for trial in study.trials()}
         self.facts = set(study.facts())  # rungs whose facts are recorded
         self.jobs: dict[int, Job] = {}  # running
         self.reports: dict[int, list[Report]] = {}  # of the running jobs
         self.suspects: set[int] = set()  # trials of packs that failed
         self.started = 0
+        self.results = sum(len(trial.order) for trial in self.trials.values())
         self.pace: float | None = None  # seconds per epoch and trial, as last reported
 
     def next_job(self) -> Job | Wait | Done:
         """The job to train next; WAIT if a running one must end first; DONE if there is none left."""
         if self._all_failed():
             return DONE if not self.jobs else WAIT
-        match decide(
-            self._values(),
-            self._busy(),
-            rungs=len(self.plan.rungs),
-            eta=self.plan.eta,
+        known = self.plan.known[len(self.trials) :][: self._new_lanes()]
+        match self.policy.decide(
+            self._history(),
             left=self.plan.trials - len(self.trials),
+            count=self._new_lanes() - len(known),
             min_lanes=[self._min_lanes(rung) for rung in range(len(self.plan.rungs))],
         ):
             case Promote(rung, trials):
                 ready = common_structure_first([self.trials[n] for n in trials], self.space.structure)
                 suspects = [trial for trial in ready if trial.number in self.suspects]
                 return self._start(rung, suspects[:1] or ready[: self._lanes(rung, len(ready))])
-            case Sample():
-                return self._start(0, [self.study.create(params) for params in self._propose()])
+            case Sample(params):
+                return self._start(0, [self.study.create(one) for one in (*known, *params)])
             case Wait():
                 return WAIT
             case Done():
+                if trial := self._unfinished():
+                    return self._start(len(trial.values), [trial])
                 self._stop_paused()
                 return DONE
 
@@ -157,6 +161,7 @@ class Queue:
             trial,
             state=state,
             values=values,
+            order=(*trial.order, self.results),
             epochs=reports[-1].epoch,
             checkpoint=checkpoint,
             error=f"diverged in epoch {reports[-1].epoch}" if state is State.DIVERGED else None,
@@ -165,6 +170,7 @@ class Queue:
             node=reports[-1].node,
         )
         self.trials[number] = trial
+        self.results += 1
         self.study.record_rung(trial, job.rung, epoch_rows(reports, number))
         if state is not State.PAUSED:
             self.study.record_end(trial)
@@ -182,38 +188,50 @@ class Queue:
             return min(self.plan.lanes, ready)
         return min(self._min_lanes(rung), max(1, ceil(ready / self.plan.workers)))
 
-    def _propose(self) -> list[dict[str, Any]]:
-        values, busy = self._values(), self._busy()
+    def _new_lanes(self) -> int:
+        """How many trials a job of new ones has."""
         count = self._lanes(0, self.plan.trials - len(self.trials))
         if self.plan.lanes is None:
             # No more at once than have finished; else a search of quick trials is a random one.
-            count = min(count, max(MIN_VALUES // 2, sum(map(bool, values.values()))))
-        own = (
-            Observation(trial.params, values.get(number, ()), number in busy)
-            for number, trial in self.trials.items()
-        )
-        history = [*self.plan.observations, *own]
-        known = [dict(params) for params in self.plan.known[len(self.trials) :][:count]]
-        return known + self.sampler.propose(self.space, history, count - len(known), self.plan.seed)
+            finished = sum(bool(t.values) or t.state is State.DIVERGED for t in self.trials.values())
+            count = min(count, max(MIN_NEW_LANES, finished))
+        return count
 
-    def _values(self) -> dict[int, tuple[float, ...]]:
-        """The values of each trial as `decide` takes them."""
+    def _history(self) -> list[Observation]:
+        """The trials as the policy takes them."""
         sign = self.space.objective.sign
-        return {
-            number: tuple(sign * value for value in trial.values)
-            + ((inf,) if trial.state is State.DIVERGED else ())
+        busy = {lane.number for job in self.jobs.values() for lane in job.lanes}
+        return [
+            Observation(
+                trial.params,
+                tuple(sign * value for value in trial.values)
+                + ((inf,) if trial.state is State.DIVERGED else ()),
+                busy=number in busy,
+                failed=trial.state is State.FAILED,
+                order=trial.order,
+            )
             for number, trial in self.trials.items()
-            if trial.state is not State.FAILED
-        }
-
-    def _busy(self) -> set[int]:
-        return {lane.number for job in self.jobs.values() for lane in job.lanes}
+        ]
 
     def _all_failed(self) -> bool:
         """Whether the first trials have all failed."""
         states = [trial.state for trial in self.trials.values()]
         none = not any(trial.values for trial in self.trials.values())
         return none and states.count(State.FAILED) >= MAX_FIRST_FAILURES
+
+    def _unfinished(self) -> Trial | None:
+        """The best trial of a rung, if it is paused there; the highest such rung counts.
+
+        A rung with fewer than eta trials promotes none, so the end of a search would leave its best trial
+        unfinished.
+        """
+        sign = self.space.objective.sign
+        for rung in reversed(range(len(self.plan.rungs) - 1)):
+            valued = [t for t in self.trials.values() if len(t.values) > rung and t.state not in LOST]
+            best = min(valued, key=lambda t: (sign * t.values[rung], t.number), default=None)
+            if best and best.state is State.PAUSED and len(best.values) == rung + 1:
+                return best
+        return None
 
     def _stop_paused(self) -> None:
         """The search is over: a trial that is paused was never promoted."""

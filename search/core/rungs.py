@@ -16,6 +16,7 @@ as stopped; none trains speculatively past its rung.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,9 @@ class Promote:
 
 @dataclass(frozen=True)
 class Sample:
-    """Start new trials."""
+    """Start new trials, with these configurations; the rule names none, which is for a sampler to do."""
+
+    params: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,17 +85,25 @@ def decide(
     training, and a later choice is made among more trials.
     """
     for rung in reversed(range(rungs - 1)):
-        finished = [trial for trial in values if len(values[trial]) > rung]
-        top = sorted(finished, key=lambda t: (values[t][rung], t))[: len(finished) // eta]
-        ready = tuple(
-            t for t in top if len(values[t]) == rung + 1 and t not in busy and values[t][rung] < inf
-        )
+        ready = promotable(values, busy, rung, eta)
         if len(ready) >= (min_lanes[rung + 1] if min_lanes and left > 0 else 1):
             return Promote(rung + 1, ready)
-    # A trial without a value that is in no job lost its job before the first rung.
-    interrupted = tuple(t for t in sorted(values) if not values[t] and t not in busy)
-    if interrupted:
-        return Promote(0, interrupted)
+    if lost := interrupted(values, busy):
+        return Promote(0, lost)
     if left > 0:
         return Sample()
     return Wait() if busy else Done()
+
+
+def interrupted(values: Mapping[int, Sequence[float]], busy: Collection[int]) -> tuple[int, ...]:
+    """The trials that lost their job before the first rung: without a value and in no job."""
+    return tuple(t for t in sorted(values) if not values[t] and t not in busy)
+
+
+def promotable(
+    values: Mapping[int, Sequence[float]], busy: Collection[int], rung: int, eta: int
+) -> tuple[int, ...]:
+    """The trials that may go on from `rung`, best first: in the top 1/eta of it, paused and not diverged."""
+    finished = [trial for trial in values if len(values[trial]) > rung]
+    top = sorted(finished, key=lambda t: (values[t][rung], t))[: len(finished) // eta]
+    return tuple(t for t in top if len(values[t]) == rung + 1 and t not in busy and values[t][rung] < inf)

@@ -66,7 +66,7 @@ class Study:
         `epochs` are the rows of the epochs of that job.
         """
         record = {key: getattr(trial, key) for key in AT_RUNG}
-        record |= {"trained": trial.epochs, "epochs": list(epochs), "at": time.time()}
+        record |= {"trained": trial.epochs, "order": trial.order, "epochs": list(epochs), "at": time.time()}
         trial_id = self._id(trial)
         self.storage.set_trial_user_attr(trial_id, f"rung/{self.rungs[rung]}", record)
         if len(trial.values) > rung:
@@ -144,6 +144,7 @@ class Study:
             params=dict(frozen.params),
             state=State(frozen.user_attrs["state"]) if ended else State.PAUSED,
             values=tuple(values[epochs] for epochs in self.rungs if epochs in values),
+            order=tuple(last[0].get("order", ())) if last else (),
             epochs=last[0]["trained"] if last else 0,
             error=frozen.user_attrs.get("error"),
             **{key: record[key] for record in last for key in AT_RUNG},

@@ -16,7 +16,7 @@ from results.files import write_text
 from results.store import Run, best_first
 from search.config.fidelity import rung_options
 from search.config.run_config import RunConfig
-from search.core.samplers.base import Observation
+from search.core.history import Observation
 from search.runs.folder import read_config
 
 TOP = 5  # trials of the earlier run to try first

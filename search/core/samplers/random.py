@@ -6,16 +6,16 @@ from typing import final
 import optuna
 from optuna.samplers import RandomSampler
 
-from search.core.samplers.base import Observation, Params, Sampler
+from search.core.history import Observation
+from search.core.samplers.base import Params, Sampler
 from search.core.samplers.optuna_space import suggest
 from spaces.seeds import derive_seed
-from spaces.space import Space
 
 
 @final
 class Random(Sampler):
     """Optuna's RandomSampler, seeded by the number of trials so far."""
 
-    def propose(self, space: Space, history: Sequence[Observation], count: int, seed: int) -> list[Params]:
-        study = optuna.create_study(sampler=RandomSampler(seed=derive_seed(seed, len(history))))
-        return [suggest(space, study.ask()) for _ in range(count)]
+    def propose(self, history: Sequence[Observation], count: int) -> list[Params]:
+        study = optuna.create_study(sampler=RandomSampler(seed=derive_seed(self.seed, len(history))))
+        return [suggest(self.space, study.ask()) for _ in range(count)]

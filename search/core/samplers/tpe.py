@@ -13,10 +13,10 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from search.core.samplers.base import MIN_VALUES, Observation, Params, Sampler
+from search.core.history import Observation
+from search.core.samplers.base import MIN_VALUES, Params, Sampler
 from search.core.samplers.optuna_space import distributions, suggest
 from spaces.seeds import derive_seed
-from spaces.space import Space
 
 MAX_VALUES = 250  # values that a model is fitted to, so that late proposals take no longer than early ones
 MAX_GOOD = 25  # values that Optuna's TPE counts as good, at most
@@ -28,15 +28,16 @@ FINITE = 1e300  # in place of infinity, which Optuna does not take
 class Tpe(Sampler):
     """Optuna's TPESampler, fitted from scratch in each call."""
 
-    def propose(self, space: Space, history: Sequence[Observation], count: int, seed: int) -> list[Params]:
-        trials = model_trials(history, distributions(space))
+    def propose(self, history: Sequence[Observation], count: int) -> list[Params]:
+        trials = model_trials(history, distributions(self.space))
         proposals: list[Params] = []
         while len(proposals) < count:
             # Each proposal counts as running, which makes the next one slower; so a new study now and then.
-            study = optuna.create_study(sampler=tpe_sampler(derive_seed(seed, len(history), len(proposals))))
+            seed = derive_seed(self.seed, len(history), len(proposals))
+            study = optuna.create_study(sampler=tpe_sampler(seed))
             study.add_trials(trials)
             number = min(MAX_PROPOSALS, count - len(proposals))
-            proposals += [suggest(space, study.ask()) for _ in range(number)]
+            proposals += [suggest(self.space, study.ask()) for _ in range(number)]
         return proposals
 
 

@@ -58,9 +58,35 @@ def test_a_failed_trial_does_not_count(make_queue):
     queue.fail(jobs[0], "RuntimeError: no")
     finish(queue, jobs[1], 0.3)
     finish(queue, jobs[2], 0.4)
+    best = queue.next_job()  # two are too few for a promotion, but the best is finished at the end
+    assert [lane.number for lane in best.lanes] == [1]
+    finish(queue, best, 0.2)
     assert queue.next_job() is DONE
-    assert queue.trials[0].state is State.FAILED
+    assert [queue.trials[n].state for n in range(3)] == [State.FAILED, State.COMPLETE, State.STOPPED]
     assert queue.trials[0].error == "RuntimeError: no"
+
+
+def test_the_best_of_few_trials_is_finished(make_queue):
+    """Of nine trials three reach epoch 3 and one epoch 9; of two, the better one is finished all the same."""
+    for trials in (1, 2, 5, 9):
+        queue = make_queue(trials=trials, name=str(trials))
+        LocalEngine(Formula()).run(queue)
+        assert queue.best().state is State.COMPLETE
+        assert sum(trial.state is State.COMPLETE for trial in queue.trials.values()) == 1
+
+
+def test_a_best_trial_that_diverges_gives_way_to_the_next(make_queue):
+    queue = make_queue(trials=2, epochs=3)
+    jobs = [queue.next_job() for _ in range(2)]
+    finish(queue, jobs[0], 0.3)
+    finish(queue, jobs[1], 0.4)
+    best = queue.next_job()
+    queue.report(Report(2, 1.0, {0: {"val/f": float("nan")}}, frozenset({0}), job=best.number))
+    queue.finish(best, "unused")
+    second = queue.next_job()
+    assert [lane.number for lane in second.lanes] == [1]
+    finish(queue, second, 0.4)
+    assert queue.next_job() is DONE
 
 
 def test_gives_up_when_nothing_works(make_queue):

@@ -5,12 +5,13 @@ import random
 import pytest
 
 from search.config.run_config import resolve
-from search.core.samplers.base import MIN_VALUES, Observation
+from search.core.history import Observation
+from search.core.samplers.base import MIN_VALUES
 from search.core.samplers.optuna_space import distributions
 from search.core.samplers.registry import SAMPLERS
 from search.core.samplers.tpe import MAX_VALUES, model_rung, model_trials
-from tests.contracts import SamplerContract
-from tests.history import SPACE, history
+from tests.history import RUNGS, SPACE, history
+from tests.policy_contracts import SamplerContract
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
@@ -19,7 +20,7 @@ class TestSamplers(SamplerContract):
 
     @pytest.fixture
     def sampler(self, name):
-        return SAMPLERS[name]()
+        return SAMPLERS[name]
 
 
 def test_tpe_comes_nearer_than_chance():
@@ -28,7 +29,7 @@ def test_tpe_comes_nearer_than_chance():
         name: sum(
             abs(params["x"] - 0.3)
             for seed in range(5)
-            for params in SAMPLERS[name]().propose(SPACE, trials, 5, seed)
+            for params in SAMPLERS[name](SPACE, RUNGS, seed).propose(trials, 5)
         )
         for name in ("tpe", "random")
     }
@@ -52,7 +53,7 @@ def test_running_and_diverged_trials_are_modelled():
     ]
     frozen = model_trials(trials, distributions(SPACE))
     assert [trial.state.name for trial in frozen] == ["COMPLETE"] * 21 + ["RUNNING"]
-    assert SAMPLERS["tpe"]().propose(SPACE, trials, 1, 0)
+    assert SAMPLERS["tpe"](SPACE, RUNGS, 0).propose(trials, 1)
 
 
 def test_a_long_history_is_thinned_but_keeps_its_best():

@@ -1,0 +1,97 @@
+"""The results of a search as rows for a model: configuration, epochs, value on a scale that suits it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log
+
+import numpy as np
+
+from search.core.history import Observation
+from search.core.model.encoding import Array, Encoding
+
+MAX_ROWS = 250  # of a model, so that late decisions take no longer than early ones
+CLIP = 0.9  # quantile of the finite values; higher ones, and those of diverged trials, count as this one
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Results, a row each, in the order in which they came."""
+
+    features: Array  # (rows, features)
+    fidelity: Array  # log(epochs) / log(epochs of the last rung), (rows,)
+    values: Array  # standardised, lower is better, (rows,)
+
+
+@dataclass(frozen=True)
+class Result:
+    """One value of one trial."""
+
+    trial: int  # position in the history
+    rung: int
+    value: float  # lower is better, infinite if the trial diverged on the way to the rung
+
+
+def results(history: Sequence[Observation]) -> list[Result]:
+    """All values in the order in which they came; those without a known order first."""
+    found = [
+        (observation.order[rung] if observation.order else -1, Result(trial, rung, value))
+        for trial, observation in enumerate(history)
+        for rung, value in enumerate(observation.values)
+    ]
+    return [result for _, result in sorted(found, key=lambda pair: (pair[0], pair[1].trial, pair[1].rung))]
+
+
+def fidelities(rungs: Sequence[int]) -> list[float]:
+    """The model's coordinate of each rung: the last has 1."""
+    last = log(max(rungs[-1], 2))
+    return [1.0 if epochs == rungs[-1] else log(epochs) / last for epochs in rungs]
+
+
+def thin(results: Sequence[Result], seed: int) -> list[Result]:
+    """At most MAX_ROWS results, in their order: of each rung, from the last one down, the better ones and a
+    random part of the others, up to half of the rows that are left.
+
+    The random part changes little as results are added: each trial has a fixed random priority.
+    """
+    if len(results) <= MAX_ROWS:
+        return list(results)
+    priority = np.random.default_rng(seed).random(1 + max(result.trial for result in results))
+    kept: list[Result] = []
+    for rung in reversed(range(1 + max(result.rung for result in results))):
+        left = MAX_ROWS - len(kept)
+        quota = left - left // 2 if rung else left
+        ranked = sorted((r for r in results if r.rung == rung), key=lambda r: (r.value, r.trial))
+        good, rest = ranked[: quota // 2], ranked[quota // 2 :]
+        kept += good + sorted(rest, key=lambda r: float(priority[r.trial]))[: quota - len(good)]
+    chosen = set(kept)
+    return [result for result in results if result in chosen]
+
+
+def warp(values: Array) -> Array:
+    """Values on the scale of the model: mean 0, standard deviation 1, no outliers.
+
+    The scale is linear near the median and logarithmic far from it (inverse hyperbolic sine); its unit is the
+    distance from the median to the better tenth. Losses have long tails upward, and a plateau where nothing
+    is learned: this leaves most of the scale to the better half. All are 0 if no value is finite.
+    """
+    finite = np.isfinite(values)
+    if not finite.any():
+        return np.zeros(len(values))
+    median, good = np.quantile(values[finite], (0.5, 0.1))
+    warped = np.full(len(values), np.inf)
+    warped[finite] = np.arcsinh((values[finite] - median) / max(median - good, 1e-12))
+    warped = np.minimum(warped, np.quantile(warped[finite], CLIP))
+    return (warped - warped.mean()) / max(warped.std(), 1e-9)
+
+
+def rows(
+    encoding: Encoding, history: Sequence[Observation], chosen: Sequence[Result], rungs: Sequence[int]
+) -> Rows:
+    """The rows of these results."""
+    points = np.array([encoding.point(history[result.trial].params) for result in chosen])
+    fidelity = fidelities(rungs)
+    return Rows(
+        encoding.features(points),
+        np.array([fidelity[result.rung] for result in chosen]),
+        warp(np.array([result.value for result in chosen])),
+    )

@@ -1,0 +1,78 @@
+"""The model of a search: from its history to a posterior of the value at the last rung."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from search.core.history import Observation
+from search.core.model.encoding import Array, Encoding
+from search.core.model.gaussian_process import Posterior, fit
+from search.core.model.results import Result, fidelities, results, rows, thin
+from spaces.seeds import derive_seed
+from spaces.space import Space
+
+CENTRES = 6  # best trials, near which new configurations are sought
+GROWTH = 1.2  # the hyperparameters are fitted anew when there are this many times more results
+ITERATIONS = 40  # of each fit
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """A posterior, and what a choice needs beside it."""
+
+    encoding: Encoding
+    posterior: Posterior  # given all results; each running trial counts with its mean
+    incumbent: float  # lowest mean at the last rung of all trials with a finite value
+    centres: Array  # points of the trials with the lowest means there, (CENTRES or fewer, parameters)
+    seed: int  # of the candidates; another one for each state of the search
+
+
+class Modeller:
+    """Makes the surrogate of a history, in one space and on one ladder of rungs.
+
+    Hyperparameters are fitted to the first n results, n from a geometric sequence. They follow from the
+    history alone, so a resumed search has the same ones; the last ones are kept to save time.
+    """
+
+    def __init__(self, space: Space, rungs: Sequence[int], seed: int) -> None:
+        self.encoding, self.rungs, self.seed = Encoding(space), tuple(rungs), seed
+        self.fitted: tuple[bytes, Array] = (b"", np.empty(0))  # rows and their hyperparameters
+
+    def surrogate(self, history: Sequence[Observation]) -> Surrogate:
+        """The surrogate of a history with at least one value."""
+        ordered = results(history)
+        used = thin(ordered, self.seed)
+        theta = self._hyperparameters(history, ordered)
+        posterior = Posterior(theta, self.encoding.groups, rows(self.encoding, history, used, self.rungs))
+        valued = sorted({result.trial for result in used if not history[result.trial].diverged})
+        incumbent = float(posterior.rows.values.max())
+        centres = np.empty((0, len(self.encoding.space.params)))
+        if valued:
+            points = self._points([history[trial] for trial in valued])
+            mean, _, _ = posterior.predict(self.encoding.features(points), np.ones(len(points)))
+            incumbent, centres = float(mean.min()), points[np.argsort(mean, kind="stable")[:CENTRES]]
+        running = [observation for observation in history if observation.busy]
+        if running:
+            levels = fidelities(self.rungs)
+            fidelity = np.array([levels[len(observation.values)] for observation in running])
+            posterior = posterior.with_means(self.features(running), fidelity)
+        seed = derive_seed(self.seed, len(history), len(ordered), len(running))
+        return Surrogate(self.encoding, posterior, incumbent, centres, seed)
+
+    def features(self, observations: Sequence[Observation]) -> Array:
+        """Features of the configurations of trials, (trials, features)."""
+        return self.encoding.features(self._points(observations))
+
+    def _points(self, observations: Sequence[Observation]) -> Array:
+        return np.array([self.encoding.point(observation.params) for observation in observations])
+
+    def _hyperparameters(self, history: Sequence[Observation], ordered: Sequence[Result]) -> Array:
+        size = 1
+        while (larger := max(size + 1, int(size * GROWTH))) <= len(ordered):
+            size = larger
+        own = rows(self.encoding, history, thin(ordered[:size], self.seed), self.rungs)
+        key = own.features.tobytes() + own.fidelity.tobytes() + own.values.tobytes()
+        if key != self.fitted[0]:
+            self.fitted = key, fit(self.encoding.groups, own, ITERATIONS)
+        return self.fitted[1]

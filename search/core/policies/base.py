@@ -1,0 +1,30 @@
+"""The seam between the queue and its policy: history in, next action out."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from search.core.history import Observation
+from search.core.rungs import Decision
+
+
+class Policy(ABC):
+    """Decides which trials go on and which configurations are tried.
+
+    It keeps no state but what saves time, so a resumed search continues as if never interrupted.
+    """
+
+    @abstractmethod
+    def decide(
+        self, trials: Sequence[Observation], left: int, count: int, min_lanes: Sequence[int]
+    ) -> Decision:
+        """The next action when a worker is free; equal arguments give equal actions.
+
+        `trials` are those of the search, in the order of their numbers; `left` more may start. A Sample has
+        `count` configurations. While `left` > 0, a promotion to rung k waits for `min_lanes[k]` trials.
+        """
+
+
+def values_and_busy(trials: Sequence[Observation]) -> tuple[dict[int, tuple[float, ...]], set[int]]:
+    """The values of each trial that has not failed, and the numbers of those in a job, for the rule."""
+    values = {number: trial.values for number, trial in enumerate(trials) if not trial.failed}
+    return values, {number for number, trial in enumerate(trials) if trial.busy}

@@ -1,0 +1,85 @@
+"""One model decides both: which trials are promoted and which configurations are tried.
+
+ASHA's rule names the trials that may be promoted, the best `1/eta` of their rung. Among these and new
+configurations the model chooses by the expected improvement at the last rung per epoch that is left to it,
+as in Bayesian optimization with unequal costs (Snoek et al., "Practical Bayesian Optimization of Machine
+Learning Algorithms", NeurIPS 2012, section 3.2). Without the rule's limit it promotes too many trials where
+it predicts badly (`docs/decisions/0019-policy.md`).
+"""
+
+from collections.abc import Sequence
+from math import log
+from typing import final
+
+import numpy as np
+
+from search.core.history import Observation
+from search.core.model.acquisition import log_expected_improvement, make_pool, spread
+from search.core.model.surrogate import Modeller, Surrogate
+from search.core.policies.base import Policy, values_and_busy
+from search.core.rungs import Decision, Promote, Sample, decide, interrupted, promotable
+from search.core.samplers.gp import can_model
+from search.core.samplers.qmc import Qmc
+from spaces.space import Space
+
+
+@final
+class Ladder(Policy):
+    """Before there are values enough, and when no new trial may start, the rule alone decides.
+
+    `earlier`: trials of an earlier search, for the model.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        rungs: Sequence[int],
+        eta: int,
+        seed: int,
+        earlier: Sequence[Observation] = (),
+    ) -> None:
+        self.modeller, self.first = Modeller(space, rungs, seed), Qmc(space, rungs, seed)
+        self.rungs, self.eta, self.earlier = tuple(rungs), eta, tuple(earlier)
+
+    def decide(
+        self, trials: Sequence[Observation], left: int, count: int, min_lanes: Sequence[int]
+    ) -> Decision:
+        values, busy = values_and_busy(trials)
+        decision = decide(values, busy, rungs=len(self.rungs), eta=self.eta, left=left, min_lanes=min_lanes)
+        history = [*self.earlier, *trials]
+        if left == 0 or count == 0:
+            return decision
+        if lost := interrupted(values, busy):
+            return Promote(0, lost)
+        if not can_model(history):
+            is_sample = isinstance(decision, Sample)
+            return Sample(tuple(self.first.propose(history, count))) if is_sample else decision
+        surrogate = self.modeller.surrogate(history)
+        pool = make_pool(surrogate, count)
+        gain = float(pool.improvement.max()) - log(self.rungs[-1])
+        for promotion in self._promotions(surrogate, trials, gain):
+            if len(promotion.trials) >= min_lanes[promotion.rung]:
+                return promotion
+        points = spread(surrogate, pool, count)
+        return Sample(tuple(surrogate.encoding.configuration(point) for point in points))
+
+    def _promotions(self, surrogate: Surrogate, trials: Sequence[Observation], least: float) -> list[Promote]:
+        """For each rung the trials that may be promoted to it and gain more than `least`, best first.
+
+        A gain is the logarithm of the expected improvement per epoch. The rung with the best one comes first.
+        """
+        values, busy = values_and_busy(trials)
+        found: list[tuple[float, Promote]] = []
+        for rung, epochs in enumerate(self.rungs[:-1]):
+            ready = promotable(values, busy, rung, self.eta)
+            if not ready:
+                continue
+            features = self.modeller.features([trials[number] for number in ready])
+            mean, variance, _ = surrogate.posterior.predict(features, np.ones(len(ready)))
+            improvement = log_expected_improvement(mean, variance, surrogate.incumbent)
+            gains = improvement - log(self.rungs[-1] - epochs)
+            best = [(gain, n) for gain, n in zip(gains.tolist(), ready, strict=True) if gain > least]
+            if best:
+                best.sort(key=lambda pair: (-pair[0], pair[1]))
+                found.append((best[0][0], Promote(rung + 1, tuple(n for _, n in best))))
+        return [promotion for _, promotion in sorted(found, key=lambda pair: -pair[0])]

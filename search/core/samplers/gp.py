@@ -1,0 +1,34 @@
+"""Bayesian optimization with one Gaussian process over the results of all rungs (`search/core/model/`)."""
+
+from collections.abc import Sequence
+from typing import final
+
+from search.core.history import Observation
+from search.core.model.acquisition import make_pool, spread
+from search.core.model.surrogate import Modeller
+from search.core.samplers.base import Params, Sampler
+from search.core.samplers.qmc import Qmc
+from spaces.space import Space
+
+MIN_TRIALS = 8  # trials with a value before there is a model; until then points of a Sobol sequence
+
+
+@final
+class Gp(Sampler):
+    """The largest expected improvement at the last rung."""
+
+    def __init__(self, space: Space, rungs: Sequence[int], seed: int) -> None:
+        super().__init__(space, rungs, seed)
+        self.modeller, self.first = Modeller(space, rungs, seed), Qmc(space, rungs, seed)
+
+    def propose(self, history: Sequence[Observation], count: int) -> list[Params]:
+        if not can_model(history):
+            return self.first.propose(history, count)
+        surrogate = self.modeller.surrogate(history)
+        points = spread(surrogate, make_pool(surrogate, count), count)
+        return [surrogate.encoding.configuration(point) for point in points]
+
+
+def can_model(history: Sequence[Observation]) -> bool:
+    """Whether there are trials enough with a value."""
+    return sum(bool(observation.values) for observation in history) >= MIN_TRIALS

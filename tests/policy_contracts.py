@@ -1,0 +1,74 @@
+"""The tests that every policy and every sampler passes."""
+
+from dataclasses import replace
+from math import inf
+
+import pytest
+
+from search.core.history import Observation
+from search.core.rungs import Done, Promote, Sample, Wait
+from tests.history import RUNGS, SPACE, history
+
+
+class SamplerContract:
+    """A sampler proposes configurations. Subclasses give the fixture `sampler`, the class."""
+
+    @pytest.mark.parametrize("count", [0, 5, 40])
+    def test_proposals_are_in_the_space_and_pure(self, sampler, count):
+        first = sampler(SPACE, RUNGS, 1).propose(history(count), 3)
+        assert first == sampler(SPACE, RUNGS, 1).propose(history(count), 3)
+        assert first != sampler(SPACE, RUNGS, 2).propose(history(count), 3)
+        for params in first:
+            assert all(params[name] in param for name, param in SPACE.params.items())
+            assert isinstance(params["n"], int)
+
+    @pytest.mark.parametrize("number", [0, 1, 70])
+    def test_as_many_different_proposals_as_asked_for(self, sampler, number):
+        proposals = sampler(SPACE, RUNGS, 0).propose(history(20), number)
+        assert len({params["x"] for params in proposals}) == len(proposals) == number
+
+
+class PolicyContract:
+    """A policy decides what is next. Subclasses give the fixture `make`: the policy for a seed."""
+
+    def test_decisions_are_pure(self, make):
+        for count in (0, 5, 30):
+            trials = history(count)
+            first = make().decide(trials, 9, 3, (1, 1, 1))
+            assert first == make().decide(trials, 9, 3, (1, 1, 1))
+            if isinstance(first, Sample):
+                assert first != make(1).decide(trials, 9, 3, (1, 1, 1))
+
+    def test_a_sample_has_as_many_different_configurations_as_asked_for(self, make):
+        trials = [replace(trial, values=(inf,)) for trial in history(20)]  # none can be promoted
+        for count in (0, 1, 40):
+            decision = make().decide(trials, 100, count, (1, 1, 1))
+            assert isinstance(decision, Sample)
+            assert len({params["x"] for params in decision.params}) == len(decision.params) == count
+            assert all(SPACE.holds(params) for params in decision.params)
+
+    def test_the_end_of_a_search(self, make):
+        """The best third of the first rung goes on; then, in steps, the best of the next."""
+        trials = history(9)
+        best = sorted(range(9), key=lambda number: trials[number].values[0])[:3]
+        assert make().decide(trials, 0, 0, (1, 1, 1)) == Promote(1, tuple(best))
+        for number in best:
+            trials[number] = replace(trials[number], busy=True)
+        assert isinstance(make().decide(trials, 0, 0, (1, 1, 1)), Wait)
+        for number in best:
+            trials[number] = replace(trials[number], busy=False, values=trials[number].values * 2)
+        assert make().decide(trials, 0, 0, (1, 1, 1)) == Promote(2, (best[0],))
+        trials[best[0]] = replace(trials[best[0]], values=trials[best[0]].values[:1] * 3)
+        assert isinstance(make().decide(trials, 0, 0, (1, 1, 1)), Done)
+
+    def test_a_trial_that_lost_its_job_comes_first(self, make):
+        trials = [*history(12), Observation(SPACE.default())]
+        trials = [replace(trial, values=(1.0,) * 3) if trial.values else trial for trial in trials]
+        assert make().decide(trials, 9, 1, (1, 1, 1)) == Promote(0, (12,))
+
+    def test_failed_trials_are_left_alone_and_not_proposed_again(self, make):
+        failed = Observation(SPACE.default(), failed=True)
+        one = make().decide([], 9, 1, (1, 1, 1))
+        two = make().decide([failed], 8, 1, (1, 1, 1))
+        assert isinstance(one, Sample) and isinstance(two, Sample)
+        assert one != two

@@ -1,0 +1,160 @@
+"""The Gaussian process against its definition, and the results that it is given."""
+
+from dataclasses import replace
+from math import inf
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.stats import norm
+
+from search.core.history import Observation
+from search.core.model.acquisition import log_expected_improvement, make_pool, spread
+from search.core.model.gaussian_process import JITTER, Posterior, fit, negative_log_posterior
+from search.core.model.kernel import covariance, prior, variance
+from search.core.model.results import MAX_ROWS, Result, Rows, fidelities, results, thin, warp
+from search.core.model.surrogate import Modeller
+from tests.history import RUNGS, SPACE, history
+
+GROUPS = np.array([0, 1, 2, 2, 3])
+
+
+def some_rows(count=30, seed=0):
+    rng = np.random.default_rng(seed)
+    return Rows(rng.random((count, 5)), rng.choice([0.3, 0.6, 1.0], count), rng.standard_normal(count))
+
+
+def test_the_gradient_is_that_of_the_value():
+    rows, own = some_rows(), prior(4)
+    theta = own.mean + 0.3 * np.random.default_rng(0).standard_normal(len(own.mean))
+    _, slope = negative_log_posterior(theta, GROUPS, rows)
+    for position, step in enumerate(1e-5 * np.eye(len(theta))):
+        up, _ = negative_log_posterior(theta + step, GROUPS, rows)
+        down, _ = negative_log_posterior(theta - step, GROUPS, rows)
+        assert (up - down) / 2e-5 == pytest.approx(slope[position], rel=1e-4, abs=1e-4)
+
+
+def test_a_prediction_is_that_of_the_formula():
+    """Rasmussen & Williams, equations 2.23 and 2.24, without a factorization."""
+    rows, theta = some_rows(), prior(4).mean
+    process = Posterior(theta, GROUPS, rows)
+    x, z = np.random.default_rng(1).random((7, 5)), np.ones(7)
+    own = covariance(theta, GROUPS, rows.features, rows.fidelity, rows.features, rows.fidelity).total
+    inverse = np.linalg.inv(own + (np.exp(theta[-1]) + JITTER) * np.eye(30))
+    cross = covariance(theta, GROUPS, x, z, rows.features, rows.fidelity).total
+    mean, var, half = process.predict(x, z)
+    assert mean == pytest.approx(cross @ inverse @ rows.values)
+    full = covariance(theta, GROUPS, x, z, x, z).total - cross @ inverse @ cross.T
+    assert var == pytest.approx(np.diag(full))
+    assert variance(theta) - (half * half).sum(axis=0) == pytest.approx(var)
+    expected = covariance(theta, GROUPS, x, z, x, z).total - half.T @ half
+    assert expected == pytest.approx(full)
+
+
+def test_a_value_is_foretold_where_it_was_seen_and_unknown_far_away():
+    rows = replace(some_rows(), values=np.sin(5 * some_rows().features[:, 0]))
+    process = Posterior(fit(GROUPS, rows, 40), GROUPS, rows)
+    mean, var, _ = process.predict(rows.features, rows.fidelity)
+    assert np.abs(mean - rows.values).max() < 0.2
+    _, far, _ = process.predict(rows.features + 50, rows.fidelity)
+    assert far.min() > 3 * var.max()
+
+
+def test_means_as_observations_change_no_mean_and_shrink_the_variance():
+    process = Posterior(prior(4).mean, GROUPS, some_rows())
+    x = np.random.default_rng(2).random((9, 5))
+    before, wide, _ = process.predict(x, np.ones(9))
+    after, narrow, _ = process.with_means(x[:3], np.ones(3)).predict(x, np.ones(9))
+    assert after == pytest.approx(before, abs=1e-6)
+    assert (narrow <= wide + 1e-9).all()
+    assert (narrow[:3] < 0.1 * wide[:3]).all()
+
+
+@pytest.mark.parametrize(
+    ("mean", "deviation", "best"), [(0.0, 1.0, 0.5), (0.0, 1.0, -0.9), (0.0, 1.0, -1.1), (2.0, 0.5, -1.0)]
+)
+def test_expected_improvement_is_the_integral(mean, deviation, best):
+    expected, _ = quad(lambda f: (best - f) * norm.pdf(f, mean, deviation), mean - 30 * deviation, best)
+    value = log_expected_improvement(np.array([mean]), np.array([deviation**2]), best)
+    assert value[0] == pytest.approx(np.log(expected), rel=1e-6)
+
+
+def test_a_hopeless_improvement_is_still_finite_and_ordered():
+    values = log_expected_improvement(np.array([1e2, 1e3, 1e5, 1e6]), np.ones(4), 0.0)
+    assert np.isfinite(values).all()
+    assert (np.diff(values) < 0).all()
+
+
+def test_results_come_in_the_order_of_their_finishes():
+    trials = [
+        Observation({"x": 0.0}, (3.0, 1.0), order=(0, 3)),
+        Observation({"x": 0.1}, (inf,), order=(1,)),
+        Observation({"x": 0.2}, (2.0,), order=(2,)),
+        Observation({"x": 0.3}, busy=True),
+        Observation({"x": 0.4}, failed=True),
+    ]
+    earlier = Observation({"x": 0.5}, (5.0,))
+    assert [(r.trial, r.rung, r.value) for r in results([*trials, earlier])] == [
+        (5, 0, 5.0),
+        (0, 0, 3.0),
+        (1, 0, inf),
+        (2, 0, 2.0),
+        (0, 1, 1.0),
+    ]
+
+
+def test_thinned_results_keep_the_best_of_each_rung_and_all_of_few():
+    rng = np.random.default_rng(0)
+    values = rng.random(1000).tolist()
+    many = [Result(trial, 0, values[trial]) for trial in range(1000)]
+    many += [Result(trial, 1, values[trial]) for trial in range(330)]
+    few = thin(many, seed=0)
+    assert len(few) == MAX_ROWS
+    assert few == [result for result in many if result in set(few)]
+    for rung in (0, 1):
+        best = min((result for result in many if result.rung == rung), key=lambda result: result.value)
+        assert best in few
+    assert thin(many[:MAX_ROWS], seed=0) == many[:MAX_ROWS]
+    again = thin([*many, Result(1000, 0, 0.5)], seed=0)
+    assert len(set(few) - set(again)) <= 2
+
+
+def test_warped_values_keep_their_order_and_have_no_outliers():
+    values = np.array([*np.linspace(0, 1, 80), *np.geomspace(2, 1e30, 10), *[inf] * 10])
+    warped = warp(values)
+    assert (np.diff(warped) >= 0).all()
+    assert (warped.mean(), warped.std()) == pytest.approx((0, 1))
+    assert warped.max() < 3
+    assert (warp(np.full(5, inf)) == 0).all()
+    assert warp(np.full(5, 2.0)) == pytest.approx(np.zeros(5))
+
+
+def test_fidelity_is_the_logarithm_of_the_epochs():
+    assert fidelities((1, 3, 9)) == pytest.approx([0, 0.5, 1])
+    assert fidelities((1,)) == [1.0]
+
+
+def test_chosen_points_lie_apart():
+    surrogate = Modeller(SPACE, RUNGS, 0).surrogate(history(30))
+    pool = make_pool(surrogate, 8)
+    assert pool.points[pool.improvement.argmax()] == pytest.approx(spread(surrogate, pool, 8)[0])
+    chosen = spread(surrogate, pool, 8)
+    best = pool.points[np.argsort(-pool.improvement)[:8]]
+    assert mean_distance(chosen) > 1.2 * mean_distance(best)
+    assert len(np.unique(chosen, axis=0)) == 8
+
+
+def mean_distance(points):
+    return np.mean([np.linalg.norm(a - b) for a in points for b in points])
+
+
+def test_hyperparameters_follow_from_the_history_alone():
+    """A modeller that has seen a search grow has the same ones as a new one."""
+    trials = history(40)
+    old = Modeller(SPACE, RUNGS, 0)
+    for count in range(8, 41):
+        seen = old.surrogate(trials[:count])
+    fresh = Modeller(SPACE, RUNGS, 0).surrogate(trials)
+    assert seen.posterior.theta.tolist() == fresh.posterior.theta.tolist()
+    assert seen.incumbent == fresh.incumbent
+    assert seen.centres.tolist() == fresh.centres.tolist()
