@@ -17,6 +17,7 @@ FILES = sorted(
     for folder in (*PACKAGES, "tests", "benchmarks")
     for path in (ROOT / folder).rglob("*.py")
 )
+CORE_IMPORTS = ("spaces", "optuna", "numpy", "scipy", "threadpoolctl")
 CORE = [path for path in FILES if path.parts[:2] == ("search", "core")]
 
 
@@ -47,9 +48,7 @@ def test_the_core_imports_spaces_numerics_and_the_standard_library(path):
     for module in imported(path):
         package = module.partition(".")[0]
         own = module.startswith("search.core")
-        assert (
-            own or package in ("spaces", "optuna", "numpy", "scipy") or package in sys.stdlib_module_names
-        ), module
+        assert own or package in CORE_IMPORTS or package in sys.stdlib_module_names, module
 
 
 def test_no_modules_import_each_other_in_a_circle():

@@ -138,13 +138,14 @@ class Study:
 
     def _trial(self, frozen: FrozenTrial) -> Trial:
         ended, values = frozen.state.is_finished(), frozen.intermediate_values
-        last = [record for _, _, record in self._kept(frozen)][-1:]
+        records = [record for _, _, record in self._kept(frozen)]
+        last = records[-1:]
         return Trial(
             number=frozen.number,
             params=dict(frozen.params),
             state=State(frozen.user_attrs["state"]) if ended else State.PAUSED,
             values=tuple(values[epochs] for epochs in self.rungs if epochs in values),
-            order=tuple(last[0].get("order", ())) if last else (),
+            order=tuple(last[0].get("order", [-1] * len(records))) if last else (),
             epochs=last[0]["trained"] if last else 0,
             error=frozen.user_attrs.get("error"),
             **{key: record[key] for record in last for key in AT_RUNG},

@@ -72,14 +72,17 @@ def warp(values: Array) -> Array:
 
     The scale is linear near the median and logarithmic far from it (inverse hyperbolic sine); its unit is the
     distance from the median to the better tenth. Losses have long tails upward, and a plateau where nothing
-    is learned: this leaves most of the scale to the better half. All are 0 if no value is finite.
+    is learned: this leaves most of the scale to the better half. If the better tenth equals the median, the
+    unit is the distance to the best value, or else the standard deviation. All are 0 if no value is finite.
     """
     finite = np.isfinite(values)
     if not finite.any():
         return np.zeros(len(values))
-    median, good = np.quantile(values[finite], (0.5, 0.1))
+    median, good, best = np.quantile(values[finite], (0.5, 0.1, 0.0))
+    units = (median - good, median - best, values[finite].std())
+    unit = next((unit for unit in units if unit > 0), 1.0)
     warped = np.full(len(values), np.inf)
-    warped[finite] = np.arcsinh((values[finite] - median) / max(median - good, 1e-12))
+    warped[finite] = np.arcsinh((values[finite] - median) / unit)
     warped = np.minimum(warped, np.quantile(warped[finite], CLIP))
     return (warped - warped.mean()) / max(warped.std(), 1e-9)
 

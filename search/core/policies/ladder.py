@@ -16,6 +16,7 @@ import numpy as np
 from search.core.history import Observation
 from search.core.model.acquisition import log_expected_improvement, make_pool, spread
 from search.core.model.surrogate import Modeller, Surrogate
+from search.core.model.threads import one_thread
 from search.core.policies.base import Policy, values_and_busy
 from search.core.rungs import Decision, Promote, Sample, decide, interrupted, promotable
 from search.core.samplers.gp import can_model
@@ -41,6 +42,7 @@ class Ladder(Policy):
         self.modeller, self.first = Modeller(space, rungs, seed), Qmc(space, rungs, seed)
         self.rungs, self.eta, self.earlier = tuple(rungs), eta, tuple(earlier)
 
+    @one_thread
     def decide(
         self, trials: Sequence[Observation], left: int, count: int, min_lanes: Sequence[int]
     ) -> Decision:

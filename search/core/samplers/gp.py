@@ -6,6 +6,7 @@ from typing import final
 from search.core.history import Observation
 from search.core.model.acquisition import make_pool, spread
 from search.core.model.surrogate import Modeller
+from search.core.model.threads import one_thread
 from search.core.samplers.base import Params, Sampler
 from search.core.samplers.qmc import Qmc
 from spaces.space import Space
@@ -21,6 +22,7 @@ class Gp(Sampler):
         super().__init__(space, rungs, seed)
         self.modeller, self.first = Modeller(space, rungs, seed), Qmc(space, rungs, seed)
 
+    @one_thread
     def propose(self, history: Sequence[Observation], count: int) -> list[Params]:
         if not can_model(history):
             return self.first.propose(history, count)

@@ -127,6 +127,8 @@ def test_warped_values_keep_their_order_and_have_no_outliers():
     assert warped.max() < 3
     assert (warp(np.full(5, inf)) == 0).all()
     assert warp(np.full(5, 2.0)) == pytest.approx(np.zeros(5))
+    tied = warp(np.array([0.1, *[0.5] * 18, 0.9]))  # the better tenth is the median
+    assert tied[0] < tied[1] == tied[18] <= tied[19] < tied[1] + 1
 
 
 def test_fidelity_is_the_logarithm_of_the_epochs():
