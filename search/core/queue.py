@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from search.core.history import Observation
 from search.core.job import Job, State, Trial, trial_seed
+from search.core.policies.base import Problem
 from search.core.policies.registry import POLICIES
 from search.core.rungs import Done, Promote, Sample, Wait
 from search.core.study import Study
@@ -55,7 +56,8 @@ class Queue:
 
     def __init__(self, space: Space, plan: Plan, study: Study) -> None:
         self.space, self.plan, self.study = space, plan, study
-        self.policy = POLICIES[plan.sampler](space, plan.rungs, plan.eta, plan.seed, plan.observations)
+        problem = Problem(space, plan.rungs, plan.eta, plan.seed, plan.observations)
+        self.policy = POLICIES[plan.sampler](problem)
         self.trials: dict[int, Trial] = {trial.number: trial for trial in study.trials()}
         self.facts = set(study.facts())  # rungs whose facts are recorded
         self.jobs: dict[int, Job] = {}  # running

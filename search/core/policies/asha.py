@@ -4,36 +4,28 @@ from collections.abc import Sequence
 from typing import final
 
 from search.core.history import Observation
-from search.core.policies.base import Policy, values_and_busy
+from search.core.policies.base import Policy, Problem, values_and_busy
 from search.core.rungs import Decision, Sample, decide
 from search.core.samplers.base import Sampler
-from spaces.space import Space
 
 
 @final
 class Asha(Policy):
     """The rule of `search/core/rungs.py`; a sampler proposes each new configuration.
 
-    `earlier`: trials of an earlier search, for the sampler.
+    Raises ValueError if the sampler cannot search the space.
     """
 
-    def __init__(
-        self,
-        sampler: type[Sampler],
-        space: Space,
-        rungs: Sequence[int],
-        eta: int,
-        seed: int,
-        earlier: Sequence[Observation] = (),
-    ) -> None:
-        self.sampler = sampler(space, rungs, seed)
-        self.rungs, self.eta, self.earlier = len(rungs), eta, earlier
+    def __init__(self, sampler: type[Sampler], problem: Problem) -> None:
+        self.sampler = sampler(problem.space, problem.rungs, problem.seed)
+        self.problem = problem
 
     def decide(
         self, trials: Sequence[Observation], left: int, count: int, min_lanes: Sequence[int]
     ) -> Decision:
+        rungs, eta = len(self.problem.rungs), self.problem.eta
         values, busy = values_and_busy(trials)
-        decision = decide(values, busy, rungs=self.rungs, eta=self.eta, left=left, min_lanes=min_lanes)
+        decision = decide(values, busy, rungs=rungs, eta=eta, left=left, min_lanes=min_lanes)
         if isinstance(decision, Sample):
-            return Sample(tuple(self.sampler.propose([*self.earlier, *trials], count)))
+            return Sample(tuple(self.sampler.propose([*self.problem.earlier, *trials], count)))
         return decision

@@ -2,9 +2,22 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from search.core.history import Observation
 from search.core.rungs import Decision
+from spaces.space import Space
+
+
+@dataclass(frozen=True)
+class Problem:
+    """All that a policy knows before the first trial."""
+
+    space: Space
+    rungs: tuple[int, ...]  # in epochs
+    eta: int
+    seed: int
+    earlier: tuple[Observation, ...] = ()  # trials of an earlier search
 
 
 class Policy(ABC):

@@ -17,30 +17,20 @@ from search.core.history import Observation
 from search.core.model.acquisition import log_expected_improvement, make_pool, spread
 from search.core.model.surrogate import Modeller, Surrogate
 from search.core.model.threads import one_thread
-from search.core.policies.base import Policy, values_and_busy
+from search.core.policies.base import Policy, Problem, values_and_busy
 from search.core.rungs import Decision, Promote, Sample, decide, interrupted, promotable
 from search.core.samplers.gp import can_model
 from search.core.samplers.qmc import Qmc
-from spaces.space import Space
 
 
 @final
 class Ladder(Policy):
-    """Before there are values enough, and when no new trial may start, the rule alone decides.
+    """Before there are values enough, and when no new trial may start, the rule alone decides."""
 
-    `earlier`: trials of an earlier search, for the model.
-    """
-
-    def __init__(
-        self,
-        space: Space,
-        rungs: Sequence[int],
-        eta: int,
-        seed: int,
-        earlier: Sequence[Observation] = (),
-    ) -> None:
-        self.modeller, self.first = Modeller(space, rungs, seed), Qmc(space, rungs, seed)
-        self.rungs, self.eta, self.earlier = tuple(rungs), eta, tuple(earlier)
+    def __init__(self, problem: Problem) -> None:
+        self.rungs, self.eta, self.earlier = problem.rungs, problem.eta, problem.earlier
+        self.modeller = Modeller(problem.space, problem.rungs, problem.seed)
+        self.first = Qmc(problem.space, problem.rungs, problem.seed)
 
     @one_thread
     def decide(

@@ -7,6 +7,7 @@ import pytest
 
 from search.core.history import Observation
 from search.core.job import Job
+from search.core.policies.base import Problem
 from search.core.policies.registry import POLICIES
 from search.core.rungs import Done, Promote, Sample, Wait
 from search.engines.local import LocalEngine
@@ -21,11 +22,11 @@ class TestPolicies(PolicyContract):
 
     @pytest.fixture
     def make(self, name):
-        return lambda seed=0: POLICIES[name](SPACE, RUNGS, 3, seed, ())
+        return lambda seed=0: POLICIES[name](Problem(SPACE, RUNGS, 3, seed))
 
 
 def ladder(seed=0):
-    return POLICIES["ladder"](SPACE, RUNGS, 3, seed, ())
+    return POLICIES["ladder"](Problem(SPACE, RUNGS, 3, seed))
 
 
 def decide(trials, policy=None, left=20, count=1, min_lanes=(1, 1, 1)):
@@ -64,7 +65,7 @@ def test_promotions_wait_for_company():
 
 def test_earlier_results_inform_the_first_proposals():
     """The optimum of the earlier search is at x = 0.3."""
-    informed = POLICIES["ladder"](SPACE, RUNGS, 3, 0, tuple(history(40, rungs=3)))
+    informed = POLICIES["ladder"](Problem(SPACE, RUNGS, 3, 0, tuple(history(40, rungs=3))))
     first = informed.decide([], 20, 6, (1, 1, 1))
     assert isinstance(first, Sample)
     assert sum(abs(params["x"] - 0.3) for params in first.params) / 6 < 0.15
