@@ -1,14 +1,15 @@
 """Tasks that are tables of learning curves: a proposal gets the curve of the nearest unused configuration."""
 
 from collections.abc import Callable, Mapping, Sequence
-from math import inf, log
+from math import inf
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 
 from benchmarks.tasks import Answer, Curve, Task
-from spaces.params import Choice, Param
+from search.core.model.encoding import coordinate
+from spaces.params import Choice
 from spaces.space import Space
 
 
@@ -81,16 +82,6 @@ def point(space: Space, params: Mapping[str, Any]) -> list[float]:
     return [
         coordinate(param, params[name]) if name in params else np.nan for name, param in space.params.items()
     ]
-
-
-def coordinate(param: Param, value: Any) -> float:
-    """The position of an option among the others; of a number in its range, from 0 to 1, on the logarithmic
-    scale if the range is."""
-    if isinstance(param, Choice):
-        return float(param.options.index(value))
-    scale = log if param.log else float
-    low, high = scale(param.low), scale(param.high)
-    return (scale(value) - low) / (high - low)
 
 
 def squared_distances(space: Space, points: np.ndarray, own: Sequence[float]) -> np.ndarray:

@@ -71,11 +71,12 @@ class Queue:
         """The job to train next; WAIT if a running one must end first; DONE if there is none left."""
         if self._all_failed():
             return DONE if not self.jobs else WAIT
-        known = self.plan.known[len(self.trials) :][: self._new_lanes()]
+        count = self._new_lanes()
+        known = self.plan.known[len(self.trials) :][:count]
         match self.policy.decide(
             self._history(),
             left=self.plan.trials - len(self.trials),
-            count=self._new_lanes() - len(known),
+            count=count - len(known),
             min_lanes=[self._min_lanes(rung) for rung in range(len(self.plan.rungs))],
         ):
             case Promote(rung, trials):

@@ -3,7 +3,6 @@
 from math import log
 
 import numpy as np
-from scipy.stats import qmc
 
 from search.core.model.encoding import Array, Encoding
 from spaces.params import Choice
@@ -15,6 +14,8 @@ STEPS = (0.01, 0.3)  # shortest and longest standard deviation of a step from a 
 
 def sobol(params: int, count: int, seed: int) -> Array:
     """The first `count` points of a Sobol sequence, scrambled by `seed` (Owen, 1998), (count, parameters)."""
+    from scipy.stats import qmc  # here, because it takes long and a search begins with its known points
+
     power = (count - 1).bit_length() if count else 0
     return np.asarray(qmc.Sobol(params, seed=seed).random_base2(power)[:count])
 
