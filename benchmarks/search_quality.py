@@ -152,17 +152,24 @@ def with_progress(scores: Iterable[Score], total: int) -> Iterator[Score]:
             print(f"{done} of {total} searches, {left:.0f} min left", file=sys.stderr, flush=True)
 
 
+def positive(text: str) -> int:
+    """A number of the command line. Raises ValueError, which argparse reports, if it is not 1 or more."""
+    if int(text) < 1:
+        raise ValueError(text)
+    return int(text)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("groups", nargs="+", metavar="GROUP", help="of tasks")
-    parser.add_argument("--seeds", type=int, default=30, help="searches per way and task")
-    parser.add_argument("--workers", type=int, default=Settings.workers)
-    parser.add_argument("--lanes", type=int, default=Settings.lanes)
+    parser.add_argument("--seeds", type=positive, default=30, help="searches per way and task")
+    parser.add_argument("--workers", type=positive, default=Settings.workers)
+    parser.add_argument("--lanes", type=positive, default=Settings.lanes)
     parser.add_argument("--ways", default=",".join(WAYS), help="joined by commas")
     parser.add_argument("--json", type=Path, help="file of scores")
-    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--processes", type=positive, default=2)
     options = parser.parse_args(argv)
     ways = options.ways.split(",")
     if unknown := set(ways) - WAYS.keys():

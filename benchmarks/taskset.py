@@ -29,7 +29,8 @@ def load_taskset(folder: Path) -> list[TableTask]:
 
 
 def read_taskset(file: Path) -> TableTask:
-    """The task in one file: columns as in PARAMS, and the validation losses `valid`.
+    """The task in one file: columns as in PARAMS, and the validation losses `valid`. Raises ValueError if the
+    file lacks one.
 
     An epoch of a curve is one of its 51 recorded losses: the first was measured before training, the others
     every 200 steps. Each takes a second.
@@ -43,6 +44,9 @@ def read_taskset(file: Path) -> TableTask:
         params=PARAMS,
     )
     table = pq.read_table(file).to_pydict()
+    needed = {name.removeprefix(COMPLEMENT) for name in PARAMS} | {"valid"}
+    if lacking := sorted(needed - table.keys()):
+        raise ValueError(f"{file} is no task of TaskSet: it has no column {lacking[0]!r} (taskset=FOLDER)")
     columns = [
         [1 - value for value in table[name.removeprefix(COMPLEMENT)]]
         if name.startswith(COMPLEMENT)

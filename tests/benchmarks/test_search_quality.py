@@ -144,7 +144,7 @@ def counted(training: Train, epochs: dict[int, int]) -> Train:
     return train
 
 
-@pytest.mark.parametrize("way", [way for way in WAYS if way.startswith("ladder-")])
+@pytest.mark.parametrize("way", [way for way in WAYS if way.startswith("ladder")])
 def test_packs(way: str, tmp_path: Path) -> None:
     task = make_task(0, rows=12)
     training = Replay(task)
@@ -218,6 +218,8 @@ def test_smallest_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         (["taskset"], "taskset is no group, which is taskset=FOLDER"),
         (["smooth=folder"], "smooth=folder is no group"),
         (["recorded=nowhere"], "nowhere holds no Parquet file"),
+        (["taskset=benchmarks/data"], "is no task of TaskSet: it has no column 'epsilon'"),
+        (["smooth", "--workers", "0"], "--workers: invalid positive value: '0'"),
     ],
 )
 def test_mistakes(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
