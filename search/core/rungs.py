@@ -29,7 +29,7 @@ class Promote:
 
 @dataclass(frozen=True)
 class Sample:
-    """Start new trials, with these configurations; the rule names none, which is for a sampler to do."""
+    """Start new trials with these configurations. The rule itself names none."""
 
     params: tuple[dict[str, Any], ...] = ()
 

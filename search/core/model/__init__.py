@@ -1,4 +1,4 @@
-"""A model of all results of a search, at all rungs at once: a Gaussian process over configuration and epochs.
+"""A Gaussian process over the results of all rungs, and what is chosen by it.
 
 Read `encoding.py` first, then `results.py`, `kernel.py`, `surrogate.py`. Imports `spaces`, NumPy and SciPy.
 """
