@@ -1,12 +1,12 @@
 """Parses a space from the plain content of its YAML file, or of a run's config.yaml."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from spaces.messages import did_you_mean
 from spaces.params import Param, Value
 from spaces.parse_param import parse_param
-from spaces.space import Space
+from spaces.space import Constraint, Objective, Space
 from spaces.validation import validate
 
 FIELDS = (
@@ -14,6 +14,7 @@ FIELDS = (
     "trainable",
     "data",
     "objective",
+    "constraint",
     "params",
     "structure",
     "options",
@@ -33,8 +34,9 @@ def parse_space(
 ) -> Space:
     """The space in `plain`. `lines` holds the line of each field in `file`, for error messages.
 
-    Raises ValueError for an unknown or missing field, a value of the wrong type or form, a parameter that
-    `parse_param` refuses, or an unknown parameter in `structure` or `seeds`.
+    Raises ValueError for an unknown or missing field, a value of the wrong type or form, two objectives or
+    constraints of one metric, a parameter that `parse_param` refuses, or an unknown parameter in
+    `structure` or `seeds`.
     """
 
     def at(*path: object) -> str:
@@ -54,12 +56,41 @@ def parse_space(
     for key, value in plain["params"].items():
         params[key] = parse_param(value, at("params", key), params)
     seeds = tuple(parse_seeds(plain.get("seeds", []), params, at("seeds")))
-    values = {"about": "", **plain, "name": name, "params": params, "seeds": seeds}
+    objectives = parse_ranking(plain["objective"], Objective, "objective", at)
+    if not objectives:
+        raise ValueError(f"{at('objective')} is {plain['objective']!r}, but must name a metric and its mode")
+    values = {
+        **{"about": "", **plain, "name": name, "params": params, "seeds": seeds},
+        "objective": objectives[0],
+        "further_objectives": objectives[1:],
+        "constraints": parse_ranking(plain.get("constraint", []), Constraint, "constraint", at),
+    }
+    values.pop("constraint", None)
     space: Space = validate(Space, values, at)
     for entry in space.structure:
         if entry not in params:
             raise ValueError(f"{at('structure')}: {entry!r} is no parameter{did_you_mean(entry, params)}")
     return space
+
+
+def parse_ranking(
+    plain: Any, kind: type[Objective | Constraint], field: str, at: Callable[..., str]
+) -> tuple[Any, ...]:
+    """The objectives or the constraints of a space, from one mapping or a list of them.
+
+    Raises ValueError if one breaks a rule of its `kind`, constrains nothing, or names the metric of another.
+    """
+    entries = list(enumerate(plain)) if isinstance(plain, list) else [(None, plain)]
+    parts: list[Any] = []
+    for index, entry in entries:
+        where = (field,) if index is None else (field, index)
+        part = validate(kind, entry, lambda *path, where=where: at(*where, *path))
+        if isinstance(part, Constraint) and part.min is None and part.max is None:
+            raise ValueError(f"{at(*where)} bounds {part.metric} nowhere; add max: or min:")
+        if part.metric in [other.metric for other in parts]:
+            raise ValueError(f"{at(*where)} names {part.metric} a second time; one {field} for each metric")
+        parts.append(part)
+    return tuple(parts)
 
 
 def parse_seeds(plain: Any, params: Mapping[str, Param], where: str) -> Iterator[dict[str, Value]]:

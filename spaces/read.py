@@ -80,11 +80,16 @@ def _parse(text: str) -> tuple[yaml.Node | None, Any]:
 
 
 def _lines(node: yaml.Node, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], int]:
-    """The line, counted from 1, of each field of a mapping and of the mappings in it, by path."""
+    """The line, counted from 1, of each field and of each entry of a list, at any depth, by path."""
     lines: dict[tuple[str, ...], int] = {}
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             here = (*path, str(key.value))
             lines[here] = key.start_mark.line + 1
             lines |= _lines(value, here)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, entry in enumerate(node.value):
+            here = (*path, str(index))
+            lines[here] = entry.start_mark.line + 1
+            lines |= _lines(entry, here)
     return lines

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from spaces.messages import did_you_mean
 from spaces.params import Param, Value, initial_value, is_active, restrict_default
 from spaces.parse_param import parse_param
-from spaces.validation import Rule
+from spaces.validation import Number, Rule
 
 ImportPath = Annotated[str, Field(pattern=r"^[\w.]+:\w+$"), Rule("look like package.module:Name")]
 Fields = Annotated[Mapping[str, Any], Rule("hold fields of its own")]
@@ -34,6 +34,23 @@ class Objective:
 
 
 @dataclass(frozen=True)
+class Constraint:
+    """The bounds of a metric. A trial outside them ranks behind all trials that keep them."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    metric: Annotated[str, Rule("be the name of a metric")]
+    min: Number | None = None
+    max: Number | None = None
+
+    def violation(self, value: float) -> float:
+        """How far `value` lies outside the bounds, relative to the bound that it breaks; 0 if inside."""
+        over = 0.0 if self.max is None else (value - self.max) / (abs(self.max) or 1.0)
+        under = 0.0 if self.min is None else (self.min - value) / (abs(self.min) or 1.0)
+        return max(over, under, 0.0)
+
+
+@dataclass(frozen=True)
 class Space:
     """A space. The fields that a file has are those of `parse_space.FIELDS`."""
 
@@ -41,8 +58,10 @@ class Space:
     about: Annotated[str, Rule("be text")]
     trainable: ImportPath  # the LightningModule or Learner
     data: ImportPath  # the LightningDataModule
-    objective: Objective
+    objective: Objective  # the first, by which a single best trial is named
     params: Mapping[ParamName, Param]
+    further_objectives: tuple[Objective, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
     structure: Annotated[tuple[str, ...], Rule("be a list of parameters")] = ()  # they change tensor shapes
     options: Fields = field(default_factory=dict)  # of the data: source, root ...
     settings: Fields = field(default_factory=dict)  # arguments that are not searched: backbone ...
@@ -53,6 +72,22 @@ class Space:
     predictor: ImportPath | None = None  # the Predictor
     seeds: tuple[Mapping[str, Value], ...] = ()  # known good configurations; the first is the default
     file: str | None = None  # path of the space file as the user gave it; None for a space of Ladder's
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """All objectives."""
+        return (self.objective, *self.further_objectives)
+
+    @property
+    def ranking_metrics(self) -> tuple[str, ...]:
+        """The metrics of the objectives and of the constraints, by which trials are ranked; none twice."""
+        objectives = [objective.metric for objective in self.objectives]
+        return tuple(dict.fromkeys([*objectives, *(constraint.metric for constraint in self.constraints)]))
+
+    @property
+    def ranks_by_value(self) -> bool:
+        """Whether the values of one objective rank trials, without constraints."""
+        return not (self.further_objectives or self.constraints)
 
     def default(self) -> dict[str, Value]:
         """The default configuration, which a search should beat: the first of the `seeds`, completed."""

@@ -79,7 +79,7 @@ class RunConfig:
             "prepare": space.prepare,
             "predictor": space.predictor,
             "gallery": space.gallery,
-            "objective": asdict(space.objective),
+            **ranking(space),
             "options": dict(space.options),
             "settings": dict(space.settings),
             "trainer": dict(space.trainer),
@@ -87,6 +87,15 @@ class RunConfig:
             "params": {name: param.plain() for name, param in space.params.items()},
             "seeds": [space.point(seed) for seed in space.seeds],
         }
+
+
+def ranking(space: Space) -> dict[str, Any]:
+    """The fields `objective` and `constraint` of a space as plain data; one objective is no list."""
+    objectives = [asdict(objective) for objective in space.objectives]
+    bounds = [{k: v for k, v in asdict(c).items() if v is not None} for c in space.constraints]
+    return {"objective": objectives if len(objectives) > 1 else objectives[0]} | (
+        {"constraint": bounds} if bounds else {}
+    )
 
 
 STORED_KEYS = [key for key in RunConfig.__dataclass_fields__ if key not in ("space", "format", "notes")]

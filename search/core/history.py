@@ -11,6 +11,7 @@ class Observation:
 
     params: Mapping[str, Any]
     values: tuple[float, ...] = ()  # at each finished rung; lower is better, infinite if it diverged
+    vectors: tuple[tuple[float, ...], ...] = ()  # the same for several metrics (ranking.py), else empty
     busy: bool = False  # whether it is being trained
     failed: bool = False  # whether its training raised; it has no further values
     order: tuple[int, ...] = ()  # of each value among all values of the search; empty: of an earlier search

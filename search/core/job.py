@@ -29,7 +29,8 @@ class Trial:
     number: int
     params: Mapping[str, Any]
     state: State = State.PAUSED
-    values: tuple[float, ...] = ()  # objective at each finished rung
+    values: tuple[float, ...] = ()  # objective at each finished rung, the first one of several
+    metrics: tuple[Mapping[str, float], ...] = ()  # there too, if several metrics rank trials
     order: tuple[int, ...] = ()  # of each value, and of a divergence, among all results of the search
     epochs: int = 0  # trained and kept
     checkpoint: str | None = None  # of the last finished rung, relative to the folder of the run

@@ -22,6 +22,7 @@ from search.core.history import Observation
 from search.core.job import Job, State, Trial, trial_seed
 from search.core.policies.base import Problem
 from search.core.policies.registry import POLICIES
+from search.core.ranking import last_vector, scalarised, vector
 from search.core.rungs import Done, Promote, Sample, Wait
 from search.core.study import Study
 from spaces.lane import Lane, Report
@@ -131,11 +132,11 @@ class Queue:
     def best(self) -> Trial | None:
         """The incumbent: the trial with the best last value, at any rung. None before the first value.
 
-        A diverged trial is never the incumbent: it has no model, and would diverge again.
+        A diverged trial is never the incumbent: it has no model, and would diverge again. Of several
+        objectives the first one counts, among the trials that keep the constraints.
         """
-        sign = self.space.objective.sign
         valued = [t for t in self.trials.values() if t.values and t.state is not State.DIVERGED]
-        return min(valued, key=lambda t: (sign * t.values[-1], t.number), default=None)
+        return min(valued, key=lambda t: (last_vector(self.space, t)[:2], t.number), default=None)
 
     def seed(self, number: int) -> int:
         """Seed of a trial's initial weights and dropout."""
@@ -156,14 +157,18 @@ class Queue:
         trial = self.trials[number]
         assert job.rung is not None and reports, "a job of the queue reports each of its epochs"
         assert reports[0].epoch == job.first + 1, "a job reports its first epoch"
-        values = trial.values
+        values, metrics = trial.values, trial.metrics
         if state is not State.DIVERGED:
             assert reports[-1].epoch == job.last, "a job that finishes has reported its last epoch"
-            values = (*values, reports[-1].metrics[number][self.space.objective.metric])
+            last = reports[-1].metrics[number]
+            values = (*values, last[self.space.objective.metric])
+            if not self.space.ranks_by_value:
+                metrics = (*metrics, {name: last[name] for name in self.space.ranking_metrics})
         trial = replace(
             trial,
             state=state,
             values=values,
+            metrics=metrics,
             order=(*trial.order, self.results),
             epochs=reports[-1].epoch,
             checkpoint=checkpoint,
@@ -209,6 +214,7 @@ class Queue:
                 trial.params,
                 tuple(sign * value for value in trial.values)
                 + ((inf,) if trial.state is State.DIVERGED else ()),
+                tuple(vector(self.space, metrics) for metrics in trial.metrics),
                 busy=number in busy,
                 failed=trial.state is State.FAILED,
                 order=trial.order,
@@ -228,10 +234,10 @@ class Queue:
         A rung with fewer than eta trials promotes none, so the end of a search would leave its best trial
         unfinished.
         """
-        sign = self.space.objective.sign
+        history = scalarised(self._history())
         for rung in reversed(range(len(self.plan.rungs) - 1)):
             valued = [t for t in self.trials.values() if len(t.values) > rung and t.state not in LOST]
-            best = min(valued, key=lambda t: (sign * t.values[rung], t.number), default=None)
+            best = min(valued, key=lambda t: (history[t.number].values[rung], t.number), default=None)
             if best and best.state is State.PAUSED and len(best.values) == rung + 1:
                 return best
         return None

@@ -25,6 +25,7 @@ OPTUNA_STATES = {
     State.DIVERGED: TrialState.FAIL,
     State.FAILED: TrialState.FAIL,
 }
+DIRECTIONS = {"min": StudyDirection.MINIMIZE, "max": StudyDirection.MAXIMIZE}
 AT_RUNG = ("checkpoint", "seconds", "device", "node")  # fields of a Trial that are recorded at each rung
 Row = dict[str, Any]
 
@@ -50,8 +51,8 @@ class Study:
         if studies:
             self.study_id = self.storage.get_study_id_from_name(studies[0].study_name)
         else:
-            direction = StudyDirection.MINIMIZE if space.objective.mode == "min" else StudyDirection.MAXIMIZE
-            self.study_id = self.storage.create_new_study([direction], path.parent.name)
+            directions = [DIRECTIONS[objective.mode] for objective in space.objectives]
+            self.study_id = self.storage.create_new_study(directions, path.parent.name)
 
     def create(self, params: Mapping[str, Any]) -> Trial:
         """A new trial with these parameters."""
@@ -67,6 +68,8 @@ class Study:
         """
         record = {key: getattr(trial, key) for key in AT_RUNG}
         record |= {"trained": trial.epochs, "order": trial.order, "epochs": list(epochs), "at": time.time()}
+        if len(trial.metrics) > rung:
+            record["metrics"] = trial.metrics[rung]
         trial_id = self._id(trial)
         self.storage.set_trial_user_attr(trial_id, f"rung/{self.rungs[rung]}", record)
         if len(trial.values) > rung:
@@ -78,8 +81,11 @@ class Study:
         self.storage.set_trial_user_attr(trial_id, "state", trial.state.value)
         if trial.error:
             self.storage.set_trial_user_attr(trial_id, "error", trial.error)
-        value = [trial.values[-1]] if trial.state in (State.COMPLETE, State.STOPPED) else None
-        self.storage.set_trial_state_values(trial_id, OPTUNA_STATES[trial.state], value)
+        values = None
+        if trial.state in (State.COMPLETE, State.STOPPED):
+            metrics = trial.metrics[-1] if trial.metrics else {self.space.objective.metric: trial.values[-1]}
+            values = [metrics[objective.metric] for objective in self.space.objectives]
+        self.storage.set_trial_state_values(trial_id, OPTUNA_STATES[trial.state], values)
 
     def record_facts(self, rung: int, facts: Mapping[str, float]) -> None:
         """Constants of the data that trials train on up to rung `rung`, such as baselines."""
@@ -145,6 +151,7 @@ class Study:
             params=dict(frozen.params),
             state=State(frozen.user_attrs["state"]) if ended else State.PAUSED,
             values=tuple(values[epochs] for epochs in self.rungs if epochs in values),
+            metrics=tuple(record["metrics"] for record in records if "metrics" in record),
             order=tuple(last[0].get("order", [-1] * len(records))) if last else (),
             epochs=last[0]["trained"] if last else 0,
             error=frozen.user_attrs.get("error"),

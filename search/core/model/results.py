@@ -1,13 +1,15 @@
 """The results of a search as rows for a model: configuration, epochs, value on a scale that suits it."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 
 import numpy as np
 
 from search.core.history import Observation
 from search.core.model.encoding import Array, Encoding
+from search.core.ranking import scalarised
 
 MAX_ROWS = 250  # of a model, so that late decisions take no longer than early ones
 CLIP = 0.9  # quantile of the finite values; higher ones, and those of diverged trials, count as this one
@@ -39,6 +41,17 @@ def results(history: Sequence[Observation]) -> list[Result]:
         for rung, value in enumerate(observation.values)
     ]
     return [result for _, result in sorted(found, key=lambda pair: (pair[0], pair[1].trial, pair[1].rung))]
+
+
+def earlier_state(history: Sequence[Observation], ordered: Sequence[Result]) -> list[Observation]:
+    """The history at the time when it had these results alone."""
+    counts = Counter(result.trial for result in ordered)
+    return scalarised(
+        [
+            replace(one, values=one.values[: counts[trial]], vectors=one.vectors[: counts[trial]])
+            for trial, one in enumerate(history)
+        ]
+    )
 
 
 def fidelities(rungs: Sequence[int]) -> list[float]:

@@ -8,7 +8,7 @@ import numpy as np
 from search.core.history import Observation
 from search.core.model.encoding import Array, Encoding
 from search.core.model.gaussian_process import Posterior, fit
-from search.core.model.results import Result, fidelities, results, rows, thin
+from search.core.model.results import Result, earlier_state, fidelities, results, rows, thin
 from spaces.seeds import derive_seed
 from spaces.space import Space
 
@@ -71,7 +71,8 @@ class Modeller:
         size = 1
         while (larger := max(size + 1, int(size * GROWTH))) <= len(ordered):
             size = larger
-        own = rows(self.encoding, history, thin(ordered[:size], self.seed), self.rungs)
+        before = earlier_state(history, ordered[:size])
+        own = rows(self.encoding, before, thin(results(before), self.seed), self.rungs)
         key = own.features.tobytes() + own.fidelity.tobytes() + own.values.tobytes()
         if key != self.fitted[0]:
             self.fitted = key, fit(self.encoding.groups, own, ITERATIONS)

@@ -5,6 +5,7 @@ from typing import final
 
 from search.core.history import Observation
 from search.core.policies.base import Policy, Problem, values_and_busy
+from search.core.ranking import scalarised
 from search.core.rungs import Decision, Sample, decide
 from search.core.samplers.base import Sampler
 
@@ -24,8 +25,9 @@ class Asha(Policy):
         self, trials: Sequence[Observation], left: int, count: int, min_lanes: Sequence[int]
     ) -> Decision:
         rungs, eta = len(self.problem.rungs), self.problem.eta
+        history, trials = scalarised([*self.problem.earlier, *trials]), scalarised(trials)
         values, busy = values_and_busy(trials)
         decision = decide(values, busy, rungs=rungs, eta=eta, left=left, min_lanes=min_lanes)
         if isinstance(decision, Sample):
-            return Sample(tuple(self.sampler.propose([*self.problem.earlier, *trials], count)))
+            return Sample(tuple(self.sampler.propose(history, count)))
         return decision

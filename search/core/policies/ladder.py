@@ -18,6 +18,7 @@ from search.core.model.acquisition import log_expected_improvement, make_pool, s
 from search.core.model.surrogate import Modeller, Surrogate
 from search.core.model.threads import one_thread
 from search.core.policies.base import Policy, Problem, values_and_busy
+from search.core.ranking import scalarised
 from search.core.rungs import Decision, Promote, Sample, decide, interrupted, promotable
 from search.core.samplers.gp import can_model
 from search.core.samplers.qmc import Qmc
@@ -36,9 +37,9 @@ class Ladder(Policy):
     def decide(
         self, trials: Sequence[Observation], left: int, count: int, min_lanes: Sequence[int]
     ) -> Decision:
+        history, trials = scalarised([*self.earlier, *trials]), scalarised(trials)
         values, busy = values_and_busy(trials)
         decision = decide(values, busy, rungs=len(self.rungs), eta=self.eta, left=left, min_lanes=min_lanes)
-        history = [*self.earlier, *trials]
         if left == 0 or count == 0:
             return decision
         if lost := interrupted(values, busy):

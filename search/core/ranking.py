@@ -1,0 +1,96 @@
+"""The rank of trials by several objectives and by constraints, as one number per trial; lower is better.
+
+Several objectives: the maximin fitness (Balling, "The Maximin Fitness Function: Multi-objective City and
+Regional Planning", EMO 2003). It is the largest, over the other trials, of the smallest lead of that trial in
+any objective:
+
+    fitness(i) = max over j != i of min over k of (y[i, k] - y[j, k])
+
+A trial that another one dominates has a positive fitness, one of the front a negative one, and the lower
+the further it is from the rest of the front. So it sorts by dominance and by diversity at once. An objective
+counts by ranks, which have no unit, and each with a small share of the others, so that trials which are equal
+in one objective are sorted by the other.
+
+Constraints: a trial that breaks one ranks behind all trials that keep them, by how far it breaks them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.core.history import Observation
+from search.core.job import Trial
+from spaces.space import Space
+
+Array = NDArray[np.float64]
+SHARE = 0.05  # of the other objectives in each
+
+
+def vector(space: Space, metrics: Mapping[str, float]) -> tuple[float, ...]:
+    """The violation of the constraints, 0 if all are kept, then the objectives; lower is better."""
+    violation = sum(constraint.violation(metrics[constraint.metric]) for constraint in space.constraints)
+    return (violation, *(one.sign * metrics[one.metric] for one in space.objectives))
+
+
+def last_vector(space: Space, trial: Trial) -> tuple[float, ...]:
+    """The `vector` of a trial at its last finished rung."""
+    only = {space.objective.metric: trial.values[-1]}
+    return vector(space, trial.metrics[-1] if trial.metrics else only)
+
+
+def scalarised(history: Sequence[Observation]) -> list[Observation]:
+    """The history with the `losses` of each rung in place of its values, if several metrics rank trials.
+
+    A loss depends on all trials of the rung, so those of a part of the history differ.
+    """
+    if not any(observation.vectors for observation in history):
+        return list(history)
+    values = [list(observation.values) for observation in history]
+    for rung in range(max((len(observation.vectors) for observation in history), default=0)):
+        there = [number for number, one in enumerate(history) if len(one.vectors) > rung]
+        found = losses(np.array([history[number].vectors[rung] for number in there]))
+        for number, loss in zip(there, found.tolist(), strict=True):
+            values[number][rung] = loss
+    return [replace(one, values=tuple(own)) for one, own in zip(history, values, strict=True)]
+
+
+def losses(vectors: Array) -> Array:
+    """The rank of each trial as one number, (trials,).
+
+    `vectors` are those of `vector`, (trials, 1 + objectives).
+    """
+    violation, objectives = vectors[:, 0], vectors[:, 1:]
+    kept = violation == 0
+    result = np.empty(len(vectors))
+    result[kept] = objectives[kept, 0] if objectives.shape[1] == 1 else maximin_fitness(objectives[kept])
+    worst, span = (result[kept].max(), np.ptp(result[kept]) or 1.0) if kept.any() else (0.0, 1.0)
+    broken = violation[~kept]
+    result[~kept] = worst + span * (1 + broken / (1 + broken))
+    return result
+
+
+def maximin_fitness(objectives: Array) -> Array:
+    """The maximin fitness of each trial, (trials,), of (trials, objectives); lower is better."""
+    count = len(objectives)
+    better = np.stack([np.searchsorted(np.sort(column), column) for column in objectives.T], axis=1)
+    ranks = better / max(1, count - 1)
+    ranks += SHARE * ranks.sum(axis=1, keepdims=True)
+    lead = np.full((count, count), np.inf)
+    for column in ranks.T:
+        np.minimum(lead, column[:, None] - column[None], out=lead)
+    np.fill_diagonal(lead, -np.inf)
+    return np.maximum(lead.max(axis=1, initial=-np.inf), -1 - SHARE * ranks.shape[1])
+
+
+def is_front(vectors: Array) -> NDArray[np.bool_]:
+    """Whether each trial keeps the constraints, and no other such trial dominates it, (trials,).
+
+    A trial dominates another one if it is better in one objective and worse in none.
+    """
+    kept, objectives = vectors[:, 0] == 0, vectors[:, 1:]
+    no_worse = np.all(objectives[:, None] <= objectives[None], axis=2)
+    better = np.any(objectives[:, None] < objectives[None], axis=2)
+    dominated = (no_worse & better & kept[:, None]).any(axis=0)
+    return kept & ~dominated
