@@ -37,7 +37,7 @@ def baselines(run: Run) -> list[Baseline]:
     best = run.best()
     if best is None:
         return []
-    sign = 1 if run.config["objective"]["mode"] == "min" else -1
+    sign = 1 if run.objective["mode"] == "min" else -1
     facts = read_facts(run.path).get(best["rung"], {})
     return [
         Baseline(key, value, sign * (value - best["objective"]) > MARGIN * scale(value, sign))

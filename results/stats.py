@@ -7,9 +7,9 @@ test split, not the variation between test splits.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import pyarrow as pa
@@ -55,6 +55,8 @@ class ConfirmedConfig:
     probability_best: float | None  # that its mean is the best of all configurations
     errors: tuple[str, ...] = ()  # one line per seed that failed
     early: int | None = None  # the epoch of `searched`, if the search did not train the trial to the end
+    metrics: Mapping[str, float] = field(default_factory=dict)  # means of further ranking metrics
+    violation: float = 0.0  # of the constraints, the mean over the seeds
 
 
 @final
@@ -64,8 +66,8 @@ class Confirmation:
 
     mode: str
     seeds: int  # number of seeds on which all configurations were trained
-    configs: tuple[ConfirmedConfig, ...]  # best first; those without a score on some seed last
-    winner: str | None  # None if no configuration has a score on all seeds
+    configs: tuple[ConfirmedConfig, ...]  # best first; see `confirmation`
+    winner: str | None  # None if no configuration can win
     runner_up: str | None
     lead: Estimate | None  # of the winner over the runner-up
     lead_over_default: Estimate | None  # None also if the default wins
@@ -79,7 +81,8 @@ def confirmation(
 
     `mode` is min or max, `searched` the objective of each trial in the search, and `early` the epoch of that
     value for trials that the search did not train to the end. A configuration that diverged or failed on a
-    seed cannot win: the mean of its other seeds would be biased.
+    seed cannot win: the mean of its other seeds would be biased. Nor can one that breaks the constraints on
+    average. These come last.
     """
     sign = 1 if mode == "min" else -1
     rows = table.to_pylist()
@@ -90,10 +93,16 @@ def confirmation(
         for config in dict.fromkeys(row["config"] for row in rows)
     }
     scored = {config: by_seed for config, by_seed in tests.items() if seeds and None not in by_seed.values()}
-    order = sorted(scored, key=lambda config: sign * estimate(list(scored[config].values())).mean)
+    broken = {
+        config: float(np.mean([row.get("violation") or 0.0 for row in rows if row["config"] == config]))
+        for config in scored
+    }
+    kept = {config: by_seed for config, by_seed in scored.items() if not broken[config]}
+    order = sorted(kept, key=lambda config: sign * estimate(list(kept[config].values())).mean)
     probabilities = probability_best({config: scored[config] for config in order}, sign)
     configs = []
-    for config in [*order, *(config for config in tests if config not in scored)]:
+    last = sorted(broken.keys() - kept.keys(), key=lambda config: (broken[config], config))
+    for config in [*order, *last, *(config for config in tests if config not in scored)]:
         own = [row for row in rows if row["config"] == config]
         trial = own[0]["trial"]
         value = None if trial is None else searched.get(trial)
@@ -109,10 +118,12 @@ def confirmation(
                 probability_best=probabilities.get(config),
                 early=None if trial is None else early.get(trial),
                 errors=tuple(f"seed {row['seed']}: {row['error']}" for row in own if row["error"]),
+                metrics=mean_metrics(own) if config in scored else {},
+                violation=broken.get(config, 0.0),
             )
         )
     winner, runner_up = [*order, None, None][:2]
-    lead = lead_over(scored, winner, runner_up, sign)
+    lead = lead_over(kept, winner, runner_up, sign)
     return Confirmation(
         mode=mode,
         seeds=len(seeds),
@@ -120,9 +131,15 @@ def confirmation(
         winner=winner,
         runner_up=runner_up,
         lead=lead,
-        lead_over_default=lead_over(scored, winner, DEFAULT, sign),
+        lead_over_default=lead_over(kept, winner, DEFAULT, sign),
         told_apart=lead is not None and not lead.contains_zero,
     )
+
+
+def mean_metrics(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """The mean of each column `metric/<name>`, by name."""
+    columns = [name for name in rows[0] if name.startswith("metric/")]
+    return {name.removeprefix("metric/"): float(np.mean([row[name] for row in rows])) for name in columns}
 
 
 def common_seeds(rows: list[dict[str, object]]) -> set[object]:

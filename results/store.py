@@ -32,6 +32,8 @@ TRIAL_FIELDS = [
     ("device", pa.string()),
     ("node", pa.string()),
     ("error", pa.string()),
+    ("violation", pa.float64()),  # of the constraints, 0 if all are kept; null without constraints
+    ("front", pa.bool_()),  # whether no trial is better in all objectives; null with one objective
 ]
 RUNG_FIELDS = [
     ("trial", pa.int64()),
@@ -56,6 +58,7 @@ CONFIRM_FIELDS = [
     ("seconds", pa.float64()),
     ("checkpoint", pa.string()),  # relative to the run's folder
     ("error", pa.string()),
+    ("violation", pa.float64()),  # of the constraints at that epoch
 ]
 TRIALS_FILE = "trials.parquet"
 RUNGS_FILE = "rungs.parquet"
@@ -82,6 +85,22 @@ class Run:
         return self.path.name
 
     @property
+    def objectives(self) -> list[dict[str, str]]:
+        """Metric and mode of each objective."""
+        plain = self.config["objective"]
+        return [dict(one) for one in (plain if isinstance(plain, list) else [plain])]
+
+    @property
+    def objective(self) -> dict[str, str]:
+        """Metric and mode of the first objective, by which the best trial is named."""
+        return self.objectives[0]
+
+    @property
+    def constraints(self) -> list[dict[str, Any]]:
+        """Metric and bounds of each constraint."""
+        return [dict(one) for one in self.config.get("constraint", [])]
+
+    @property
     def status(self) -> str:
         """`running`, `finished`, `interrupted` or `failed` (no trial has a value)."""
         if is_locked(self.path):
@@ -94,7 +113,7 @@ class Run:
 
     def best(self) -> dict[str, Any] | None:
         """The row of the best trial; None before the first value."""
-        return best_row(self.trials.to_pylist(), self.config["objective"]["mode"])
+        return best_row(self.trials.to_pylist(), self.objective["mode"])
 
     def params(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The active parameters in a row of a table. A conditional parameter that is null is inactive."""
@@ -112,7 +131,7 @@ class Run:
         rows = self.trials.to_pylist()
         searched = {row["trial"]: row["objective"] for row in rows}
         early = {row["trial"]: row["epochs"] for row in rows if row["epochs"] < self.config["epochs"]}
-        return confirmation(self.confirmed, self.config["objective"]["mode"], searched, early)
+        return confirmation(self.confirmed, self.objective["mode"], searched, early)
 
     def winner(self) -> dict[str, Any] | None:
         """The row of the trial that won the confirmation, or of the best trial if there is no winner.
@@ -139,11 +158,13 @@ def best_row(rows: Iterable[Mapping[str, Any]], mode: str) -> dict[str, Any] | N
 def best_first(rows: Iterable[Mapping[str, Any]], mode: str) -> list[Mapping[str, Any]]:
     """Trials with a value that did not diverge later, best first; of equal ones the lower number first.
 
-    A diverged trial has no usable model, and would diverge again.
+    A diverged trial has no usable model, and would diverge again. Trials that break a constraint come last.
     """
     sign = 1 if mode == "min" else -1
     ranked = [row for row in rows if row["objective"] is not None and row["state"] != "diverged"]
-    return sorted(ranked, key=lambda row: (sign * row["objective"], row["trial"]))
+    return sorted(
+        ranked, key=lambda row: (row.get("violation") or 0.0, sign * row["objective"], row["trial"])
+    )
 
 
 def open_run(path: str | Path) -> Run:
@@ -176,9 +197,14 @@ def known_rungs(rungs: pa.Table, trials: pa.Table) -> pa.Table:
     return rungs.filter(pa.array(known, pa.bool_()))
 
 
-def write_trials(run: Path, rows: Iterable[Mapping[str, Any]], params: Mapping[str, pa.DataType]) -> None:
-    """Writes `results/trials.parquet`: TRIAL_FIELDS, and a column `param/<name>` for each of `params`."""
-    write_table(with_params(rows, TRIAL_FIELDS, params), run / "results" / TRIALS_FILE)
+def write_trials(
+    run: Path,
+    rows: Iterable[Mapping[str, Any]],
+    params: Mapping[str, pa.DataType],
+    metrics: Sequence[str] = (),
+) -> None:
+    """Writes `results/trials.parquet`: TRIAL_FIELDS, and the columns of `with_columns`."""
+    write_table(with_columns(rows, TRIAL_FIELDS, params, metrics), run / "results" / TRIALS_FILE)
 
 
 def write_rungs(run: Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -193,9 +219,14 @@ def write_epochs(run: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     write_table(pa.Table.from_pylist(list(rows), schema), run / "results" / EPOCHS_FILE)
 
 
-def write_confirmed(run: Path, rows: Iterable[Mapping[str, Any]], params: Mapping[str, pa.DataType]) -> None:
-    """Writes `results/confirm.parquet`: CONFIRM_FIELDS, and a column `param/<name>` for each of `params`."""
-    write_table(with_params(rows, CONFIRM_FIELDS, params), run / "results" / CONFIRM_FILE)
+def write_confirmed(
+    run: Path,
+    rows: Iterable[Mapping[str, Any]],
+    params: Mapping[str, pa.DataType],
+    metrics: Sequence[str] = (),
+) -> None:
+    """Writes `results/confirm.parquet`: CONFIRM_FIELDS, and the columns of `with_columns`."""
+    write_table(with_columns(rows, CONFIRM_FIELDS, params, metrics), run / "results" / CONFIRM_FILE)
 
 
 def write_facts(run: Path, facts: Mapping[int, Mapping[str, float]]) -> None:
@@ -212,13 +243,18 @@ def read_facts(run: Path) -> dict[int, dict[str, float]]:
     return {int(rung): values for rung, values in facts.items()}
 
 
-def with_params(
+def with_columns(
     rows: Iterable[Mapping[str, Any]],
     fields: Sequence[tuple[str, pa.DataType]],
     params: Mapping[str, pa.DataType],
+    metrics: Sequence[str],
 ) -> pa.Table:
-    """A table of the fields and of columns `param/<name>`. Values of a text column are converted to text."""
-    schema = pa.schema([*fields, *((f"param/{name}", kind) for name, kind in params.items())])
+    """A table of the fields, of columns `metric/<name>` of numbers, and of columns `param/<name>`.
+
+    Values of a parameter's column of text are converted to text.
+    """
+    numbers = [(f"metric/{name}", pa.float64()) for name in metrics]
+    schema = pa.schema([*fields, *numbers, *((f"param/{name}", kind) for name, kind in params.items())])
     texts = [f"param/{name}" for name, kind in params.items() if kind == pa.string()]
     converted = [{**row, **{key: str(row[key]) for key in texts if row.get(key) is not None}} for row in rows]
     return pa.Table.from_pylist(converted, schema)

@@ -1,6 +1,7 @@
 """Numbers, scores and durations as text for people."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from results.stats import Estimate
@@ -39,6 +40,14 @@ def interval(estimate: Estimate) -> str:
 def score(estimate: Estimate) -> str:
     """Mean and interval, such as `0.962 (0.959 to 0.965)`; the mean alone without an interval."""
     return mean(estimate) + (f" ({interval(estimate)})" if estimate.low is not None else "")
+
+
+def bounds(constraint: Mapping[str, Any]) -> str:
+    """A constraint, such as `model/latency_ms <= 5`."""
+    name, low, high = constraint["metric"], constraint.get("min"), constraint.get("max")
+    if low is not None and high is not None:
+        return f"{plain(low)} <= {name} <= {plain(high)}"
+    return f"{name} <= {plain(high)}" if high is not None else f"{name} >= {plain(low)}"
 
 
 def duration(seconds: float) -> str:

@@ -62,9 +62,9 @@ def compare(runs: Sequence[Run]) -> list[Column]:
     """
     if len(runs) < 2:
         raise ValueError("compare needs two runs or more (python -m search compare A B)")
-    objective = dict(runs[0].config["objective"])
+    objective = dict(runs[0].objective)
     for run in runs:
-        other = dict(run.config["objective"])
+        other = dict(run.objective)
         if other != objective:
             both = " and ".join(f"{o['metric']} ({o['mode']})" for o in (objective, other))
             raise ValueError(
@@ -116,7 +116,7 @@ def winners(columns: Sequence[Column]) -> list[tuple[str, list[Any]]]:
 
 def write(columns: Sequence[Column], path: Path) -> Path:
     """Writes the page of a comparison, whole or not at all, and returns its path."""
-    objective = columns[0].run.config["objective"]
+    objective = columns[0].run.objective
     first = leader(columns)
     data = [data_identity(column.run) for column in columns]
     curves = figures.comparison({column.name: column.steps for column in columns}, objective["mode"])
@@ -147,7 +147,7 @@ def data_identity(run: Run) -> tuple[str, Any]:
 
 def leader(columns: Sequence[Column]) -> tuple[Column, float] | None:
     """The run with the best score, and the score: confirmed if all runs are, else from the search."""
-    sign = 1 if columns[0].run.config["objective"]["mode"] == "min" else -1
+    sign = 1 if columns[0].run.objective["mode"] == "min" else -1
     scores = [(column, column.test.mean) for column in columns if column.test is not None]
     if len(scores) < len(columns):
         scores = [(column, column.best["objective"]) for column in columns if column.best is not None]

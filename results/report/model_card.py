@@ -73,7 +73,7 @@ def card(
 
 def scores(run: Run, config: str, value: float) -> list[str]:
     """The table of scores, and a sentence on how certain they are."""
-    objective = run.config["objective"]
+    objective = run.objective
     metric = f"{objective['metric']} ({objective['mode']})"
     rows = [(f"{metric}, validation split, this model", f"{value:.6g}")]
     rows += [(f"{metric}, validation split, the {b.name}", f"{b.value:.6g}") for b in baselines(run)]

@@ -57,8 +57,18 @@ def trial_table(
 
     `rows` are those of the trials table, `names` the parameters, `commands` by trial.
     """
-    columns = ["trial", "state", "epochs", metric, "seconds", *names]
-    keys = ["trial", "state", "epochs", "objective", "seconds", *(f"param/{name}" for name in names)]
+    metrics = [name for name in (rows[0] if rows else ()) if name.startswith("metric/")]
+    keys = [
+        "trial",
+        "state",
+        "epochs",
+        "objective",
+        *metrics,
+        "seconds",
+        *(f"param/{name}" for name in names),
+    ]
+    titles = {"objective": metric}
+    columns = [titles.get(key, key.partition("/")[2] or key) for key in keys]
     return {
         "columns": columns,
         "rows": [[json_value(row[key]) for key in keys] for row in rows],

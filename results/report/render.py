@@ -14,7 +14,7 @@ from results.baselines import Baseline, baselines
 from results.files import write_text
 from results.parameters import dimensions, explored_ranges, importance
 from results.picture import Picture
-from results.report import figures, parameter_figures
+from results.report import figures, front_figure, parameter_figures
 from results.report.charts import Figure
 from results.report.page import page, trial_table
 from results.stats import Confirmation
@@ -40,7 +40,7 @@ def write(run: Run, extras: Extras) -> Path:
 def render(run: Run, extras: Extras) -> str:
     """The report as HTML."""
     trials, rungs, config = run.trials.to_pylist(), run.rungs.to_pylist(), run.config
-    metric, mode = config["objective"]["metric"], config["objective"]["mode"]
+    metric, mode = run.objective["metric"], run.objective["mode"]
     dims, winner = dimensions(config["params"]), run.winner()
     importances = importance(dims, trials, rungs)
     if importances:
@@ -49,11 +49,18 @@ def render(run: Run, extras: Extras) -> str:
     summaries, spent = rung_summaries(rungs, mode), cost(trials, config["epochs"], rungs)
     known, confirmation = baselines(run), run.confirmation()
     default = next((row for row in trials if row["trial"] == extras.default), None)
-    sections: dict[str, list[Figure]] = {"curves": [], "parallel": [], "slices": [], "contours": []}
+    sections: dict[str, list[Figure]] = {
+        "front": [],
+        "curves": [],
+        "parallel": [],
+        "slices": [],
+        "contours": [],
+    }
     if run.best() is not None:
         milestones = [rung.epochs for rung in summaries] or [1]
         marks = {baseline.name: baseline.value for baseline in known}
         sections = {
+            "front": [front_figure.front(trials, run.objectives)] if len(run.objectives) > 1 else [],
             "curves": [
                 figures.curves(trials, run.epochs.to_pylist(), metric, mode, milestones),
                 *figures.best_so_far(
@@ -77,6 +84,8 @@ def render(run: Run, extras: Extras) -> str:
         params={} if winner is None else run.params(winner),
         scores=scores(trials, default, known, mode),
         baselines=known,
+        bounds=[text.bounds(constraint) for constraint in run.constraints],
+        broken=sum((row.get("violation") or 0) > 0 for row in trials),
         confirmation=confirmation,
         verdict=verdict(confirmation),
         cost=spent,

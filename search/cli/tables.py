@@ -16,7 +16,6 @@ from results.text import duration, number, plain
 
 TOP = 10  # trials on the screen
 TOP_CONFIRMED = 5  # trials on the screen below a confirmation
-FIXED = 5  # columns before the parameters
 
 
 def summary(run: Run) -> dict[str, Any]:
@@ -27,8 +26,10 @@ def summary(run: Run) -> dict[str, Any]:
         "run": run.name,
         "space": run.config["space"],
         "status": run.status,
-        "objective": {**run.config["objective"], "baseline": None, "nearest": None}
+        "objective": {**run.objective, "baseline": None, "nearest": None}
         | {baseline.key: baseline.value for baseline in baselines(run)},
+        "objectives": run.objectives,
+        "constraints": run.constraints,
         "best": trial(best) if best else None,
         "confirmed": asdict(confirmed) if confirmed else None,
         "trials": trials,
@@ -42,10 +43,18 @@ def trial(row: Mapping[str, Any]) -> dict[str, Any]:
         "state": row["state"],
         "epochs": row["epochs"],
         "value": row["objective"],
-        "params": {key.removeprefix("param/"): v for key, v in row.items() if key.startswith("param/")},
+        "metrics": named(row, "metric/"),
+        "violation": row.get("violation"),
+        "front": row.get("front"),
+        "params": named(row, "param/"),
         "seconds": row["seconds"],
         "error": row["error"],
     }
+
+
+def named(row: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """The values of the columns `<prefix><name>`, by name."""
+    return {key.removeprefix(prefix): value for key, value in row.items() if key.startswith(prefix)}
 
 
 def brief(run: Run) -> dict[str, Any]:
@@ -56,7 +65,7 @@ def brief(run: Run) -> dict[str, Any]:
         "space": run.config["space"],
         "status": run.status,
         "trials": run.trials.num_rows,
-        "objective": run.config["objective"]["metric"],
+        "objective": run.objective["metric"],
         "best": best["objective"] if best else None,
     }
 
@@ -77,14 +86,31 @@ def print_run(run: Run) -> None:
         ranked = best_first(run.trials.to_pylist(), objective["mode"])
         params = ", ".join(f"{name}={plain(value)}" for name, value in run.params(ranked[0]).items())
         console.print(f"  {params}", markup=False)
-        rows = [trial_row(run, row) for row in ranked[: TOP_CONFIRMED if facts["confirmed"] else TOP]]
-        print_table(drop_columns(rows, console.width))
+        for line in trade_offs(run, ranked):
+            console.print(line, markup=False)
+        shown = [row for row in ranked if row["front"]] if len(run.objectives) > 1 else ranked
+        rows = [trial_row(run, row) for row in shown[: TOP_CONFIRMED if facts["confirmed"] else TOP]]
+        print_table(drop_columns(rows, len(run.config["params"]), console.width))
     if confirmation := run.confirmation():
         print_confirmation(confirmation, objective, console)
     for row in [row for row in facts["trials"] if row["error"]][:3]:
         console.print(f"trial {row['trial']} {row['state']}: {row['error']}", markup=False)
     if facts["status"] == "interrupted":
         console.print(f"go on with: python -m search resume {run.name}", markup=False)
+
+
+def trade_offs(run: Run, ranked: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line on the front of several objectives, and one on the constraints; `ranked` trials have a value."""
+    lines = []
+    if len(run.objectives) > 1:
+        names = " and ".join(f"{one['metric']} ({one['mode']})" for one in run.objectives)
+        front = sum(bool(row["front"]) for row in ranked)
+        lines.append(f"front of {names}: {front} of {len(ranked)} trials; no trial is better in all of them")
+    if run.constraints:
+        bounds = ", ".join(text.bounds(constraint) for constraint in run.constraints)
+        broken = sum(row["violation"] > 0 for row in ranked)
+        lines.append(f"{broken} of {len(ranked)} trials break a constraint ({bounds}); they rank last")
+    return lines
 
 
 def print_confirmation(confirmation: Confirmation, objective: dict[str, Any], console: Console) -> None:
@@ -113,14 +139,17 @@ def confirmed_row(config: ConfirmedConfig) -> dict[str, Any]:
         "sd": text.rounded(test.sd, test.sd) if test and test.sd is not None else "",
         "val": text.mean(val) if val else "none",
         "search": "" if config.searched is None else number(config.searched) + after(config),
+        **{name: number(value) for name, value in config.metrics.items()},
         "best with": "" if config.probability_best is None else f"{config.probability_best:.0%}",
     }
 
 
 def conclusions(confirmation: Confirmation) -> list[str]:
     """The conclusions of a confirmation, a line each."""
+    broken = [config.config for config in confirmation.configs if config.violation > 0]
+    names = f"; {', '.join(broken)} can't win: a constraint is broken" if broken else ""
     if confirmation.winner is None:
-        return ["no configuration has a score on every seed, so there is no winner"]
+        return [f"no configuration has a score on every seed, so there is no winner{names}"]
     winner = confirmation.configs[0]
     assert winner.test is not None, "a winner has a score"
     lines = [f"winner: [bold]{winner.config}[/bold] with {text.mean(winner.test)}"]
@@ -138,6 +167,7 @@ def conclusions(confirmation: Confirmation) -> list[str]:
         gap = f"{text.rounded(abs(winner.gap), winner.test.sd)} {'worse' if winner.gap > 0 else 'better'}"
         value = f"{number(winner.searched)}{after(winner)}"
         lines.append(f"its value in the search was {value}; the test split is {gap} than that")
+    lines[0] += names
     return [line.rstrip() for line in lines]
 
 
@@ -168,16 +198,18 @@ def trial_row(run: Run, row: Mapping[str, Any]) -> dict[str, Any]:
         "state": row["state"],
         "epochs": row["epochs"],
         "value": row["objective"],
+        **{name: "" if value is None else value for name, value in named(row, "metric/").items()},
         "time": duration(row["seconds"]),
         **{name: plain(params[name]) if name in params else "" for name in run.config["params"]},
     }
 
 
-def drop_columns(rows: list[dict[str, Any]], width: int) -> list[dict[str, Any]]:
-    """The rows without the last parameters that do not fit into `width` characters."""
+def drop_columns(rows: list[dict[str, Any]], params: int, width: int) -> list[dict[str, Any]]:
+    """The rows, whose last columns are `params` parameters, without those that do not fit into `width`."""
     sizes = {key: 2 + max(len(key), *(len(plain(row[key])) for row in rows)) for key in rows[0]}
     keys = list(sizes)
-    while len(keys) > FIXED and sum(sizes[key] for key in keys) - 2 > width:
+    fixed = len(keys) - params
+    while len(keys) > fixed and sum(sizes[key] for key in keys) - 2 > width:
         keys.pop()
     return [{key: row[key] for key in keys} for row in rows]
 

@@ -22,6 +22,9 @@ class State(StrEnum):
     FAILED = "failed"  # its training raised
 
 
+LOST = (State.DIVERGED, State.FAILED)  # states of a trial without a model
+
+
 @dataclass(frozen=True)
 class Trial:
     """One configuration and its results so far. It is an Optuna trial and has its number."""

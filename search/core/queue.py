@@ -19,7 +19,7 @@ from math import ceil, inf
 from typing import Any, Final
 
 from search.core.history import Observation
-from search.core.job import Job, State, Trial, trial_seed
+from search.core.job import LOST, Job, State, Trial, trial_seed
 from search.core.policies.base import Problem
 from search.core.policies.registry import POLICIES
 from search.core.ranking import last_vector, scalarised, vector
@@ -31,7 +31,6 @@ from spaces.space import Space
 WAIT: Final = Wait()
 DONE: Final = Done()
 MIN_JOB_SECONDS = 3.0  # seconds of training beside which the overhead of a job, about 0.1 s, is small
-LOST = (State.DIVERGED, State.FAILED)
 MIN_NEW_LANES = 5  # trials that a pack of new ones may have before any has finished
 MAX_FIRST_FAILURES = 5  # failures before any value; then the search ends
 

@@ -6,12 +6,15 @@ configurations and seeds that are missing or failed. The weights of one seed per
 """
 
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from math import ceil, inf
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+
+import numpy as np
 
 from results import stats
 from results.store import open_run, write_confirmed
@@ -19,9 +22,10 @@ from results.text import number
 from search.config.run_config import RunConfig
 from search.core.job import DEFAULT, Job, State, Trial
 from search.core.queue import DONE, WAIT
+from search.core.ranking import last_vector, losses, vector
 from search.core.rungs import Done, Wait
 from search.engines.base import Engine
-from search.runs.tables import column_types
+from search.runs.tables import column_types, further_metrics, named_columns
 from search.watch.progress import ConfirmProgress, ProgressView
 from spaces.lane import Lane, Report
 from spaces.seeds import derive_seed
@@ -53,13 +57,14 @@ class ConfirmPlan:
 def candidates(trials: Sequence[Trial], space: Space, top: int) -> tuple[Candidate, ...]:
     """The `top` trials with the best values, no configuration twice, and the default of the space.
 
-    A trial with the parameters of the default is named "default". Raises ValueError if no trial has a value.
+    Of several objectives: the incumbent, then the trials of the front that differ most. A trial with the
+    parameters of the default is named "default". Raises ValueError if no trial has a value.
     """
     default = space.default()
     if not (valid := has_value(trials)):
         raise ValueError("no trial has a value, so there is nothing to confirm")
     ranked: list[Candidate] = []
-    for trial in sorted(valid, key=lambda t: (space.objective.sign * t.values[-1], t.number)):
+    for trial in best_first(valid, space):
         params = dict(trial.params)
         if all(params != other.params for other in ranked):
             name = stats.DEFAULT if params == default else f"trial {trial.number}"
@@ -68,6 +73,15 @@ def candidates(trials: Sequence[Trial], space: Space, top: int) -> tuple[Candida
     chosen = ranked[:top]
     chosen += [c for c in defaults or [Candidate(stats.DEFAULT, DEFAULT, default)] if c not in chosen]
     return tuple(chosen)
+
+
+def best_first(trials: Sequence[Trial], space: Space) -> list[Trial]:
+    """Trials with a value: the incumbent, then by their rank; of equal ones the lower number first."""
+    vectors = [last_vector(space, trial) for trial in trials]
+    first = min(range(len(trials)), key=lambda n: (vectors[n][:2], trials[n].number))
+    ranks = losses(np.array(vectors)).tolist()
+    order = sorted(range(len(trials)), key=lambda n: (n != first, ranks[n], trials[n].number))
+    return [trials[n] for n in order]
 
 
 def has_value(trials: Iterable[Trial]) -> list[Trial]:
@@ -131,7 +145,7 @@ class ConfirmQueue:
 
     def __init__(self, plan: ConfirmPlan, space: Space, folder: Path, view: ProgressView) -> None:
         self.plan, self.space, self.folder, self.view = plan, space, folder, view
-        self.columns = column_types(space)
+        self.columns = column_types(space), further_metrics(space)
         self.rows = confirm_rows(folder)
         self.waiting = jobs(plan, space.structure, confirmed(folder))
         self.numbers = count(len(self.waiting) + 1)
@@ -161,9 +175,11 @@ class ConfirmQueue:
                 self._record(lane, State.DIVERGED, seconds, error=f"diverged in epoch {last.epoch}")
                 continue
             best = last.best[lane.number]
-            val = reports[best - 1].metrics[lane.number][self.space.objective.metric]
-            scores = {"epoch": best, "val": val, "test": last.test[lane.number]}
-            self._record(lane, State.COMPLETE, seconds, **scores, checkpoint=checkpoint)
+            metrics = reports[best - 1].metrics[lane.number]
+            scores = {"epoch": best, "val": metrics[self.space.objective.metric]}
+            scores |= {"test": last.test[lane.number], "violation": vector(self.space, metrics)[0]}
+            own = {name: metrics[name] for name in self.columns[1]}
+            self._record(lane, State.COMPLETE, seconds, own, **scores, checkpoint=checkpoint)
         self._keep_best_weights()
         del self.running[job.number]
 
@@ -186,15 +202,22 @@ class ConfirmQueue:
             busy=tuple(job.title for job, _ in self.running.values()),
         )
 
-    def _record(self, lane: Lane, state: State, seconds: float, **more: Any) -> None:
+    def _record(
+        self,
+        lane: Lane,
+        state: State,
+        seconds: float,
+        metrics: Mapping[str, float] = MappingProxyType({}),
+        **more: Any,
+    ) -> None:
         """A training has ended: writes its row and prints its score or error."""
         config = next(c.config for c in self.plan.candidates if c.number == lane.number)
         self.rows[config, lane.seed] = (
             {"config": config, "trial": None if lane.number == DEFAULT else lane.number, "seed": lane.seed}
             | {"state": state.value, "seconds": seconds, **more}
-            | {f"param/{name}": value for name, value in lane.params.items()}
+            | named_columns(lane.params, metrics)
         )
-        write_confirmed(self.folder, self.rows.values(), self.columns)
+        write_confirmed(self.folder, self.rows.values(), *self.columns)
         self.ended += 1
         result = (
             more.get("error") or f"{self.space.objective.metric} {number(more['test'])} on the test split"
@@ -214,7 +237,7 @@ class ConfirmQueue:
         files = {row["checkpoint"] for row in dropped} - used
         for row in dropped:
             row["checkpoint"] = None
-        write_confirmed(self.folder, self.rows.values(), self.columns)
+        write_confirmed(self.folder, self.rows.values(), *self.columns)
         for file in files:
             (self.folder / file).unlink(missing_ok=True)
 

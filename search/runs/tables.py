@@ -1,13 +1,15 @@
 """The tables of a run, derived from its study: trials, rungs, epochs, and the facts of its data."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from results.store import Run, column_type, open_run, write_epochs, write_facts, write_rungs, write_trials
-from search.core.job import Trial
+from search.core.job import LOST, Trial
+from search.core.ranking import is_front, last_vector
 from search.core.study import Study
 from search.runs.folder import read_config
 from spaces.params import Choice, Range
@@ -16,7 +18,8 @@ from spaces.space import Space
 
 def write_tables(folder: Path, study: Study, trials: Iterable[Trial]) -> None:
     """Writes all tables of the run in `folder`; `trials` have the states of this moment."""
-    write_trials(folder, [trial_row(trial) for trial in trials], column_types(study.space))
+    space = study.space
+    write_trials(folder, trial_rows(space, list(trials)), column_types(space), further_metrics(space))
     write_rungs(folder, study.rung_rows())
     write_epochs(folder, sorted(study.epoch_rows(), key=lambda row: (row["trial"], row["epoch"])))
     write_facts(folder, study.facts())
@@ -36,8 +39,22 @@ def with_tables(run: Run) -> Run:
     return open_run(run.path)
 
 
+def trial_rows(space: Space, trials: Sequence[Trial]) -> list[dict[str, Any]]:
+    """The rows of the table of trials."""
+    rows = [trial_row(trial) for trial in trials]
+    if space.ranks_by_value:
+        return rows
+    valued = [number for number, trial in enumerate(trials) if trial.values and trial.state not in LOST]
+    vectors = np.array([last_vector(space, trials[number]) for number in valued])
+    fronts = is_front(vectors).tolist() if valued and space.further_objectives else [None] * len(valued)
+    for number, vector, front in zip(valued, vectors, fronts, strict=True):
+        rows[number] |= {"violation": float(vector[0]) if space.constraints else None, "front": front}
+    return rows
+
+
 def trial_row(trial: Trial) -> dict[str, Any]:
-    """A trial as a row of the table of trials."""
+    """A trial as a row of the table of trials, without its place among the others."""
+    metrics = trial.metrics[-1] if trial.metrics else {}
     return {
         "trial": trial.number,
         "state": trial.state.value,
@@ -48,7 +65,14 @@ def trial_row(trial: Trial) -> dict[str, Any]:
         "device": trial.device or None,
         "node": trial.node or None,
         "error": trial.error,
-    } | {f"param/{name}": value for name, value in trial.params.items()}
+    } | named_columns(trial.params, metrics)
+
+
+def named_columns(params: Mapping[str, Any], metrics: Mapping[str, float]) -> dict[str, Any]:
+    """Parameters and metrics under the names of their columns."""
+    return {f"metric/{name}": value for name, value in metrics.items()} | {
+        f"param/{name}": value for name, value in params.items()
+    }
 
 
 def column_types(space: Space) -> dict[str, pa.DataType]:
@@ -57,6 +81,11 @@ def column_types(space: Space) -> dict[str, pa.DataType]:
         name: column_type(param.options if isinstance(param, Choice) else (bound(param),))
         for name, param in space.params.items()
     }
+
+
+def further_metrics(space: Space) -> list[str]:
+    """The metrics that rank trials beside the first objective."""
+    return [name for name in space.ranking_metrics if name != space.objective.metric]
 
 
 def bound(param: Range) -> int | float:

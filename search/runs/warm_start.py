@@ -17,6 +17,7 @@ from results.store import Run, best_first
 from search.config.fidelity import rung_options
 from search.config.run_config import RunConfig
 from search.core.history import Observation
+from search.core.ranking import vector
 from search.runs.folder import read_config
 
 TOP = 5  # trials of the earlier run to try first
@@ -35,14 +36,17 @@ class WarmStart:
 def warm_start(run: Run, config: RunConfig) -> WarmStart:
     """The results of `run` for a search with `config`.
 
-    Raises ValueError if its objective is another one, or no trial of it has a value.
+    Raises ValueError if its objectives are others, or no trial of it has a value.
     """
-    objective = config.space.objective
-    theirs, ours = run.config["objective"], asdict(objective)
+    theirs, ours = run.objectives, [asdict(objective) for objective in config.space.objectives]
     if theirs != ours:
+        theirs_text, ours_text = (
+            " and ".join(f"{one['metric']} ({one['mode']})" for one in objectives)
+            for objectives in (theirs, ours)
+        )
         raise ValueError(
-            f"warm_start={run.name} ranks by {theirs['metric']} ({theirs['mode']}), but this search by "
-            f"{objective.metric} ({objective.mode}); choose a run with the same objective (warm_start=NAME)"
+            f"warm_start={run.name} ranks by {theirs_text}, but this search by {ours_text}; choose a run "
+            "with the same objective (warm_start=NAME)"
         )
     if run.best() is None:
         raise ValueError(f"warm_start={run.name} has no trial with a value (warm_start=NAME)")
@@ -68,7 +72,7 @@ def best_params(run: Run) -> Iterator[dict[str, Any]]:
     confirmation = run.confirmation()
     entries = confirmation.configs if confirmation else ()
     numbers = [entry.trial for entry in entries if entry.trial is not None]
-    ranked = best_first(run.trials.to_pylist(), run.config["objective"]["mode"])
+    ranked = best_first(run.trials.to_pylist(), run.objective["mode"])
     confirmed = [row for number in numbers for row in ranked if row["trial"] == number]
     space = read_config(run).space
     for row in [*confirmed, *ranked]:
@@ -99,23 +103,25 @@ def image_sizes(config: RunConfig) -> dict[int, dict[str, int]]:
 
 def observations(run: Run, config: RunConfig) -> Iterator[Observation]:
     """The trials whose parameters are a configuration of the space, with their values at its rungs."""
-    sign, metric = config.space.objective.sign, config.space.objective.metric
-    values = {(row["trial"], row["epoch"]): row[metric] for row in run.epochs.to_pylist()}
-    space = read_config(run).space
+    names, space = config.space.ranking_metrics, read_config(run).space
+    results = {
+        (row["trial"], row["epoch"]): {name: row.get(name) for name in names}
+        for row in run.epochs.to_pylist()
+    }
     for row in run.trials.to_pylist():
         params = space.params_in(row)
         if not config.space.holds(params) or row["state"] == "failed":
             continue
-        own: list[float] = []
+        own: list[tuple[float, ...]] = []
         for epoch in config.rungs:
-            value = values.get((row["trial"], epoch))
-            if value is None or epoch > row["epochs"] or value != value:
+            metrics = results.get((row["trial"], epoch), {})
+            known = [value for value in metrics.values() if value is not None and value == value]
+            if len(known) < len(names) or epoch > row["epochs"]:
                 break
-            own.append(sign * value)
-        if row["state"] == "diverged":
-            own.append(inf)
-        if own:
-            yield Observation(params, tuple(own), busy=False)
+            own.append(vector(config.space, metrics))
+        values = [one[1] for one in own] + [inf] * (row["state"] == "diverged")
+        if values:
+            yield Observation(params, tuple(values), () if config.space.ranks_by_value else tuple(own))
 
 
 def write(folder: Path, earlier: WarmStart) -> None:
@@ -128,5 +134,8 @@ def read(folder: Path) -> WarmStart:
     if not (folder / FILE).exists():
         return WarmStart()
     plain = json.loads((folder / FILE).read_text())
-    seen = (Observation(o["params"], tuple(o["values"]), o["busy"]) for o in plain["observations"])
+    seen = (
+        Observation(o["params"], tuple(o["values"]), tuple(map(tuple, o.get("vectors", ()))))
+        for o in plain["observations"]
+    )
     return WarmStart(tuple(plain["points"]), tuple(seen), plain.get("difference", plain.get("why_not")))

@@ -17,7 +17,11 @@ CONFIG = {"space": "s", "trials": 3, "objective": {"metric": "val/f", "mode": "m
 
 def row(trial, state, value=None, **more):
     base = {"trial": trial, "state": state, "rung": 0 if value is not None else None, "epochs": 1}
-    return {**base, "objective": value, "seconds": 1.5, "device": "cpu", "node": "n", "error": None, **more}
+    return {**base, "objective": value, "seconds": 1.5, "device": "cpu", "node": "n", "error": None} | {
+        "violation": None,
+        "front": None,
+        **more,
+    }
 
 
 def rung_row(trial, rung, value, finished_at):
