@@ -1,6 +1,7 @@
 """A space and random trials of it, for tests of samplers."""
 
 import random
+from dataclasses import replace
 
 from search.core.history import Observation
 from spaces.params import Choice, Range
@@ -21,13 +22,19 @@ SPACE = Space(
 )
 
 
+RANGES = replace(SPACE, params={name: param for name, param in SPACE.params.items() if name != "c"})
 RUNGS = (1, 3, 9)
 
 
-def history(count: int, rungs: int = 1, seed: int = 0) -> list[Observation]:
-    """Random trials of SPACE, whose best x is 0.3 at each rung."""
+def space_of(sampler: str) -> Space:
+    """The space to test a sampler on: CMA-ES searches no choices."""
+    return RANGES if sampler == "cmaes" else SPACE
+
+
+def history(count: int, rungs: int = 1, seed: int = 0, space: Space = SPACE) -> list[Observation]:
+    """Random trials of SPACE or RANGES, whose best x is 0.3 at each rung."""
     rng = random.Random(seed)
     return [
         Observation(params, tuple((params["x"] - 0.3) ** 2 for _ in range(rungs)), busy=False)
-        for params in (SPACE.sample(rng) for _ in range(count))
+        for params in (space.sample(rng) for _ in range(count))
     ]

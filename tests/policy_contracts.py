@@ -7,49 +7,49 @@ import pytest
 
 from search.core.history import Observation
 from search.core.rungs import Done, Promote, Sample, Wait
-from tests.history import RUNGS, SPACE, history
+from tests.history import RUNGS, history
 
 
 class SamplerContract:
-    """A sampler proposes configurations. Subclasses give the fixture `sampler`, the class."""
+    """A sampler proposes configurations. Subclasses give the fixtures `sampler`, the class, and `space`."""
 
     @pytest.mark.parametrize("count", [0, 5, 40])
-    def test_proposals_are_in_the_space_and_pure(self, sampler, count):
-        first = sampler(SPACE, RUNGS, 1).propose(history(count), 3)
-        assert first == sampler(SPACE, RUNGS, 1).propose(history(count), 3)
-        assert first != sampler(SPACE, RUNGS, 2).propose(history(count), 3)
+    def test_proposals_are_in_the_space_and_pure(self, sampler, space, count):
+        first = sampler(space, RUNGS, 1).propose(history(count, space=space), 3)
+        assert first == sampler(space, RUNGS, 1).propose(history(count, space=space), 3)
+        assert first != sampler(space, RUNGS, 2).propose(history(count, space=space), 3)
         for params in first:
-            assert all(params[name] in param for name, param in SPACE.params.items())
+            assert all(params[name] in param for name, param in space.params.items())
             assert isinstance(params["n"], int)
 
     @pytest.mark.parametrize("number", [0, 1, 70])
-    def test_as_many_different_proposals_as_asked_for(self, sampler, number):
-        proposals = sampler(SPACE, RUNGS, 0).propose(history(20), number)
+    def test_as_many_different_proposals_as_asked_for(self, sampler, space, number):
+        proposals = sampler(space, RUNGS, 0).propose(history(20, space=space), number)
         assert len({params["x"] for params in proposals}) == len(proposals) == number
 
 
 class PolicyContract:
-    """A policy decides what is next. Subclasses give the fixture `make`: the policy for a seed."""
+    """A policy decides what is next. Subclasses give the fixtures `make`, for a seed, and `space`."""
 
-    def test_decisions_are_pure(self, make):
+    def test_decisions_are_pure(self, make, space):
         for count in (0, 5, 30):
-            trials = history(count)
+            trials = history(count, space=space)
             first = make().decide(trials, 9, 3, (1, 1, 1))
             assert first == make().decide(trials, 9, 3, (1, 1, 1))
             if isinstance(first, Sample):
                 assert first != make(1).decide(trials, 9, 3, (1, 1, 1))
 
-    def test_a_sample_has_as_many_different_configurations_as_asked_for(self, make):
-        trials = [replace(trial, values=(inf,)) for trial in history(20)]  # none can be promoted
+    def test_a_sample_has_as_many_different_configurations_as_asked_for(self, make, space):
+        trials = [replace(trial, values=(inf,)) for trial in history(20, space=space)]  # none can be promoted
         for count in (0, 1, 40):
             decision = make().decide(trials, 100, count, (1, 1, 1))
             assert isinstance(decision, Sample)
             assert len({params["x"] for params in decision.params}) == len(decision.params) == count
-            assert all(SPACE.holds(params) for params in decision.params)
+            assert all(space.holds(params) for params in decision.params)
 
-    def test_the_end_of_a_search(self, make):
+    def test_the_end_of_a_search(self, make, space):
         """The best third of the first rung goes on; then, in steps, the best of the next."""
-        trials = history(9)
+        trials = history(9, space=space)
         best = sorted(range(9), key=lambda number: trials[number].values[0])[:3]
         assert make().decide(trials, 0, 0, (1, 1, 1)) == Promote(1, tuple(best))
         for number in best:
@@ -61,13 +61,13 @@ class PolicyContract:
         trials[best[0]] = replace(trials[best[0]], values=trials[best[0]].values[:1] * 3)
         assert isinstance(make().decide(trials, 0, 0, (1, 1, 1)), Done)
 
-    def test_a_trial_that_lost_its_job_comes_first(self, make):
-        trials = [*history(12), Observation(SPACE.default())]
+    def test_a_trial_that_lost_its_job_comes_first(self, make, space):
+        trials = [*history(12, space=space), Observation(space.default())]
         trials = [replace(trial, values=(1.0,) * 3) if trial.values else trial for trial in trials]
         assert make().decide(trials, 9, 1, (1, 1, 1)) == Promote(0, (12,))
 
-    def test_failed_trials_are_left_alone_and_not_proposed_again(self, make):
-        failed = Observation(SPACE.default(), failed=True)
+    def test_failed_trials_are_left_alone_and_not_proposed_again(self, make, space):
+        failed = Observation(space.default(), failed=True)
         one = make().decide([], 9, 1, (1, 1, 1))
         two = make().decide([failed], 8, 1, (1, 1, 1))
         assert isinstance(one, Sample) and isinstance(two, Sample)

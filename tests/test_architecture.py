@@ -17,7 +17,7 @@ FILES = sorted(
     for folder in (*PACKAGES, "tests", "benchmarks")
     for path in (ROOT / folder).rglob("*.py")
 )
-CORE_IMPORTS = ("spaces", "optuna", "numpy", "scipy", "threadpoolctl")
+CORE_IMPORTS = ("spaces", "optuna", "cmaes", "numpy", "scipy", "threadpoolctl")
 CORE = [path for path in FILES if path.parts[:2] == ("search", "core")]
 
 

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from results.store import Run
 from search.config.run_config import FORMAT, LOGGERS, RunConfig
+from search.core.policies.base import Problem
+from search.core.policies.registry import POLICIES
 from search.runs.folder import read_config
 from trainables import import_path
 
@@ -13,10 +15,11 @@ from trainables import import_path
 def prepare(config: RunConfig) -> tuple[RunConfig, list[str]]:
     """The configuration with its data checked and identified by content, and notes for the screen.
 
-    Raises ValueError if a package, module or class is missing, the space sets an argument of the Trainer that
-    it may not set, or the data cannot be used.
+    Raises ValueError if a package, module or class is missing, the sampler cannot search the space, the space
+    sets an argument of the Trainer that it may not set, or the data cannot be used.
     """
     check_logger(config.logger)
+    check_sampler(config)
     space = config.space
     for path in (space.trainable, space.data):
         import_path.find(path)
@@ -58,6 +61,11 @@ def check_test_split(config: RunConfig) -> None:
 
     if not has_test(import_path.load(config.space.data)):
         raise ValueError(f"{config.space.data} has no test_dataloader, so winners can't be confirmed with it")
+
+
+def check_sampler(config: RunConfig) -> None:
+    """Raises ValueError if the sampler cannot search the space."""
+    POLICIES[config.sampler](Problem(config.space, config.rungs, config.eta, config.seed))
 
 
 def check_logger(name: str) -> None:

@@ -12,7 +12,7 @@ from search.core.policies.registry import POLICIES
 from search.core.rungs import Done, Promote, Sample, Wait
 from search.engines.local import LocalEngine
 from tests.formula import Formula
-from tests.history import RUNGS, SPACE, history
+from tests.history import RUNGS, SPACE, history, space_of
 from tests.policy_contracts import PolicyContract
 
 
@@ -22,7 +22,11 @@ class TestPolicies(PolicyContract):
 
     @pytest.fixture
     def make(self, name):
-        return lambda seed=0: POLICIES[name](Problem(SPACE, RUNGS, 3, seed))
+        return lambda seed=0: POLICIES[name](Problem(space_of(name), RUNGS, 3, seed))
+
+    @pytest.fixture
+    def space(self, name):
+        return space_of(name)
 
 
 def ladder(seed=0):
