@@ -6,7 +6,8 @@ They are constants of the data, in `results/facts.json`. Rungs may differ in ima
 from dataclasses import dataclass
 from typing import final
 
-from results.store import Run, read_facts
+from results.facts import read_facts
+from results.store import Run
 
 MARGIN = 0.01  # relative improvement from which a value counts as better than a baseline
 NAMES = {"baseline": "constant prediction", "nearest": "most similar training sample"}

@@ -1,14 +1,12 @@
 """The tables of a run in Parquet: their columns, how to write them, and how to open a run.
 
 `results/trials.parquet` has one row per trial, `results/rungs.parquet` one per trial and finished rung, and
-`results/epochs/*.parquet` one per trial and epoch. `results/facts.json` has constants of the data by rung:
-`{"0": {"baseline": 2409.1, "nearest": 545.0}, "1": ...}`. A search derives all of them from its study and can
-write them again. `results/confirm.parquet` has one row per training of a confirmation. Each file is written
-under a temporary name and renamed, so a reader never sees a partial file.
+`results/epochs/*.parquet` one per trial and epoch. A search derives all of them from its study and can write
+them again, as it can the files of `facts.py`. `results/confirm.parquet` has one row per training of a
+confirmation. Each file is written under a temporary name and renamed, so a reader never sees a partial file.
 """
 
 import fcntl
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from results.files import write_text
+from results.facts import EarlyEnd, read_early_end
 from results.stats import Confirmation, confirmation
 
 TRIAL_FIELDS = [
@@ -64,7 +62,6 @@ TRIALS_FILE = "trials.parquet"
 RUNGS_FILE = "rungs.parquet"
 EPOCHS_FILE = "epochs/00000.parquet"
 CONFIRM_FILE = "confirm.parquet"
-FACTS_FILE = "facts.json"
 ACTIVE = ("running", "paused")
 
 
@@ -79,6 +76,7 @@ class Run:
     rungs: pa.Table  # in the order of finished_at; no rows that the trials table does not have yet
     epochs: pa.Table
     confirmed: pa.Table | None = None  # None before the first `confirm`
+    early_end: EarlyEnd | None = None  # None if the search begins all its trials
 
     @property
     def name(self) -> str:
@@ -108,7 +106,8 @@ class Run:
         states = self.trials["state"].to_pylist()
         if states and self.best() is None and all(state in ("failed", "diverged") for state in states):
             return "failed"
-        finished = len(states) >= self.config["trials"] and not any(state in ACTIVE for state in states)
+        trials = self.early_end.trials if self.early_end else self.config["trials"]
+        finished = len(states) >= trials and not any(state in ACTIVE for state in states)
         return "finished" if finished else "interrupted"
 
     def best(self) -> dict[str, Any] | None:
@@ -182,7 +181,7 @@ def open_run(path: str | Path) -> Run:
     rungs = known_rungs(read_table(tables / RUNGS_FILE, RUNG_FIELDS), trials)
     epochs = read_table(tables / EPOCHS_FILE, EPOCH_FIELDS)
     confirmed = pq.read_table(tables / CONFIRM_FILE) if (tables / CONFIRM_FILE).exists() else None
-    return Run(path.resolve(), config, trials, rungs, epochs, confirmed)
+    return Run(path.resolve(), config, trials, rungs, epochs, confirmed, read_early_end(path))
 
 
 def read_table(path: Path, fields: Sequence[tuple[str, pa.DataType]]) -> pa.Table:
@@ -227,20 +226,6 @@ def write_confirmed(
 ) -> None:
     """Writes `results/confirm.parquet`: CONFIRM_FIELDS, and the columns of `with_columns`."""
     write_table(with_columns(rows, CONFIRM_FIELDS, params, metrics), run / "results" / CONFIRM_FILE)
-
-
-def write_facts(run: Path, facts: Mapping[int, Mapping[str, float]]) -> None:
-    """Writes `results/facts.json`: constants of the data, such as baselines, by the index of the rung."""
-    by_rung = {str(rung): dict(facts[rung]) for rung in sorted(facts)}
-    (run / "results").mkdir(parents=True, exist_ok=True)
-    write_text(run / "results" / FACTS_FILE, json.dumps(by_rung))
-
-
-def read_facts(run: Path) -> dict[int, dict[str, float]]:
-    """Constants of the data by the index of the rung; empty if the file is missing."""
-    path = run / "results" / FACTS_FILE
-    facts = json.loads(path.read_text()) if path.exists() else {}
-    return {int(rung): values for rung, values in facts.items()}
 
 
 def with_columns(

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from results.facts import EarlyEnd
 from results.stats import Estimate
 
 
@@ -48,6 +49,16 @@ def bounds(constraint: Mapping[str, Any]) -> str:
     if low is not None and high is not None:
         return f"{plain(low)} <= {name} <= {plain(high)}"
     return f"{name} <= {plain(high)}" if high is not None else f"{name} >= {plain(low)}"
+
+
+def early_end(end: EarlyEnd, trials: int) -> str:
+    """Why a search of `trials` trials ended early, how sure that is, and what it saved."""
+    return (
+        f"Ended early, after {end.trials} of {trials} trials: further ones are expected to gain "
+        f"{end.gain:.1%} of the distance from the median value to the best. With a probability of "
+        f"{end.certainty:.0%} it is less than {end.min_gain:.1%} (min_gain). This saved about "
+        f"{end.epochs_saved:,} epochs."
+    )
 
 
 def duration(seconds: float) -> str:

@@ -84,6 +84,7 @@ def render(run: Run, extras: Extras) -> str:
         params={} if winner is None else run.params(winner),
         scores=scores(trials, default, known, mode),
         baselines=known,
+        early_end=text.early_end(run.early_end, config["trials"]) if run.early_end else "",
         bounds=[text.bounds(constraint) for constraint in run.constraints],
         broken=sum((row.get("violation") or 0) > 0 for row in trials),
         confirmation=confirmation,

@@ -30,6 +30,7 @@ def summary(run: Run) -> dict[str, Any]:
         | {baseline.key: baseline.value for baseline in baselines(run)},
         "objectives": run.objectives,
         "constraints": run.constraints,
+        "early_end": asdict(run.early_end) if run.early_end else None,
         "best": trial(best) if best else None,
         "confirmed": asdict(confirmed) if confirmed else None,
         "trials": trials,
@@ -76,6 +77,8 @@ def print_run(run: Run) -> None:
     console = Console(soft_wrap=True, highlight=False)
     objective, best = facts["objective"], facts["best"]
     console.print(f"[bold]{run.name}[/bold] ({facts['space']}): {facts['status']}, {states(facts['trials'])}")
+    if run.early_end:
+        console.print(text.early_end(run.early_end, run.config["trials"]))
     if best is None:
         console.print("no trial has a value")
     else:

@@ -24,6 +24,7 @@ from search.core.policies.base import Problem
 from search.core.policies.registry import POLICIES
 from search.core.ranking import last_vector, scalarised, vector
 from search.core.rungs import Done, Promote, Sample, Wait
+from search.core.stopping import Stopping
 from search.core.study import Study
 from spaces.lane import Lane, Report
 from spaces.space import Space
@@ -49,6 +50,7 @@ class Plan:
     init_seed: int | None = None  # of initial weights, the same for all trials; None: one for each
     known: tuple[Mapping[str, Any], ...] = ()  # configurations to try first
     observations: tuple[Observation, ...] = ()  # trials of an earlier run, for the policy
+    min_gain: float | None = None  # end when less is expected of further trials; None: begin all trials
 
 
 class Queue:
@@ -64,6 +66,7 @@ class Queue:
         self.reports: dict[int, list[Report]] = {}  # of the running jobs
         self.suspects: set[int] = set()  # trials of packs that failed
         self.started = 0
+        self.stopping = Stopping(problem, plan.trials, plan.min_gain, study)
         self.results = sum(len(trial.order) for trial in self.trials.values())
         self.pace: float | None = None  # seconds per epoch and trial, as last reported
 
@@ -73,9 +76,10 @@ class Queue:
             return DONE if not self.jobs else WAIT
         count = self._new_lanes()
         known = self.plan.known[len(self.trials) :][:count]
+        history = self._history()
         match self.policy.decide(
-            self._history(),
-            left=self.plan.trials - len(self.trials),
+            history,
+            left=0 if self.stopping.reached(history) else self.plan.trials - len(self.trials),
             count=count - len(known),
             min_lanes=[self._min_lanes(rung) for rung in range(len(self.plan.rungs))],
         ):

@@ -68,6 +68,12 @@ def milestones(grace: int, eta: int, epochs: int) -> tuple[int, ...]:
     return (*rungs, epochs)
 
 
+def expected_epochs(trials: int, rungs: Sequence[int], eta: int) -> int:
+    """The epochs of a search of so many trials, if each rung promotes one trial in eta."""
+    before = (0, *rungs)
+    return sum(trials // eta**k * (rung - before[k]) for k, rung in enumerate(rungs))
+
+
 def decide(
     values: Mapping[int, Sequence[float]],
     busy: Collection[int],

@@ -91,6 +91,14 @@ class Study:
         """Constants of the data that trials train on up to rung `rung`, such as baselines."""
         self.storage.set_study_user_attr(self.study_id, f"facts/{self.rungs[rung]}", dict(facts))
 
+    def record_early_end(self, end: Mapping[str, float]) -> None:
+        """The search begins no further trial."""
+        self.storage.set_study_user_attr(self.study_id, "early_end", dict(end))
+
+    def early_end(self) -> dict[str, Any] | None:
+        """The recorded early end; None if there is none."""
+        return self.storage.get_study_user_attrs(self.study_id).get("early_end")
+
     def frozen_trials(self) -> list[FrozenTrial]:
         """All trials as Optuna has them, in the order of their numbers. Not to be changed."""
         return self.storage.get_all_trials(self.study_id, deepcopy=False)

@@ -186,6 +186,7 @@ def make_plan(config: RunConfig, earlier: warm_start.WarmStart, workers: int) ->
         init_seed=config.init_seed,
         known=(*earlier.points, *(point for point in own if point not in earlier.points)),
         observations=earlier.observations,
+        min_gain=config.min_gain if config.stop else None,
     )
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from results.store import Run, column_type, open_run, write_epochs, write_facts, write_rungs, write_trials
+from results.facts import EarlyEnd, write_early_end, write_facts
+from results.store import Run, column_type, open_run, write_epochs, write_rungs, write_trials
 from search.core.job import LOST, Trial
 from search.core.ranking import is_front, last_vector
 from search.core.study import Study
@@ -23,6 +24,8 @@ def write_tables(folder: Path, study: Study, trials: Iterable[Trial]) -> None:
     write_rungs(folder, study.rung_rows())
     write_epochs(folder, sorted(study.epoch_rows(), key=lambda row: (row["trial"], row["epoch"])))
     write_facts(folder, study.facts())
+    if end := study.early_end():
+        write_early_end(folder, EarlyEnd(**end))
 
 
 def with_tables(run: Run) -> Run:

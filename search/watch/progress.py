@@ -13,7 +13,8 @@ from rich.text import Text
 
 from results.text import duration, number, plain
 from search.core.job import Job, State, Trial
-from search.core.queue import Plan, Queue
+from search.core.queue import Queue
+from search.core.rungs import expected_epochs
 from spaces.lane import Report
 
 PANEL_INTERVAL = 0.25  # seconds between two drawings of the panel
@@ -142,13 +143,15 @@ class ProgressView:
         trials = list(queue.trials.values())
         states = Counter(trial.state for trial in trials)
         done = sum(trial.epochs for trial in trials) + sum(self.running.values())
-        expected = max(done, expected_epochs(queue.plan))
+        end = queue.stopping.end
+        number = end["trials"] if end else queue.plan.trials
+        expected = max(done, expected_epochs(number, queue.plan.rungs, queue.plan.eta))
         elapsed = time.monotonic() - self.start
         best = queue.best()
         table = Table.grid(padding=(0, 2))
         table.add_row(
             "trials",
-            f"{len(trials)} of {queue.plan.trials}: "
+            f"{len(trials)} of {number}: "
             + ", ".join(f"{states[state]} {state.value}" for state in State if states[state]),
         )
         add_epochs(table, done, expected, done - (self.epochs_before or 0), elapsed)
@@ -168,15 +171,6 @@ def add_epochs(table: Table, done: int, expected: int, new: int, elapsed: float)
     left = duration(elapsed / new * (expected - done)) if new else "unknown"
     table.add_row("epochs", f"{done} of about {expected}; {duration(elapsed)} gone, about {left} left")
     table.add_row("", ProgressBar(total=expected, completed=done, width=50))
-
-
-def expected_epochs(plan: Plan) -> int:
-    """Number of epochs of a search if each rung promotes one trial in eta."""
-    total, before = 0, 0
-    for rung, milestone in enumerate(plan.rungs):
-        total += plan.trials // plan.eta**rung * (milestone - before)
-        before = milestone
-    return total
 
 
 def parameters(trial: Trial) -> str:

@@ -8,7 +8,8 @@ import yaml
 
 from results import open_run
 from results.baselines import baselines
-from results.store import best_row, column_type, write_epochs, write_facts, write_rungs, write_trials
+from results.facts import write_facts
+from results.store import best_row, column_type, write_epochs, write_rungs, write_trials
 from spaces.params import Choice
 from spaces.space import Objective, Space
 

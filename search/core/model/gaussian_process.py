@@ -48,6 +48,7 @@ class Posterior:
             np.vstack([self.rows.features, features]),
             np.concatenate([self.rows.fidelity, fidelity]),
             np.concatenate([self.rows.values, mean]),
+            self.rows.scale,
         )
         return Posterior(self.theta, self.groups, rows)
 

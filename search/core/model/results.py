@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import log
+from typing import Self
 
 import numpy as np
 
@@ -21,7 +22,8 @@ class Rows:
 
     features: Array  # (rows, features)
     fidelity: Array  # log(epochs) / log(epochs of the last rung), (rows,)
-    values: Array  # standardised, lower is better, (rows,)
+    values: Array  # on the scale of the model, lower is better, (rows,)
+    scale: "Scale"
 
 
 @dataclass(frozen=True)
@@ -80,24 +82,45 @@ def thin(results: Sequence[Result], seed: int) -> list[Result]:
     return [result for result in results if result in chosen]
 
 
-def warp(values: Array) -> Array:
-    """Values on the scale of the model: mean 0, standard deviation 1, no outliers.
+@dataclass(frozen=True)
+class Scale:
+    """The scale of the model: linear near the median, logarithmic far from it (inverse hyperbolic sine).
 
-    The scale is linear near the median and logarithmic far from it (inverse hyperbolic sine); its unit is the
-    distance from the median to the better tenth. Losses have long tails upward, and a plateau where nothing
-    is learned: this leaves most of the scale to the better half. If the better tenth equals the median, the
-    unit is the distance to the best value, or else the standard deviation. All are 0 if no value is finite.
+    Its unit is the distance from the median to the better tenth. Losses have long tails upward, and a plateau
+    where nothing is learned: this leaves most of the scale to the better half.
     """
-    finite = np.isfinite(values)
-    if not finite.any():
-        return np.zeros(len(values))
-    median, good, best = np.quantile(values[finite], (0.5, 0.1, 0.0))
-    units = (median - good, median - best, values[finite].std())
-    unit = next((unit for unit in units if unit > 0), 1.0)
-    warped = np.full(len(values), np.inf)
-    warped[finite] = np.arcsinh((values[finite] - median) / unit)
-    warped = np.minimum(warped, np.quantile(warped[finite], CLIP))
-    return (warped - warped.mean()) / max(warped.std(), 1e-9)
+
+    median: float
+    unit: float
+    top: float  # a higher inverse hyperbolic sine counts as this one
+    mean: float  # of these sines
+    deviation: float  # of these sines, their standard deviation
+
+    @classmethod
+    def of(cls, values: Array) -> Self:
+        """The scale on which these values have mean 0, standard deviation 1, and no outliers.
+
+        If the better tenth equals the median, the unit is the distance to the best value, or else the
+        standard deviation. All values are 0 on the scale if none is finite.
+        """
+        finite = values[np.isfinite(values)]
+        if not len(finite):
+            return cls(0.0, 1.0, 0.0, 0.0, 1.0)
+        median, good, best = np.quantile(finite, (0.5, 0.1, 0.0)).tolist()
+        units = (median - good, median - best, float(finite.std()))
+        unit = next((unit for unit in units if unit > 0), 1.0)
+        top = float(np.quantile(np.arcsinh((finite - median) / unit), CLIP))
+        warped = np.minimum(np.arcsinh((values - median) / unit), top)
+        return cls(median, unit, top, float(warped.mean()), max(float(warped.std()), 1e-9))
+
+    def to(self, values: Array) -> Array:
+        """Values on the scale."""
+        warped = np.minimum(np.arcsinh((values - self.median) / self.unit), self.top)
+        return np.asarray((warped - self.mean) / self.deviation)
+
+    def back(self, scaled: Array) -> Array:
+        """The values at points of the scale."""
+        return np.asarray(self.median + self.unit * np.sinh(scaled * self.deviation + self.mean))
 
 
 def rows(
@@ -105,9 +128,11 @@ def rows(
 ) -> Rows:
     """The rows of these results."""
     points = np.array([encoding.point(history[result.trial].params) for result in chosen])
-    fidelity = fidelities(rungs)
+    fidelity, values = fidelities(rungs), np.array([result.value for result in chosen])
+    scale = Scale.of(values)
     return Rows(
         encoding.features(points),
         np.array([fidelity[result.rung] for result in chosen]),
-        warp(np.array([result.value for result in chosen])),
+        scale.to(values),
+        scale,
     )

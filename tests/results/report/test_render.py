@@ -9,9 +9,10 @@ import pytest
 
 from results import open_run
 from results.baselines import baselines
+from results.facts import write_facts
 from results.report.model_card import certainty
 from results.report.render import Extras, render
-from results.store import write_confirmed, write_facts
+from results.store import write_confirmed
 from search.after.report import make
 from search.cli.tables import against, print_run
 from tests.results.made import make_run

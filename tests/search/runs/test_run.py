@@ -8,7 +8,8 @@ import yaml
 from rich.console import Console
 from typer.testing import CliRunner
 
-from results.store import open_run, read_facts
+from results.facts import read_facts
+from results.store import open_run
 from search.cli.commands import app
 from search.config.run_config import resolve
 from search.engines.local import LocalEngine

@@ -9,7 +9,7 @@ from rich.console import Console
 from results.text import duration, number
 from search.engines.local import LocalEngine
 from search.runs.recorder import Recorder
-from search.watch.progress import ProgressView, expected_epochs
+from search.watch.progress import ProgressView
 from tests.formula import Formula
 
 
@@ -45,7 +45,3 @@ def test_the_progress_of_a_search_is_shown(make_queue, tmp_path, monkeypatch, te
 def test_the_format_of_numbers_and_durations():
     assert [number(v) for v in (0.123456, 12.3456, 2408.7)] == ["0.1235", "12.35", "2,409"]
     assert [duration(s) for s in (5.9, 65, 3723)] == ["0:05", "1:05", "1:02:03"]
-
-
-def test_the_expected_epochs_of_a_plan(make_queue):
-    assert expected_epochs(make_queue(trials=27, epochs=9).plan) == 27 * 1 + 9 * 2 + 3 * 6

@@ -12,7 +12,7 @@ from search.core.history import Observation
 from search.core.model.acquisition import log_expected_improvement, make_pool, spread
 from search.core.model.gaussian_process import JITTER, Posterior, fit, negative_log_posterior
 from search.core.model.kernel import covariance, prior, variance
-from search.core.model.results import MAX_ROWS, Result, Rows, fidelities, results, thin, warp
+from search.core.model.results import MAX_ROWS, Result, Rows, Scale, fidelities, results, thin
 from search.core.model.surrogate import Modeller
 from tests.history import RUNGS, SPACE, history
 
@@ -21,7 +21,12 @@ GROUPS = np.array([0, 1, 2, 2, 3])
 
 def some_rows(count=30, seed=0):
     rng = np.random.default_rng(seed)
-    return Rows(rng.random((count, 5)), rng.choice([0.3, 0.6, 1.0], count), rng.standard_normal(count))
+    values, fidelity = rng.standard_normal(count), rng.choice([0.3, 0.6, 1.0], count)
+    return Rows(rng.random((count, 5)), fidelity, values, Scale.of(values))
+
+
+def scaled(values):
+    return Scale.of(values).to(values)
 
 
 def test_the_gradient_is_that_of_the_value():
@@ -119,15 +124,16 @@ def test_thinned_results_keep_the_best_of_each_rung_and_all_of_few():
     assert len(set(few) - set(again)) <= 2
 
 
-def test_warped_values_keep_their_order_and_have_no_outliers():
+def test_scaled_values_keep_their_order_and_have_no_outliers():
     values = np.array([*np.linspace(0, 1, 80), *np.geomspace(2, 1e30, 10), *[inf] * 10])
-    warped = warp(values)
+    warped = scaled(values)
     assert (np.diff(warped) >= 0).all()
     assert (warped.mean(), warped.std()) == pytest.approx((0, 1))
     assert warped.max() < 3
-    assert (warp(np.full(5, inf)) == 0).all()
-    assert warp(np.full(5, 2.0)) == pytest.approx(np.zeros(5))
-    tied = warp(np.array([0.1, *[0.5] * 18, 0.9]))  # the better tenth is the median
+    assert Scale.of(values).back(warped)[:80] == pytest.approx(values[:80])
+    assert (scaled(np.full(5, inf)) == 0).all()
+    assert scaled(np.full(5, 2.0)) == pytest.approx(np.zeros(5))
+    tied = scaled(np.array([0.1, *[0.5] * 18, 0.9]))  # the better tenth is the median
     assert tied[0] < tied[1] == tied[18] <= tied[19] < tied[1] + 1
 
 

@@ -1,0 +1,59 @@
+"""Small files beside the tables of a run: constants of its data by rung, and the end of its search.
+
+`results/facts.json`: `{"0": {"baseline": 2409.1, "nearest": 545.0}, "1": ...}`. `results/stop.json`, if the
+search ended before its last trial (`stop=auto`): the fields of `EarlyEnd`.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import final
+
+from results.files import write_text
+
+FACTS_FILE = "results/facts.json"
+STOP_FILE = "results/stop.json"
+
+
+@final
+@dataclass(frozen=True)
+class EarlyEnd:
+    """The decision to begin no further trial. Gains are shares of the distance from the median value to the
+    best."""
+
+    trials: int  # begun by then
+    gain: float  # to be expected from further trials
+    certainty: float  # the probability that it is below `min_gain`
+    min_gain: float
+    epochs_saved: int  # about, of the trials that were not begun
+
+
+def write_facts(run: Path, facts: Mapping[int, Mapping[str, float]]) -> None:
+    """Writes constants of the data, such as baselines, by the index of the rung."""
+    by_rung = {str(rung): dict(facts[rung]) for rung in sorted(facts)}
+    write_json(run / FACTS_FILE, json.dumps(by_rung))
+
+
+def read_facts(run: Path) -> dict[int, dict[str, float]]:
+    """Constants of the data by the index of the rung; empty if the file is missing."""
+    path = run / FACTS_FILE
+    facts = json.loads(path.read_text()) if path.exists() else {}
+    return {int(rung): values for rung, values in facts.items()}
+
+
+def write_early_end(run: Path, end: EarlyEnd) -> None:
+    """Writes the early end of a search."""
+    write_json(run / STOP_FILE, json.dumps(asdict(end)))
+
+
+def read_early_end(run: Path) -> EarlyEnd | None:
+    """The early end of a search; None if there was none."""
+    path = run / STOP_FILE
+    return EarlyEnd(**json.loads(path.read_text())) if path.exists() else None
+
+
+def write_json(path: Path, text: str) -> None:
+    """Writes a file, and its folder if needed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, text)
