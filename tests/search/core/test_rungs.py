@@ -6,7 +6,7 @@ from math import inf
 
 import pytest
 
-from search.core.rungs import Done, Promote, Sample, Wait, decide, milestones
+from search.core.rungs import Done, Promote, Sample, Wait, decide, expected_epochs, milestones
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,10 @@ from search.core.rungs import Done, Promote, Sample, Wait, decide, milestones
 )
 def test_milestones(grace, eta, epochs, rungs):
     assert milestones(grace, eta, epochs) == rungs
+
+
+def test_the_expected_epochs_of_a_search():
+    assert expected_epochs(27, (1, 3, 9), 3) == 27 * 1 + 9 * 2 + 3 * 6
 
 
 @pytest.mark.parametrize(("grace", "eta", "epochs"), [(0, 3, 9), (10, 3, 9), (1, 1, 9), (1, 3, 0)])

@@ -21,8 +21,9 @@ GROUPS = np.array([0, 1, 2, 2, 3])
 
 def some_rows(count=30, seed=0):
     rng = np.random.default_rng(seed)
-    values, fidelity = rng.standard_normal(count), rng.choice([0.3, 0.6, 1.0], count)
-    return Rows(rng.random((count, 5)), fidelity, values, Scale.of(values))
+    features, fidelity = rng.random((count, 5)), rng.choice([0.3, 0.6, 1.0], count)
+    values = rng.standard_normal(count)
+    return Rows(features, fidelity, values, Scale.of(values))
 
 
 def scaled(values):
