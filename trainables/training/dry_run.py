@@ -72,6 +72,7 @@ def one_step(setup: Setup, lane: Lane, folder: Path) -> SingleFit:
         batch_seed=setup.seed,
         files=folder,
         options={**setup.trainer, **ONE_STEP},
+        measure=setup.measure,
     )
     if isinstance(module, Learner):
         fit.mixed_precision = setup.mixed_precision and module.mixed_precision
