@@ -3,7 +3,6 @@
 import inspect
 import statistics
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 import lightning as L
@@ -16,6 +15,7 @@ from trainables.training.group import seconds
 from trainables.training.isolated_copy import isolated_copy
 from trainables.training.kept_tensors import tensors
 
+Call = Callable[[Any], Any]  # of a batch
 REPETITIONS = 5  # at least
 SECONDS = 0.01  # of repetitions; slow models take longer, because of REPETITIONS
 
@@ -36,16 +36,16 @@ def latency_ms(
         call = first_that_works(copied, sample)
         times: list[float] = []
         while len(times) < REPETITIONS or sum(times) < SECONDS:
-            times.append(seconds(call))
+            times.append(seconds(call, first_sample(sample)))  # a fresh one: steps may change their batch
     return 1000 * statistics.median(times)
 
 
-def first_that_works(module: L.LightningModule, sample: Any) -> Callable[[], Any]:
+def first_that_works(module: L.LightningModule, sample: Any) -> Call:
     """The first of `calls` that raises nothing. Raises ValueError with all errors if there is none."""
     errors = []
-    for name, call in calls(module, sample):
+    for name, call in calls(module):
         try:
-            seconds(call)
+            seconds(call, first_sample(sample))
         except Exception as error:  # the next one may work
             errors.append(f"{name}: {describe(error)}")
         else:
@@ -53,22 +53,29 @@ def first_that_works(module: L.LightningModule, sample: Any) -> Callable[[], Any
     raise ValueError("; ".join(errors) or "it defines no predict_step, forward or validation_step")
 
 
-def calls(module: L.LightningModule, sample: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """The ways to run a module that its class defines, by name, the most useful first.
+def calls(module: L.LightningModule) -> Iterator[tuple[str, Call]]:
+    """The ways to run a module on a batch that its class defines, by name, the most useful first.
 
     `predict_step` (of a Learner: `forward` on the inputs), `forward` on the first entry of the batch or on
     the whole batch if it is no sequence, `validation_step`.
     """
-    inputs = sample[0] if isinstance(sample, tuple | list) else sample
-    for name, arguments in (
-        ("predict_step", (sample, 0, 0)),
-        ("forward", (inputs,)),
-        ("validation_step", (sample, 0, 0)),
-    ):
-        if getattr(type(module), name) is not getattr(L.LightningModule, name):
-            method = getattr(module, name) if name != "forward" else module
-            taken = arguments[: positional(getattr(module, name))]
-            yield name, partial(method, *taken)
+    if defines(module, "predict_step"):
+        yield "predict_step", step(module.predict_step)
+    if defines(module, "forward"):
+        yield "forward", lambda batch: module(batch[0] if isinstance(batch, tuple | list) else batch)
+    if defines(module, "validation_step"):
+        yield "validation_step", step(module.validation_step)
+
+
+def defines(module: L.LightningModule, name: str) -> bool:
+    """Whether the class of a module has a method of its own."""
+    return getattr(type(module), name) is not getattr(L.LightningModule, name)
+
+
+def step(method: Callable[..., Any]) -> Call:
+    """A step as a function of the batch alone; the indices of batch and loader are 0."""
+    count = positional(method)
+    return lambda batch: method(*(batch, 0, 0)[:count])
 
 
 def positional(method: Callable[..., Any]) -> int:

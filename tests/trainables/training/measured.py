@@ -104,3 +104,33 @@ class RaggedNet(TinyNet):
 
     def validation_step(self, batch, batch_idx):
         super().validation_step(batch[:2], batch_idx)
+
+
+class Mappings(TinyData):
+    """Batches that are dicts."""
+
+    def train_dataloader(self):
+        return DataLoader(self.points, batch_size=16, collate_fn=self.collate)
+
+    def val_dataloader(self):
+        return DataLoader(self.points, batch_size=64, collate_fn=self.collate)
+
+    def collate(self, points):
+        x, y = map(torch.stack, zip(*points, strict=True))
+        return {"x": x, "y": y}
+
+
+class LazyNet(TinyNet):
+    """Gets its shapes in the first step, and takes the target out of the batches of `Mappings`."""
+
+    def __init__(self, lr: float, width: int) -> None:
+        super().__init__(lr)
+        self.net = nn.Sequential(nn.LazyLinear(width), nn.Tanh(), nn.LazyLinear(1))
+
+    def training_step(self, batch, batch_idx):
+        y = batch.pop("y")
+        return super().training_step((batch["x"], y), batch_idx)
+
+    def validation_step(self, batch, batch_idx):
+        y = batch.pop("y")
+        super().validation_step((batch["x"], y), batch_idx)
