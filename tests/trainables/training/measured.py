@@ -30,7 +30,7 @@ class Line(Learner):
 
 
 class ConvLine(Line):
-    """A convolution over 8 copies of the input, which are constant buffers times it, and a frozen layer."""
+    """A convolution of 8 copies of the input, which a buffer makes, and a dense layer with frozen weights."""
 
     def __init__(self, *, width: int = 4, **settings) -> None:
         super().__init__(width=width, **settings)
