@@ -16,6 +16,7 @@ from search.core.job import State
 from search.watch.prometheus import GAUGES
 from spaces.parse_param import COMMON_FIELDS, RANGE_FIELDS
 from spaces.parse_space import FIELDS, REQUIRED
+from trainables.training.measure import MEASURED
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -74,6 +75,7 @@ def columns(fields: list) -> list[str]:
             "column",
             [*columns(store.CONFIRM_FIELDS), "param/NAME"],
         ),
+        ("reference.md", "Measured metrics of the model", "metric", MEASURED),
         ("reference.md", "Keys of facts.json", "key", NAMES),
         ("live.md", "Gauges", "gauge", [f"ray_{name}" for name in GAUGES]),
         ("live.md", "Loggers", "`logger=`", [name for name in LOGGERS if name != "none"]),

@@ -54,12 +54,21 @@ class EpochReporter(Checkpoint):
     def __init__(self, fit: Fit, objective: str, last: int, reports: Reports, best: str | None) -> None:
         self.fit, self.objective, self.last, self.reports = fit, objective, last, reports
         self.metrics: Metrics = {}  # of the last epoch
+        self.measured: Metrics = {}  # of every epoch
         self.began = time.perf_counter()
         self.alive = frozenset(fit.numbers)  # lanes that have not diverged
         self.best = BestWeights(objective, best) if best else None
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self.metrics = metrics = self.fit.epoch_metrics(trainer)
+        if not self.measured:
+            began = time.perf_counter()
+            self.measured = self.fit.measured(trainer)
+            self.began += time.perf_counter() - began  # measuring is no training time
+        metrics = {
+            number: {**logged, **self.measured[number]}
+            for number, logged in self.fit.epoch_metrics(trainer).items()
+        }
+        self.metrics = metrics
         diverged = frozenset(number for number in metrics if not self.finite(metrics[number]))
         self.alive -= diverged
         self.fit.drop(diverged)

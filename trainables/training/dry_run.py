@@ -9,6 +9,7 @@ import torch
 from spaces.lane import Lane
 from spaces.messages import describe, one_line
 from trainables.learner import Learner
+from trainables.training.lane_modules import replace_dropout
 from trainables.training.pack import Pack
 from trainables.training.run_fit import run_fit
 from trainables.training.single import SingleFit
@@ -72,8 +73,10 @@ def one_step(setup: Setup, lane: Lane, folder: Path) -> SingleFit:
         batch_seed=setup.seed,
         files=folder,
         options={**setup.trainer, **ONE_STEP},
+        measure=setup.measure,
     )
     if isinstance(module, Learner):
+        replace_dropout(module)  # as in a pack
         fit.mixed_precision = setup.mixed_precision and module.mixed_precision
         module.batch_norm_samples = min(1, module.batch_norm_samples)  # type: ignore[misc]  # one batch suffices
     return fit

@@ -1,6 +1,7 @@
 """score(...): the objective on the test split, which nothing else reads."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import lightning as L
@@ -8,6 +9,9 @@ import lightning as L
 from spaces.lane import Lane
 from trainables.learner import Learner
 from trainables.training import checkpoint
+from trainables.training.dry_run import one_step
+from trainables.training.measure import MEASURED
+from trainables.training.run_fit import run_fit
 from trainables.training.train import Setup, build
 from trainables.training.trainer import make_trainer
 
@@ -17,9 +21,13 @@ TRAINER_OPTIONS = ("precision", "inference_mode")  # of setup.trainer; the other
 def score(setup: Setup, lanes: list[Lane], path: str) -> dict[int, float]:
     """The objective on the test split for each lane with its weights in checkpoint `path`.
 
-    Validation runs on the test split, so the metric is the same for any module. Raises ValueError if it logs
-    no objective, or the checkpoint does not contain a lane.
+    Validation runs on the test split, so the metric is the same for any module. A measured metric
+    (measure.py) depends on neither the split nor the weights; it is measured again, in one step. Raises
+    ValueError if no objective is logged, if it can't be measured, or if the checkpoint does not contain a
+    lane.
     """
+    if setup.objective in MEASURED:
+        return {lane.number: measured_objective(setup, lane, Path(path).parent) for lane in lanes}
     scores = {}
     for lane in lanes:
         module, data = build(setup, lane)
@@ -28,6 +36,14 @@ def score(setup: Setup, lanes: list[Lane], path: str) -> dict[int, float]:
         with ThreadPoolExecutor(1) as thread:
             scores[lane.number] = thread.submit(validate, module, with_test_split(data), setup).result()
     return scores
+
+
+def measured_objective(setup: Setup, lane: Lane, files: Path) -> float:
+    """The objective, a measured metric, of a lane with new weights."""
+    objective = setup.objective
+    fit = one_step(replace(setup, measure=(objective,)), replace(lane, start=None), files)
+    (report,) = run_fit(fit, objective, 0, 1, None)
+    return report.metrics[lane.number][objective]
 
 
 def with_test_split(data: L.LightningDataModule) -> L.LightningDataModule:

@@ -1,7 +1,7 @@
 """Fit: the lanes of a job, or a part of them, as one training by Lightning."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -23,6 +23,7 @@ class Fit(ABC):
     mixed_precision: bool
     numbers: tuple[int, ...]  # trial numbers of the lanes
     trainer_options: Mapping[str, Any] = MappingProxyType({})  # of the Trainer, besides make_trainer's
+    callbacks: Sequence[L.Callback] = ()  # that observe the training
     start: str | None = None  # checkpoint that Lightning itself restores
     final_metrics: Metrics | None = None  # of a module that ended its training before the rung
 
@@ -37,6 +38,13 @@ class Fit(ABC):
     @abstractmethod
     def epoch_metrics(self, trainer: L.Trainer) -> Metrics:
         """The metrics of each lane in the epoch that has just ended."""
+
+    @abstractmethod
+    def measured(self, trainer: L.Trainer) -> Metrics:
+        """The measured metrics of each lane (measure.py). Called once, when the first epoch has ended.
+
+        Raises ValueError for a metric that can't be measured.
+        """
 
     @abstractmethod
     def drop(self, numbers: frozenset[int]) -> None:

@@ -3,7 +3,8 @@
 Lanes with equal tensor shapes form a group (group.py), which makes each batch once for all of them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, final
@@ -18,7 +19,11 @@ from trainables.training import checkpoint
 from trainables.training.batches import Batches
 from trainables.training.fit import Fit, Metrics
 from trainables.training.group import Group, group_lanes
+from trainables.training.isolated_copy import isolated_copy
+from trainables.training.kept_tensors import KeptTensors
 from trainables.training.lane_modules import replace_dropout
+from trainables.training.latency import first_sample, latency_ms
+from trainables.training.measure import LATENCY, MEMORY, PARAMS, measured, memory_mb, params
 
 BATCHES_HELD = 8  # in memory at a time: a sequential group trains each lane on all of them
 
@@ -79,16 +84,22 @@ class Pack(L.LightningModule):
 class PackFit(Fit):
     """A pack that starts from one checkpoint a lane; None: from initial weights.
 
-    `dropout_seed` and the epoch seed the dropout.
+    `dropout_seed` and the epoch seed the dropout; `measure` are the names of measured metrics.
     """
 
     data = None  # each group has its own
 
     def __init__(
-        self, pack: Pack, starts: Mapping[int, str | None], dropout_seed: int, *, mixed_precision: bool = True
+        self,
+        pack: Pack,
+        starts: Mapping[int, str | None],
+        dropout_seed: int,
+        *,
+        mixed_precision: bool = True,
+        measure: tuple[str, ...] = (),
     ) -> None:
         self.module = self.pack = pack
-        self.starts, self.dropout_seed = starts, dropout_seed
+        self.starts, self.dropout_seed, self.measure = starts, dropout_seed, measure
         self.numbers = tuple(pack.lanes)
         self.mixed_precision = mixed_precision and all(
             learner.mixed_precision for learner, _ in pack.lanes.values()
@@ -108,6 +119,20 @@ class PackFit(Fit):
             number: metrics for group in self.pack.groups for number, metrics in group.epoch_metrics().items()
         }
 
+    def measured(self, trainer: L.Trainer) -> Metrics:
+        metrics = {}
+        for group in self.pack.groups:
+            first_batch = cache(partial(self.first_batch, group))
+            for number, learner in group.learners.items():
+                methods = lane_methods(trainer, group.optimizer, learner, first_batch)
+                metrics[number] = measured(self.measure, methods)
+        return metrics
+
+    def first_batch(self, group: Group, split: str) -> Any:
+        """The first batch of a group in this epoch."""
+        _, batch = next(self.pack.batches(group, split))
+        return batch
+
     def drop(self, numbers: frozenset[int]) -> None:
         for group in self.pack.groups:
             group.drop(numbers)
@@ -118,3 +143,31 @@ class PackFit(Fit):
             for group in self.pack.groups
             for number, learner in group.learners.items()
         }
+
+
+def lane_methods(
+    trainer: L.Trainer,
+    optimizer: torch.optim.Optimizer,
+    learner: Learner,
+    first_batch: Callable[[str], Any],
+) -> dict[str, Callable[[], float]]:
+    """How each measured metric of a learner is found; `first_batch` makes a batch of a split."""
+    return {
+        PARAMS: lambda: params(learner),
+        LATENCY: lambda: latency_ms(learner, trainer, first_sample(first_batch("val"))),
+        MEMORY: lambda: memory_mb(learner, [optimizer], step_bytes(learner, trainer, first_batch("train"))),
+    }
+
+
+def step_bytes(learner: Learner, trainer: L.Trainer, batch: Any) -> int:
+    """Bytes of a training batch and of the tensors that a learner keeps for the backward pass.
+
+    Raises ValueError if its loss has no gradient.
+    """
+    copied, kept = isolated_copy(learner, trainer), KeptTensors()
+    copied.train()
+    with trainer.precision_plugin.forward_context(), kept.hooks:
+        loss = copied.losses(batch).mean()
+    if not loss.requires_grad:
+        raise ValueError("its loss has no gradient")
+    return kept.step_bytes(batch, (*copied.parameters(), *copied.buffers()))

@@ -27,8 +27,8 @@ def run_fit(
     With `best` (min or max) the checkpoint holds each lane's weights at its best objective.
     If a module ends its own training (early stopping), its last metrics stand for the remaining epochs.
     A lane whose training loss or `objective` is not finite has diverged; when all have, training ends without
-    a checkpoint. Raises ValueError if `objective` is not logged, StorageError if the checkpoint can't be
-    written, and any exception of the module.
+    a checkpoint. Raises ValueError if `objective` is not logged or a metric can't be measured, StorageError
+    if the checkpoint can't be written, and any exception of the module.
     """
     done = first
     best_epochs: Mapping[int, int] = {}
@@ -50,7 +50,8 @@ def fit_in_thread(
     reports: Reports = queue.Queue()
     reporter = EpochReporter(fit, objective, last, reports, best)
     checkpointing = LaneCheckpointing(fit, reporter, out)
-    options = {"max_epochs": last, **fit.trainer_options, "callbacks": [checkpointing, reporter]}
+    callbacks = [checkpointing, *fit.callbacks, reporter]
+    options = {"max_epochs": last, **fit.trainer_options, "callbacks": callbacks}
     trainer = make_trainer(fit.mixed_precision, **options)
     set_epochs_done(trainer, first)  # learning rates and batches depend on the epoch
 

@@ -18,8 +18,11 @@ from torch import Tensor
 
 from spaces.seeds import derive_seed
 from trainables.training import checkpoint
+from trainables.training.first_batches import FirstBatches
 from trainables.training.fit import Fit, Metrics
+from trainables.training.latency import latency_ms
 from trainables.training.lightning_private import checkpoint_dict, restart_training_batches
+from trainables.training.measure import LATENCY, MEMORY, PARAMS, measured, memory_mb, params
 from trainables.training.seeding import seed_all
 from trainables.training.serialize import from_json, to_json
 
@@ -33,7 +36,7 @@ class SingleFit(Fit):
     """A lane that Lightning alone trains, saves and restores.
 
     `epochs` are those of the whole training. Callbacks of the module may write to the folder `files`.
-    `options` are further arguments of the Trainer.
+    `options` are further arguments of the Trainer, `measure` the names of measured metrics.
     """
 
     mixed_precision = False  # unless the space asks for it (trainer.precision)
@@ -49,12 +52,15 @@ class SingleFit(Fit):
         batch_seed: int,
         files: Path,
         options: Mapping[str, Any] = MappingProxyType({}),
+        measure: tuple[str, ...] = (),
     ) -> None:
         self.number, self.module, self.data, self.start = number, module, data, start
         self.numbers = (number,)
         self.batch_seed, self.started = batch_seed, False
         own = {"max_epochs": epochs, "default_root_dir": files, "plugins": [LaneCheckpointIO(number)]}
         self.trainer_options = {**options, **own}
+        self.measure, self.first_batches = measure, FirstBatches(measure)
+        self.callbacks = (self.first_batches,) if measure else ()
         if start:
             self.final_metrics = from_state(checkpoint.lane(Path(start), number))["ended"]
 
@@ -72,6 +78,16 @@ class SingleFit(Fit):
         if trainer.optimizers:
             metrics["lr"] = float(trainer.optimizers[0].param_groups[0]["lr"])
         return {self.number: metrics}
+
+    def measured(self, trainer: L.Trainer) -> Metrics:
+        module, first = self.module, self.first_batches
+        inference_mode = self.trainer_options.get("inference_mode", True)
+        methods = {
+            PARAMS: lambda: params(module),
+            LATENCY: lambda: latency_ms(module, trainer, first.sample, inference_mode=inference_mode),
+            MEMORY: lambda: memory_mb(module, trainer.optimizers, first.step_bytes),
+        }
+        return {self.number: measured(self.measure, methods)}
 
     def drop(self, numbers: frozenset[int]) -> None:
         pass  # training ends with its only lane

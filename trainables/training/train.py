@@ -19,6 +19,7 @@ from trainables import import_path
 from trainables.learner import Learner
 from trainables.training import checkpoint
 from trainables.training.fit import Fit
+from trainables.training.measure import check_names
 from trainables.training.memory import free_memory, keep_memory
 from trainables.training.pack import Pack, PackFit
 from trainables.training.run_fit import run_fit
@@ -28,7 +29,7 @@ from trainables.training.single import SingleFit
 
 @dataclass(frozen=True)
 class Setup:
-    """Settings of all trials of a run."""
+    """Settings of all trials of a run. Raises ValueError for an unknown name in `measure`."""
 
     trainable: str  # package.module:Class of the LightningModule
     data: str  # package.module:Class of the LightningDataModule
@@ -42,6 +43,10 @@ class Setup:
     mixed_precision: bool = True  # False: float32 even for learners that train in mixed precision
     batched: bool | None = None  # whether lanes of equal shapes train as one model; None: if that is faster
     pack_memory: int | None = None  # bytes for a pack; None: half of the free memory
+    measure: tuple[str, ...] = ()  # measured metrics that reports contain: names in measure.py
+
+    def __post_init__(self) -> None:
+        check_names(self.measure)
 
 
 def train(
@@ -54,8 +59,9 @@ def train(
     ends early without a checkpoint. Lanes that can't train together train in parts, one after the other, and
     are reported together.
 
-    Raises ValueError for a parameter that is no argument of module or data and for an objective that is not
-    logged, StorageError if the checkpoint can't be written, and any exception of the module.
+    Raises ValueError for a parameter that is no argument of module or data, for an objective that is not
+    logged and for a metric of `setup.measure` that can't be measured, StorageError if the checkpoint can't be
+    written, and any exception of the module.
     """
     keep_memory()
     free_memory()
@@ -140,11 +146,18 @@ def make_fit(setup: Setup, lanes: list[Lane], files: Path) -> Fit:
                 batch_seed=setup.seed if setup.batch_seed is None else setup.batch_seed,
                 files=files / f"trial-{lane.number:05}",
                 options=setup.trainer,
+                measure=setup.measure,
             )
         built[lane.number] = (module, data)
     pack = Pack(built, batched=setup.batched)
     starts = {lane.number: lane.start for lane in lanes}
-    return PackFit(pack, starts, dropout_seed=lanes[0].seed, mixed_precision=setup.mixed_precision)
+    return PackFit(
+        pack,
+        starts,
+        dropout_seed=lanes[0].seed,
+        mixed_precision=setup.mixed_precision,
+        measure=setup.measure,
+    )
 
 
 def build(setup: Setup, lane: Lane) -> tuple[L.LightningModule, L.LightningDataModule]:
