@@ -68,7 +68,7 @@ def record(setup: Setup, lanes: list[Lane], folder: Path) -> list[Row]:
     curves = {lane.number: {name: [nan] * setup.epochs for name in CURVES} for lane in lanes}
     fit = make_fit(setup, lanes, folder)
     before = time.process_time()
-    for report in run_fit(fit, metric, 0, setup.epochs, None):
+    for report in run_fit(fit, (metric,), 0, setup.epochs, None):
         now = time.process_time()
         for number, metrics in report.metrics.items():
             values = {"seconds": (now - before) / len(report.metrics)}

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from spaces.messages import did_you_mean
+from spaces.metrics import measured_names
 from spaces.params import Param, Value
 from spaces.parse_param import parse_param
 from spaces.space import Constraint, Objective, Space
@@ -87,6 +88,10 @@ def parse_ranking(
         part = validate(kind, entry, lambda *path, where=where: at(*where, *path))
         if isinstance(part, Constraint) and part.min is None and part.max is None:
             raise ValueError(f"{at(*where)} bounds {part.metric} nowhere; add max: or min:")
+        try:
+            measured_names([part.metric])
+        except ValueError as error:
+            raise ValueError(f"{at(*where)}: {error}") from error
         if part.metric in [other.metric for other in parts]:
             raise ValueError(f"{at(*where)} names {part.metric} a second time; one {field} for each metric")
         parts.append(part)

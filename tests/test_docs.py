@@ -14,9 +14,9 @@ from search.cli.commands import app
 from search.config.run_config import CONFIG_FILE, LOGGERS, resolve
 from search.core.job import State
 from search.watch.prometheus import GAUGES
+from spaces.metrics import MEASURED
 from spaces.parse_param import COMMON_FIELDS, RANGE_FIELDS
 from spaces.parse_space import FIELDS, REQUIRED
-from trainables.training.measure import MEASURED
 
 ROOT = Path(__file__).parents[1]
 PAGES = [

@@ -65,5 +65,6 @@ def training_setup(config: RunConfig) -> dict[str, Any]:
         "epochs": config.epochs,
         "objective": space.objective.metric,
         "mode": space.objective.mode,
+        "further_metrics": space.ranking_metrics[1:],
         "trainer": dict(space.trainer),
     }

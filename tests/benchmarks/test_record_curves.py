@@ -51,7 +51,7 @@ def test_curves_are_those_of_ordinary_training(tmp_path: Path) -> None:
     assert all(seconds > 0 for row in rows for seconds in row["seconds"])
     for lanes in record_curves.packs(config, ()):
         fit = make_fit(Setup(**training_setup(config)), lanes, tmp_path)
-        for report in run_fit(fit, "val/accuracy", 0, 2, None):
+        for report in run_fit(fit, ("val/accuracy",), 0, 2, None):
             for number, metrics in report.metrics.items():
                 recorded = rows[number]["val"][report.epoch - 1]
                 assert recorded == pytest.approx(metrics["val/accuracy"], rel=1e-6)

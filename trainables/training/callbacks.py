@@ -3,7 +3,7 @@
 import math
 import queue
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import final
 
@@ -51,13 +51,15 @@ class EpochReporter(Checkpoint):
     It is a Checkpoint because Lightning calls those last, when all metrics of the epoch are logged.
     """
 
-    def __init__(self, fit: Fit, objective: str, last: int, reports: Reports, best: str | None) -> None:
-        self.fit, self.objective, self.last, self.reports = fit, objective, last, reports
+    def __init__(
+        self, fit: Fit, ranking: Sequence[str], last: int, reports: Reports, best: str | None
+    ) -> None:
+        self.fit, self.ranking, self.last, self.reports = fit, ranking, last, reports
         self.metrics: Metrics = {}  # of the last epoch
         self.measured: Metrics = {}  # of every epoch
         self.began = time.perf_counter()
         self.alive = frozenset(fit.numbers)  # lanes that have not diverged
-        self.best = BestWeights(objective, best) if best else None
+        self.best = BestWeights(ranking[0], best) if best else None
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if not self.measured:
@@ -82,13 +84,18 @@ class EpochReporter(Checkpoint):
         self.began = now
 
     def finite(self, metrics: Mapping[str, float]) -> bool:
-        """Whether objective and training loss are finite. Raises ValueError if no objective was logged."""
-        if self.objective not in metrics:
-            raise ValueError(
-                f"the objective {self.objective!r} was not logged; logged were: "
-                f"{', '.join(sorted(metrics))} (objective.metric in the space file)"
-            )
-        return math.isfinite(metrics[self.objective]) and math.isfinite(metrics.get("train/loss", 0.0))
+        """Whether the ranking metrics and the training loss are finite.
+
+        Raises ValueError for a ranking metric that was not logged.
+        """
+        for name in self.ranking:
+            if name not in metrics:
+                raise ValueError(
+                    f"the metric {name!r}, which ranks trials, was not logged; logged were: "
+                    f"{', '.join(sorted(metrics))} (objective and constraint in the space file)"
+                )
+        values = [*(metrics[name] for name in self.ranking), metrics.get("train/loss", 0.0)]
+        return all(map(math.isfinite, values))
 
 
 @final

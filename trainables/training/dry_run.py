@@ -39,7 +39,7 @@ def dry_run(setup: Setup, lane: Lane, folder: Path, out: Path | None = None) -> 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            (report,) = run_fit(one_step(setup, lane, folder), setup.objective, 0, 1, out)
+            (report,) = run_fit(one_step(setup, lane, folder), setup.ranking, 0, 1, out)
         except Exception as error:  # any error of a user's module is a finding
             return DryRun(error=describe(error))
     messages = [one_line(warning.message) for warning in caught]
@@ -55,7 +55,7 @@ def resume(setup: Setup, lane: Lane, start: Path) -> str | None:
     """Continues from a checkpoint for one step. Returns the error, or None."""
     try:
         fit = one_step(setup, replace(lane, start=str(start)), start.parent)
-        list(run_fit(fit, setup.objective, 1, 2, None))
+        list(run_fit(fit, setup.ranking, 1, 2, None))
     except Exception as error:  # any error of a user's module is a finding
         return describe(error)
     return None

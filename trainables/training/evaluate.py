@@ -7,10 +7,10 @@ from pathlib import Path
 import lightning as L
 
 from spaces.lane import Lane
+from spaces.metrics import MEASURED
 from trainables.learner import Learner
 from trainables.training import checkpoint
 from trainables.training.dry_run import one_step
-from trainables.training.measure import MEASURED
 from trainables.training.run_fit import run_fit
 from trainables.training.train import Setup, build
 from trainables.training.trainer import make_trainer
@@ -22,7 +22,7 @@ def score(setup: Setup, lanes: list[Lane], path: str) -> dict[int, float]:
     """The objective on the test split for each lane with its weights in checkpoint `path`.
 
     Validation runs on the test split, so the metric is the same for any module. A measured metric
-    (measure.py) depends on neither the split nor the weights; it is measured again, in one step. Raises
+    depends on neither the split nor the weights; it is measured again, in one step. Raises
     ValueError if no objective is logged, if it can't be measured, or if the checkpoint does not contain a
     lane.
     """
@@ -41,8 +41,8 @@ def score(setup: Setup, lanes: list[Lane], path: str) -> dict[int, float]:
 def measured_objective(setup: Setup, lane: Lane, files: Path) -> float:
     """The objective, a measured metric, of a lane with new weights."""
     objective = setup.objective
-    fit = one_step(replace(setup, measure=(objective,)), replace(lane, start=None), files)
-    (report,) = run_fit(fit, objective, 0, 1, None)
+    fit = one_step(replace(setup, further_metrics=()), replace(lane, start=None), files)
+    (report,) = run_fit(fit, (objective,), 0, 1, None)
     return report.metrics[lane.number][objective]
 
 

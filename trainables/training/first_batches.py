@@ -7,9 +7,10 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
+from spaces.metrics import LATENCY, MEMORY
 from trainables.training.kept_tensors import KeptTensors, tensors
 from trainables.training.latency import first_sample
-from trainables.training.measure import LATENCY, MEMORY, measuring
+from trainables.training.measure import measuring
 
 
 @final

@@ -1,7 +1,4 @@
-"""Measured metrics: properties of a model that no training logs, for objectives and constraints.
-
-docs/reference.md defines them for users.
-"""
+"""Measures the metrics of `spaces/metrics.py`, which no training logs."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,21 +9,7 @@ from torch import nn
 
 from spaces.messages import describe
 
-PARAMS = "model/params"
-LATENCY = "model/latency_ms"
-MEMORY = "model/memory_mb"
-MEASURED = (PARAMS, LATENCY, MEMORY)
 MEGABYTE = 10**6
-
-
-def check_names(names: Iterable[str]) -> None:
-    """Raises ValueError for a name that is no measured metric."""
-    for name in names:
-        if name not in MEASURED:
-            raise ValueError(
-                f"{name!r} is no measured metric; there are: {', '.join(MEASURED)} "
-                "(objective and constraint in the space file)"
-            )
 
 
 def measured(names: Iterable[str], methods: Mapping[str, Callable[[], float]]) -> dict[str, float]:

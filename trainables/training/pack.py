@@ -13,6 +13,7 @@ import lightning as L
 import torch
 from torch import nn
 
+from spaces.metrics import LATENCY, MEMORY, PARAMS
 from spaces.seeds import derive_seed
 from trainables.learner import Learner
 from trainables.training import checkpoint
@@ -23,7 +24,7 @@ from trainables.training.isolated_copy import isolated_copy
 from trainables.training.kept_tensors import KeptTensors
 from trainables.training.lane_modules import replace_dropout
 from trainables.training.latency import first_sample, latency_ms
-from trainables.training.measure import LATENCY, MEMORY, PARAMS, measured, memory_mb, params
+from trainables.training.measure import measured, memory_mb, params
 
 BATCHES_HELD = 8  # in memory at a time: a sequential group trains each lane on all of them
 

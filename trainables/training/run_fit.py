@@ -6,7 +6,7 @@ the reports on a queue.
 
 import queue
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -20,20 +20,21 @@ from trainables.training.trainer import make_trainer
 
 
 def run_fit(
-    fit: Fit, objective: str, first: int, last: int, out: Path | None, best: str | None = None
+    fit: Fit, ranking: Sequence[str], first: int, last: int, out: Path | None, best: str | None = None
 ) -> Iterator[Report]:
     """Trains from `first` epochs done to `last`, yields a Report each, writes checkpoint `out` unless None.
 
-    With `best` (min or max) the checkpoint holds each lane's weights at its best objective.
+    `ranking` are the metrics that rank trials, the objective first. With `best` (min or max) the checkpoint
+    holds each lane's weights at its best objective.
     If a module ends its own training (early stopping), its last metrics stand for the remaining epochs.
-    A lane whose training loss or `objective` is not finite has diverged; when all have, training ends without
-    a checkpoint. Raises ValueError if `objective` is not logged or a metric can't be measured, StorageError
-    if the checkpoint can't be written, and any exception of the module.
+    A lane whose training loss or a ranking metric is not finite has diverged; when all have, training ends
+    without a checkpoint. Raises ValueError if a ranking metric is not logged or can't be measured,
+    StorageError if the checkpoint can't be written, and any exception of the module.
     """
     done = first
     best_epochs: Mapping[int, int] = {}
     if fit.final_metrics is None:
-        for report in fit_in_thread(fit, objective, first, last, out, best):
+        for report in fit_in_thread(fit, ranking, first, last, out, best):
             done, best_epochs = report.epoch, report.best
             yield report
     elif fit.start and out:
@@ -44,11 +45,11 @@ def run_fit(
 
 
 def fit_in_thread(
-    fit: Fit, objective: str, first: int, last: int, out: Path | None, best: str | None
+    fit: Fit, ranking: Sequence[str], first: int, last: int, out: Path | None, best: str | None
 ) -> Iterator[Report]:
     """Yields the reports of the epochs that Lightning trains; arguments as in `run_fit`."""
     reports: Reports = queue.Queue()
-    reporter = EpochReporter(fit, objective, last, reports, best)
+    reporter = EpochReporter(fit, ranking, last, reports, best)
     checkpointing = LaneCheckpointing(fit, reporter, out)
     callbacks = [checkpointing, *fit.callbacks, reporter]
     options = {"max_epochs": last, **fit.trainer_options, "callbacks": callbacks}

@@ -16,13 +16,14 @@ import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
+from spaces.metrics import LATENCY, MEMORY, PARAMS
 from spaces.seeds import derive_seed
 from trainables.training import checkpoint
 from trainables.training.first_batches import FirstBatches
 from trainables.training.fit import Fit, Metrics
 from trainables.training.latency import latency_ms
 from trainables.training.lightning_private import checkpoint_dict, restart_training_batches
-from trainables.training.measure import LATENCY, MEMORY, PARAMS, measured, memory_mb, params
+from trainables.training.measure import measured, memory_mb, params
 from trainables.training.seeding import seed_all
 from trainables.training.serialize import from_json, to_json
 

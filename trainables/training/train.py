@@ -15,11 +15,11 @@ import psutil
 import torch
 
 from spaces.lane import Lane, Report
+from spaces.metrics import measured_names
 from trainables import import_path
 from trainables.learner import Learner
 from trainables.training import checkpoint
 from trainables.training.fit import Fit
-from trainables.training.measure import check_names
 from trainables.training.memory import free_memory, keep_memory
 from trainables.training.pack import Pack, PackFit
 from trainables.training.run_fit import run_fit
@@ -29,24 +29,34 @@ from trainables.training.single import SingleFit
 
 @dataclass(frozen=True)
 class Setup:
-    """Settings of all trials of a run. Raises ValueError for an unknown name in `measure`."""
+    """Settings of all trials of a run. Raises ValueError for an unknown measured metric."""
 
     trainable: str  # package.module:Class of the LightningModule
     data: str  # package.module:Class of the LightningDataModule
     options: Mapping[str, Any]  # arguments of module and data that no trial varies: source, image_size ...
     seed: int  # of the run: splits, and batches without a batch_seed
     epochs: int  # at the last rung; schedules span them
-    objective: str  # metric that must be finite
+    objective: str  # metric whose best value confirmed trials keep their weights for
     mode: str = "min"  # or max: whether lower or higher objectives are better
     trainer: Mapping[str, Any] = field(default_factory=dict)  # arguments of the Trainer: trainer_options.py
     batch_seed: int | None = None  # of the order of batches and of augmentation
     mixed_precision: bool = True  # False: float32 even for learners that train in mixed precision
     batched: bool | None = None  # whether lanes of equal shapes train as one model; None: if that is faster
     pack_memory: int | None = None  # bytes for a pack; None: half of the free memory
-    measure: tuple[str, ...] = ()  # measured metrics that reports contain: names in measure.py
+    further_metrics: tuple[str, ...] = ()  # that rank trials too; those of spaces/metrics.py are measured
 
     def __post_init__(self) -> None:
-        check_names(self.measure)
+        measured_names(self.ranking)
+
+    @property
+    def ranking(self) -> tuple[str, ...]:
+        """The metrics that rank trials, the objective first."""
+        return (self.objective, *self.further_metrics)
+
+    @property
+    def measure(self) -> tuple[str, ...]:
+        """The metrics that are measured."""
+        return measured_names(self.ranking)
 
 
 def train(
@@ -55,12 +65,12 @@ def train(
     """Trains `lanes` from `first` epochs done to `last`, yields a Report each, and writes checkpoint `out`.
 
     With `keep_best` the checkpoint holds each lane's weights at its best objective. A lane whose training
-    loss or objective is not finite is reported as diverged and ends; if all lanes of a job diverge, the job
-    ends early without a checkpoint. Lanes that can't train together train in parts, one after the other, and
-    are reported together.
+    loss or a ranking metric is not finite is reported as diverged and ends; if all lanes of a job diverge,
+    the job ends early without a checkpoint. Lanes that can't train together train in parts, one after the
+    other, and are reported together.
 
-    Raises ValueError for a parameter that is no argument of module or data, for an objective that is not
-    logged and for a metric of `setup.measure` that can't be measured, StorageError if the checkpoint can't be
+    Raises ValueError for a parameter that is no argument of module or data, for a ranking metric that is not
+    logged or can't be measured, StorageError if the checkpoint can't be
     written, and any exception of the module.
     """
     keep_memory()
@@ -78,11 +88,11 @@ def train_parts(
     size, note = part_size(setup, lanes)
     parts = [lanes[start : start + size] for start in range(0, len(lanes), size)]
     if len(parts) == 1:
-        yield from run_fit(make_fit(setup, lanes, out.parent), setup.objective, first, last, out, best)
+        yield from run_fit(make_fit(setup, lanes, out.parent), setup.ranking, first, last, out, best)
         return
     files = [Path(f"{out}.part{number}") for number in range(len(parts))]
     reports = [
-        list(run_fit(make_fit(setup, part, out.parent), setup.objective, first, last, file, best))
+        list(run_fit(make_fit(setup, part, out.parent), setup.ranking, first, last, file, best))
         for part, file in zip(parts, files, strict=True)
     ]
     checkpoint.merge([file for file in files if file.exists()], out)

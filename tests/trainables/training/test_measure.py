@@ -52,7 +52,7 @@ LAZY = replace(TINY, trainable=f"{HERE}:LazyNet", data=f"{HERE}:Mappings")
 @pytest.mark.parametrize("setup", [TINY, LINE, LAZY], ids=["foreign", "learner", "lazy"])
 def test_values_are_those_counted_by_hand(setup, tmp_path):
     trials = lanes(*({"lr": 1e-2, "width": width} for width in (4, 4, 7)))
-    for report in run(replace(setup, measure=ALL), trials, tmp_path):
+    for report in run(replace(setup, further_metrics=ALL), trials, tmp_path):
         for lane in trials:
             width, metrics = lane.params["width"], report.metrics[lane.number]
             assert metrics["model/params"] == 3 * width + 1
@@ -61,7 +61,7 @@ def test_values_are_those_counted_by_hand(setup, tmp_path):
 
 
 def test_frozen_parameters_count_but_have_no_gradients(tmp_path):
-    setup = replace(LINE, trainable=f"{HERE}:ConvLine", measure=ALL)
+    setup = replace(LINE, trainable=f"{HERE}:ConvLine", further_metrics=ALL)
     metrics = run(setup, lanes({"width": 4}), tmp_path, last=1)[0].metrics[0]
     trained, frozen, buffers = 4 * 3 + 4 + 1, 24, 8
     assert metrics["model/params"] == trained + frozen
@@ -72,7 +72,7 @@ def test_frozen_parameters_count_but_have_no_gradients(tmp_path):
 
 
 def test_a_convolutional_network_in_a_pack(tmp_path):
-    setup = replace(DIGITS, measure=ALL)
+    setup = replace(DIGITS, further_metrics=ALL)
     trials = lanes(*(PARAMS | {"net": "cnn", "dropout": rate} for rate in (0.0, 0.5)))
     metrics = run(setup, trials, tmp_path, last=1)[0].metrics
     convolutions = 16 * 25 + 16 + 32 * 16 * 9 + 32  # 8 x 8 pixels become 4 x 4, and 2 x 2
@@ -111,7 +111,7 @@ def test_a_convolutional_network_in_a_pack(tmp_path):
 def test_training_is_the_same_to_the_last_bit(setup, params, tmp_path):
     trials = lanes(params, params)
     plain = run(setup, trials, tmp_path / "plain", last=3)
-    observed = run(replace(setup, measure=ALL), trials, tmp_path / "measured", last=3)
+    observed = run(replace(setup, further_metrics=ALL), trials, tmp_path / "measured", last=3)
     for one, other in zip(plain, observed, strict=True):
         for number in (0, 1):
             logged = dict(other.metrics[number])
@@ -129,12 +129,12 @@ def test_training_is_the_same_to_the_last_bit(setup, params, tmp_path):
 def test_only_what_is_asked_for_is_measured(tmp_path):
     for setup in (TINY, LINE):
         for names in ((), ALL[:1], ALL[1:]):
-            (report,) = run(replace(setup, measure=names), lanes({"lr": 0.1}), tmp_path, last=1)
+            (report,) = run(replace(setup, further_metrics=names), lanes({"lr": 0.1}), tmp_path, last=1)
             assert [name for name in ALL if name in report.metrics[0]] == list(names)
 
 
 def test_a_resumed_lane_a_part_and_a_lane_that_diverges_are_measured(tmp_path):
-    setup = replace(LINE, measure=ALL, pack_memory=1)
+    setup = replace(LINE, further_metrics=ALL, pack_memory=1)
     trials = lanes({"lr": 1e-2}, {"lr": 1e30, "schedule": "constant"}, {"lr": 1e-3})
     reports = run(setup, trials, tmp_path, last=2)
     assert frozenset({1}) in [report.diverged for report in reports]
@@ -148,7 +148,7 @@ def test_a_resumed_lane_a_part_and_a_lane_that_diverges_are_measured(tmp_path):
 @pytest.mark.parametrize("objective", ALL)
 @pytest.mark.parametrize("setup", [TINY, DIGITS], ids=["foreign", "learner"])
 def test_a_measured_metric_may_be_the_objective(setup, objective, tmp_path):
-    setup = replace(setup, objective=objective, measure=(objective,))
+    setup = replace(setup, objective=objective)
     (lane,) = lanes({"lr": 0.1} if setup.data == TINY.data else PARAMS | {"dropout": 0.5})
     out = tmp_path / "c.safetensors"
     (report,) = train(setup, [lane], 0, 1, str(out), keep_best=True)
@@ -172,7 +172,7 @@ def test_random_numbers_go_on_as_if_nothing_was_measured():
 def test_an_unknown_name_is_refused():
     known = ", ".join(ALL)
     with pytest.raises(ValueError, match=rf"'model/size' is no measured metric; there are: {known} \("):
-        replace(TINY, measure=("model/params", "model/size"))
+        replace(TINY, further_metrics=("model/params", "model/size"))
 
 
 @pytest.mark.parametrize(
@@ -185,9 +185,9 @@ def test_an_unknown_name_is_refused():
     ],
 )
 def test_the_error_names_the_metric_and_the_reason(module, data, metric, reason, tmp_path):
-    setup = replace(TINY, trainable=f"{HERE}:{module}", data=data, measure=ALL)
+    setup = replace(TINY, trainable=f"{HERE}:{module}", data=data, further_metrics=ALL)
     with pytest.raises(ValueError, match=f"{metric} can't be measured on this module: .*{reason}") as error:
         run(setup, lanes({"lr": 0.1}), tmp_path)
     assert "\n" not in str(error.value)
     rest = tuple(name for name in ALL if name != metric)
-    assert run(replace(setup, measure=rest), lanes({"lr": 0.1}), tmp_path)
+    assert run(replace(setup, further_metrics=rest), lanes({"lr": 0.1}), tmp_path)
