@@ -12,6 +12,15 @@ class StorageError(OSError):
     """A file of the run cannot be written. No trial is at fault: the search ends and can be resumed."""
 
 
+class SpaceError(ValueError):
+    """The space asks for something that its module does not do, for any configuration."""
+
+
+def is_space_error(error: str | None) -> bool:
+    """Whether the recorded `error` of a trial was a SpaceError (see `describe`)."""
+    return error is not None and error.startswith(f"{SpaceError.__name__}: ")
+
+
 @dataclass(frozen=True)
 class Lane:
     """One trial of a job: everything that its training needs to know of it."""

@@ -26,7 +26,7 @@ from search.core.ranking import last_vector, scalarised, vector
 from search.core.rungs import Done, Promote, Sample, Wait
 from search.core.stopping import Stopping
 from search.core.study import Study
-from spaces.lane import Lane, Report
+from spaces.lane import Lane, Report, is_space_error
 from spaces.space import Space
 
 WAIT: Final = Wait()
@@ -226,10 +226,11 @@ class Queue:
         ]
 
     def _all_failed(self) -> bool:
-        """Whether the first trials have all failed."""
-        states = [trial.state for trial in self.trials.values()]
-        none = not any(trial.values for trial in self.trials.values())
-        return none and states.count(State.FAILED) >= MAX_FIRST_FAILURES
+        """Whether the first trials have all failed, or one in a way that all will."""
+        failed = [trial for trial in self.trials.values() if trial.state is State.FAILED]
+        if any(trial.values for trial in self.trials.values()):
+            return False
+        return len(failed) >= MAX_FIRST_FAILURES or any(is_space_error(trial.error) for trial in failed)
 
     def _unfinished(self) -> Trial | None:
         """The best trial of a rung, if it is paused there; the highest such rung counts.

@@ -10,7 +10,7 @@ from typing import final
 import lightning as L
 from lightning.pytorch.callbacks import Callback, Checkpoint
 
-from spaces.lane import Report
+from spaces.lane import Report, SpaceError
 from trainables.training import checkpoint
 from trainables.training.fit import Fit, Metrics
 
@@ -86,11 +86,11 @@ class EpochReporter(Checkpoint):
     def finite(self, metrics: Mapping[str, float]) -> bool:
         """Whether the ranking metrics and the training loss are finite.
 
-        Raises ValueError for a ranking metric that was not logged.
+        Raises SpaceError for a ranking metric that was not logged.
         """
         for name in self.ranking:
             if name not in metrics:
-                raise ValueError(
+                raise SpaceError(
                     f"the metric {name!r}, which ranks trials, was not logged; logged were: "
                     f"{', '.join(sorted(metrics))} (objective and constraint in the space file)"
                 )
