@@ -127,3 +127,16 @@ def test_configurations_are_compared_on_their_common_seeds():
     assert result.configs[0].test.mean == pytest.approx(0.55)
     nothing = confirmation(table({"trial 1": [0.5]}).slice(0, 0), "max", {})
     assert (nothing.winner, nothing.configs, nothing.seeds) == (None, (), 0)
+
+
+def test_a_configuration_that_breaks_the_constraints_on_average_comes_last():
+    rows = table({"trial 1": [0.3, 0.4], "trial 2": [0.1, 0.2], "default": [0.2, 0.3]}).to_pylist()
+    for row in rows:
+        row["violation"] = 0.5 if row["config"] == "trial 2" and row["seed"] == 100 else 0.0
+        row["metric/size"] = float(row["seed"])
+    result = confirmation(pa.Table.from_pylist(rows), "min", {1: 0.3, 2: 0.1})
+    assert [config.config for config in result.configs] == ["default", "trial 1", "trial 2"]
+    assert (result.winner, result.runner_up) == ("default", "trial 1")
+    assert result.configs[2].violation == 0.25
+    assert result.configs[2].probability_best is None
+    assert result.configs[0].metrics == {"size": 100.5}
