@@ -125,6 +125,15 @@ def test_thinned_results_keep_the_best_of_each_rung_and_all_of_few():
     assert len(set(few) - set(again)) <= 2
 
 
+def test_draws_have_the_mean_and_the_variance_of_the_posterior():
+    surrogate = Modeller(SPACE, RUNGS, 0).surrogate(history(30, rungs=3))
+    points = np.random.default_rng(0).random((5, surrogate.posterior.rows.features.shape[1]))
+    mean, variance, _ = surrogate.posterior.predict(points, np.ones(5))
+    drawn = surrogate.posterior.draw(points, np.ones(5), 128, 0)
+    assert np.abs(drawn.mean(axis=1) - mean).max() < 5 * np.sqrt(variance.max() / drawn.shape[1])
+    assert drawn.var(axis=1) == pytest.approx(variance, rel=0.6, abs=1e-4)
+
+
 def test_scaled_values_keep_their_order_and_have_no_outliers():
     values = np.array([*np.linspace(0, 1, 80), *np.geomspace(2, 1e30, 10), *[inf] * 10])
     warped = scaled(values)

@@ -1,0 +1,80 @@
+"""A table of learning curves: a proposal gets the curve of the nearest configuration that is not used yet."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import inf
+from typing import Any, final
+
+import numpy as np
+
+from search.core.model.encoding import coordinate
+from search.replay.curves import Curve
+from spaces.params import Choice
+from spaces.space import Space
+
+
+@final
+@dataclass(frozen=True)
+class Table:
+    """Configurations of a space with the learning curve of each."""
+
+    space: Space
+    configurations: Sequence[Mapping[str, Any]]
+    values: np.ndarray  # objective at each epoch, not finite from a divergence on, (configurations, epochs)
+    seconds: np.ndarray  # of each epoch, (configurations, epochs)
+
+    @cached_property
+    def losses(self) -> np.ndarray:
+        """The objective at the end, lower is better, infinite if it diverged, (configurations,)."""
+        final = self.values[:, -1]
+        return np.where(np.isfinite(final), self.space.objective.sign * final, inf)
+
+    @cached_property
+    def points(self) -> np.ndarray:
+        """The `point` of each configuration, (configurations, parameters)."""
+        return np.array([point(self.space, params) for params in self.configurations])
+
+
+@final
+class NearestUnused:
+    """Answers the proposals of one search: each gets the nearest row that none has yet."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.free = np.ones(len(table.configurations), dtype=bool)
+
+    def __call__(self, params: Mapping[str, Any]) -> Curve:
+        table, row = self.table, self.row(params)
+        return Curve(table.values[row], table.seconds[row], float(table.losses[row]))
+
+    def row(self, params: Mapping[str, Any]) -> int:
+        """The nearest free row, which is not free any more."""
+        assert self.free.any(), "a search has at most as many trials as the table has rows"
+        space = self.table.space
+        distances = squared_distances(space, self.table.points, point(space, params))
+        row = int(np.where(self.free, distances, inf).argmin())
+        self.free[row] = False
+        return row
+
+
+def point(space: Space, params: Mapping[str, Any]) -> list[float]:
+    """A coordinate for each parameter of the space; NaN for one that is not active."""
+    return [
+        coordinate(param, params[name]) if name in params else np.nan for name, param in space.params.items()
+    ]
+
+
+def squared_distances(space: Space, points: np.ndarray, own: Sequence[float]) -> np.ndarray:
+    """Squared distances of the rows of `points`, (rows, parameters), to one point.
+
+    A range counts with the difference of its coordinates. Different options count 1, and so does a parameter
+    that is active in one of the two only.
+    """
+    difference = points - np.array(own)
+    choices = [isinstance(param, Choice) for param in space.params.values()]
+    difference[:, choices] = difference[:, choices] != 0
+    inactive, own_inactive = np.isnan(points), np.isnan(own)
+    difference[inactive & own_inactive] = 0.0
+    difference[inactive != own_inactive] = 1.0
+    return (difference**2).sum(axis=1)
