@@ -52,7 +52,7 @@ class Settings:
 class Ended:
     """The end of one replay."""
 
-    regret: float  # of its best trial's final value; 0: the best of all trials, 1: the median one or worse
+    regret: float  # of its best trial's final value; 0: as the winner of the run, 1: the median or worse
     found: bool  # whether its best trial ends at least as well as the winner of the run
     epochs: int  # trained
     seconds: float  # of training
@@ -161,10 +161,11 @@ def replay_case(case: tuple[Settings, Table, int], config: RunConfig, winner: in
         for time in times
         if (now := incumbent(outcomes, sign, time)) and finals[now.trial] <= losses[winner]
     )
-    median, lowest = float(np.median(losses[np.isfinite(losses)])), float(losses.min())
+    # Relative to the winner, not to the best of all: the luckiest of many continued curves is too good.
+    median, best, end = float(np.median(losses)), float(losses[winner]), finals[last.trial]
     return Ended(
-        regret=min(1.0, (finals[last.trial] - lowest) / (median - lowest)) if median > lowest else 0.0,
-        found=finals[last.trial] <= losses[winner],
+        regret=min(1.0, max(0.0, end - best) / (median - best)) if median > best else 0.0,
+        found=end <= best,
         epochs=sum(trial.epochs for trial in queue.trials.values()),
         seconds=times[-1],
         seconds_to_find=next(good, float("inf")),
