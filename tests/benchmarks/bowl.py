@@ -1,12 +1,19 @@
 """A task for tests: curves that fall to a bowl, over a space with every kind of parameter."""
 
+import json
 import random
+from dataclasses import asdict
 from math import log, nan
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from benchmarks.curves import TableTask
+from benchmarks.recorded import SPACE
+from search.runs.tables import column_types
 from spaces.params import Choice, Range
 from spaces.space import Objective, Space
 
@@ -47,3 +54,22 @@ def make_task(seed: int, rows: int = 40, mode: str = "min") -> TableTask:
     bad = rng.choice(rows, rows // 10, replace=False)
     curves[bad, 2:], seconds[bad, 3:] = nan, nan
     return TableTask(f"bowl-{seed}", space, configurations, space.objective.sign * curves, seconds)
+
+
+def write_recording(file: Path, task: TableTask) -> None:
+    """The task as `record_curves` would have recorded it."""
+    space = task.space
+    params = {name: param.plain() for name, param in space.params.items()}
+    objective = asdict(space.objective)
+    about = {"name": space.name, "objective": objective, "params": params, "structure": ["kind"], "seed": 0}
+    curves = dict.fromkeys(("val", "test", "seconds"), pa.list_(pa.float32()))
+    rows = [
+        {"number": number, **configuration, "val": val, "test": -val, "seconds": seconds}
+        for number, (configuration, val, seconds) in enumerate(
+            zip(task.table.configurations, task.table.values, task.table.seconds, strict=True)
+        )
+    ]
+    schema = pa.schema(
+        {"number": pa.int32(), **column_types(space), **curves}, metadata={SPACE: json.dumps(about).encode()}
+    )
+    pq.write_table(pa.Table.from_pylist(rows, schema), file)

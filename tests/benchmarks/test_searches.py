@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import fidelity, overhead, recipes, search_speed
+from benchmarks import early_end, fidelity, objectives, overhead, recipes, search_speed
+from tests.benchmarks.bowl import make_task, write_recording
 from tests.trainables.mnist.idx_files import make_pair
 
 TABLE_ROW = re.compile(r"^\|(.+)\|$", re.MULTILINE)
@@ -70,3 +71,16 @@ def test_fidelity(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[0] == "2 configurations, epoch 1 of 3"
     assert [line.split(":")[0] for line in lines[1:]] == ["32 px", "32 px", "32 px"]
     assert lines[1].endswith("rank correlation with 32 px 1.00")
+
+
+def test_the_benchmarks_on_recorded_curves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two objectives, the early end, and replays: on one small task."""
+    write_recording(tmp_path / "bowl.parquet", make_task(0))
+    objectives.main([str(tmp_path), "--seeds", "2", "--ways", "random,optuna-nsga2"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1].rstrip(",") for line in lines] == ["random", "optuna-nsga2", "random"]
+    assert all(0 < float(value) <= 1.5 for line in lines for value in line.split()[-8:-4])
+    early_end.main([f"recorded={tmp_path}", "--seeds", "1", "--trials", "40"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines] == ["min_gain=0.01", "min_gain=0.02", "min_gain=0.05"]
+    assert all("regret lost" in line for line in lines)

@@ -1,40 +1,16 @@
 """Tasks of the benchmark of search quality: tables of learning curves, recordings, and smooth functions."""
 
-import json
-from dataclasses import asdict
 from math import inf, nan
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from scipy.optimize import check_grad
 
 from benchmarks.curves import TableTask
-from benchmarks.recorded import SPACE, read_recorded
+from benchmarks.recorded import read_recorded
 from benchmarks.smooth import EPOCHS, NOISE, SmoothTask, decay
-from search.runs.tables import column_types
-from tests.benchmarks.bowl import make_task
-
-
-def write_recording(file: Path, task: TableTask) -> None:
-    """The task as `record_curves` would have recorded it."""
-    space = task.space
-    params = {name: param.plain() for name, param in space.params.items()}
-    objective = asdict(space.objective)
-    about = {"name": space.name, "objective": objective, "params": params, "structure": ["kind"], "seed": 0}
-    curves = dict.fromkeys(("val", "test", "seconds"), pa.list_(pa.float32()))
-    rows = [
-        {"number": number, **configuration, "val": val, "test": -val, "seconds": seconds}
-        for number, (configuration, val, seconds) in enumerate(
-            zip(task.table.configurations, task.table.values, task.table.seconds, strict=True)
-        )
-    ]
-    schema = pa.schema(
-        {"number": pa.int32(), **column_types(space), **curves}, metadata={SPACE: json.dumps(about).encode()}
-    )
-    pq.write_table(pa.Table.from_pylist(rows, schema), file)
+from tests.benchmarks.bowl import make_task, write_recording
 
 
 @pytest.mark.parametrize("mode", ["min", "max"])
