@@ -8,9 +8,7 @@ with the whole search, and the mean and the largest increase of the regret.
 """
 
 import argparse
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from zlib import crc32
 
 import numpy as np
@@ -21,7 +19,7 @@ from benchmarks.ways import ETA, Settings
 from search.core.queue import Plan, Queue
 from search.core.rungs import milestones
 from search.core.study import Study
-from search.replay.clock import simulate
+from search.replay.clock import scratch_folder, simulate
 from search.replay.curves import Replay
 from spaces.seeds import derive_seed
 
@@ -34,9 +32,9 @@ def search(task: Task, seed: int, trials: int, min_gain: float | None) -> tuple[
     rungs = milestones(settings.grace, ETA, task.epochs)
     own = derive_seed(seed, crc32(task.name.encode()))
     training = Replay(task.space.objective.metric, task.answers())
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         plan = Plan(trials, rungs, ETA, own, "ladder", workers=settings.workers, min_gain=min_gain)
-        queue = Queue(task.space, plan, Study(Path(folder) / "study.log", task.space, rungs))
+        queue = Queue(task.space, plan, Study(folder / "study.log", task.space, rungs))
         simulate(queue, training, settings.workers, until=float("inf"))
         best = queue.best()
     seconds = sum(trial.seconds for trial in queue.trials.values())

@@ -10,7 +10,6 @@ with the final value of its curve, the front is that of the values seen. 95 % in
 """
 
 import argparse
-import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -31,7 +30,7 @@ from search.core.ranking import is_front
 from search.core.rungs import milestones
 from search.core.samplers.optuna_space import suggest
 from search.core.study import Study
-from search.replay.clock import simulate
+from search.replay.clock import scratch_folder, simulate
 from search.replay.curves import Curve, Replay
 from spaces.lane import Report
 from spaces.space import Objective
@@ -85,9 +84,9 @@ def ladder(scales: Scales, seed: int, sampler: str, full: bool = False) -> list[
             metrics = {number: {**own, SIZE: sizes[number]} for number, own in report.metrics.items()}
             yield replace(report, metrics=metrics)
 
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         plan = Plan(task.trials, rungs, ETA, seed, sampler, workers=WORKERS)
-        queue = Queue(space, plan, Study(Path(folder) / "study.log", space, rungs))
+        queue = Queue(space, plan, Study(folder / "study.log", space, rungs))
         outcomes = simulate(queue, train, WORKERS, TIMES[-1] * task.seconds / WORKERS)
     scores = []
     for time in TIMES:

@@ -10,7 +10,6 @@ regret of the setting that `replay` recommends beside that of the best setting.
 """
 
 import argparse
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
@@ -26,7 +25,7 @@ from search.config.run_config import resolve
 from search.core.queue import Plan, Queue
 from search.core.rungs import milestones
 from search.core.study import Study
-from search.replay.clock import simulate
+from search.replay.clock import scratch_folder, simulate
 from search.replay.continuation import Record, continuations, record
 from search.replay.curves import Replay
 from search.replay.nearest import Table
@@ -39,9 +38,9 @@ GRACE, ETA = 3, 3  # of the search that makes the record
 def searched(task: TableTask, seed: int, trials: int) -> tuple[Record, Table, int]:
     """The record of one search, the true curves of its trials, and the row of its best trial."""
     rungs = milestones(GRACE, ETA, task.epochs)
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         plan = Plan(trials, rungs, ETA, seed, "ladder")
-        queue = Queue(task.space, plan, Study(Path(folder) / "study.log", task.space, rungs))
+        queue = Queue(task.space, plan, Study(folder / "study.log", task.space, rungs))
         training = Replay(task.space.objective.metric, task.answers())
         simulate(queue, training, workers=1, until=float("inf"))
         known = record(task.space, list(queue.trials.values()), queue.study.epoch_rows(), task.epochs)

@@ -5,14 +5,12 @@ curves of the nearest of the run's configurations, so it can find what the run h
 """
 
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +23,7 @@ from search.core.policies.registry import POLICIES
 from search.core.queue import Plan, Queue
 from search.core.rungs import milestones
 from search.core.study import Study
-from search.replay.clock import incumbent, simulate
+from search.replay.clock import incumbent, scratch_folder, simulate
 from search.replay.continuation import Record, continuations, record
 from search.replay.curves import Replay
 from search.replay.nearest import NearestUnused, Table
@@ -35,7 +33,6 @@ from spaces.validation import PositiveInt, check_value
 
 DRAWS = 20  # continuations of the curves, each with a replay of all settings
 MIN_TRIALS = 20  # with a value
-MEMORY = Path("/dev/shm")  # a file system in memory, where there is one: journals are written often
 
 
 @dataclass(frozen=True)
@@ -148,8 +145,8 @@ def replay_case(case: tuple[Settings, Table, int], config: RunConfig, winner: in
     known = tuple(config.space.point(point) for point in config.space.seeds)
     plan = Plan(trials, settings.rungs, settings.eta, seed, settings.sampler, known=known)
     training = Replay(config.space.objective.metric, NearestUnused(table))
-    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
-        queue = Queue(config.space, plan, Study(Path(folder) / "study.log", config.space, settings.rungs))
+    with scratch_folder() as folder:
+        queue = Queue(config.space, plan, Study(folder / "study.log", config.space, settings.rungs))
         outcomes = simulate(queue, training, workers=1, until=float("inf"))
     losses, sign = table.losses, config.space.objective.sign
     finals = {number: curve.final for number, curve in training.curves.items()}
