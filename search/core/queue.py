@@ -233,18 +233,23 @@ class Queue:
         return len(failed) >= MAX_FIRST_FAILURES or any(is_space_error(trial.error) for trial in failed)
 
     def _unfinished(self) -> Trial | None:
-        """The best trial of a rung, if it is paused there; the highest such rung counts.
+        """The trial to finish at the end of a search, so that its winner is trained to the last rung.
 
-        A rung with fewer than eta trials promotes none, so the end of a search would leave its best trial
-        unfinished.
+        The best trial of a rung, if it is paused there; the highest such rung counts. A rung with fewer than
+        eta trials promotes none. Then the incumbent, if it is paused: its value may be better than those of
+        trials that went further. Of these at most eta, for in a space that overfits there may be many.
         """
         history = scalarised(self._history())
-        for rung in reversed(range(len(self.plan.rungs) - 1)):
+        last = len(self.plan.rungs) - 1
+        for rung in reversed(range(last)):
             valued = [t for t in self.trials.values() if len(t.values) > rung and t.state not in LOST]
             best = min(valued, key=lambda t: (history[t.number].values[rung], t.number), default=None)
             if best and best.state is State.PAUSED and len(best.values) == rung + 1:
                 return best
-        return None
+        incumbent = self.best()
+        finished = [sum(len(t.values) > rung for t in self.trials.values()) for rung in (last - 1, last)]
+        few = finished[1] < finished[0] // self.plan.eta + self.plan.eta
+        return incumbent if incumbent and incumbent.state is State.PAUSED and few else None
 
     def _stop_paused(self) -> None:
         """The search is over: a trial that is paused was never promoted."""

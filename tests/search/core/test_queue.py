@@ -249,3 +249,29 @@ def test_known_good_points_are_the_first_trials(make_queue, formula_space):
     xs = [queue.trials[number].params["x"] for number in range(3)]
     assert xs[0] == 0.25
     assert len(set(xs)) == 3
+
+
+def overfits(amount):
+    """Training whose value is worse by `amount` after 9 epochs than before."""
+
+    def train(job):
+        for epoch in range(job.first + 1, job.last + 1):
+            metrics = {lane.number: {"val/f": lane.params["x"] + amount * (epoch == 9)} for lane in job.lanes}
+            yield Report(epoch, 1.0, metrics, job=job.number)
+
+    return train
+
+
+def test_the_winner_is_trained_to_the_end(make_queue):
+    """The second best trial of a rung is better than the best one at the next rung, until it gets there too."""
+    for seed in range(4):
+        queue = make_queue(trials=18, epochs=9, seed=seed, sampler="random")
+        LocalEngine(overfits(0.1)).run(queue)
+        assert queue.best().state is State.COMPLETE
+
+
+def test_few_trials_are_finished_at_the_end_where_all_overfit(make_queue):
+    queue = make_queue(trials=18, epochs=9, sampler="random")
+    LocalEngine(overfits(2.0)).run(queue)
+    states = [trial.state for trial in queue.trials.values()]
+    assert 2 < states.count(State.COMPLETE) <= 2 + 3  # two of 18 by the rule, and eta more at most
