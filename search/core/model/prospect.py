@@ -43,7 +43,7 @@ def prospect(modeller: Modeller, history: Sequence[Observation], min_gain: float
         return None
     surrogate = modeller.surrogate(history)
     tried, untried = features(modeller, surrogate, history)
-    drawn = draws(surrogate.posterior, np.vstack([tried, untried]), surrogate.seed)
+    drawn = draws(surrogate.posterior, np.vstack([tried, untried]), surrogate.seed, DRAWS)
     best = surrogate.posterior.rows.scale.back(drawn[: len(tried)].min(axis=0))
     gains = best - surrogate.posterior.rows.scale.back(drawn.min(axis=0))
     return Prospect(float(gains.mean()) / span, float((gains < min_gain * span).mean()))
@@ -58,11 +58,11 @@ def features(modeller: Modeller, surrogate: Surrogate, history: Sequence[Observa
     return own[np.argsort(mean, kind="stable")[:TRIED]], pool.features[chosen]
 
 
-def draws(posterior: Posterior, points: Array, seed: int) -> Array:
-    """Functions drawn from the posterior, at points at the last rung, (points, DRAWS)."""
+def draws(posterior: Posterior, points: Array, seed: int, count: int) -> Array:
+    """Functions drawn from the posterior, at points at the last rung, (points, count)."""
     last = np.ones(len(points))
     mean, _, half = posterior.predict(points, last)
     own = covariance(posterior.theta, posterior.groups, points, last, points, last).total - half.T @ half
     own[np.diag_indices_from(own)] += JITTER
-    normal = np.random.default_rng(seed).standard_normal((len(points), DRAWS))
+    normal = np.random.default_rng(seed).standard_normal((len(points), count))
     return mean[:, None] + np.linalg.cholesky(own) @ normal
