@@ -42,7 +42,8 @@ def spending(
 ) -> Spending:
     """The spending of a run with rows `trials` and `rungs`, its config, and its best trial.
 
-    A trial that ended between two rungs has its last epochs in the later one.
+    A trial that ended between two rungs has its last epochs in the later one. Without rows of `rungs`, as in
+    a run of an earlier version, no part of a rung is known.
     """
     parts: dict[int, list[tuple[int, int, float]]] = {}  # trial, epochs, seconds, by the index of the rung
     reached: dict[int, tuple[int, int, float]] = {}  # next rung, epochs and seconds so far, by trial
@@ -65,7 +66,7 @@ def spending(
                 sum(epochs for _, epochs, _ in parts[rung]),
                 sum(seconds for _, _, seconds in parts[rung]),
             )
-            for rung in sorted(parts)
+            for rung in (sorted(parts) if rungs else ())
         },
         winner=part([row for row in trials if row["trial"] == winner]),
         lost=part([row for row in trials if row["state"] in LOST]),

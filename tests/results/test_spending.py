@@ -42,6 +42,11 @@ def test_without_times_the_epochs_are_shared():
     assert "failed" not in on_trials(spent)
 
 
+def test_a_run_without_rungs_has_a_total_alone():
+    spent = spending(TRIALS, [], CONFIG, winner=0)
+    assert (spent.rungs, spent.total) == ({}, Part(5, 15, 20.0))
+
+
 def test_a_search_without_trials_spent_nothing():
     spent = spending([], [], CONFIG, winner=None)
     assert (spent.total, spent.rungs, spent.share(spent.total)) == (Part(0, 0, 0.0), {}, 0.0)
