@@ -40,7 +40,8 @@ class Spending:
 def spending(
     trials: Sequence[Row], rungs: Sequence[Row], config: Mapping[str, Any], winner: int | None
 ) -> Spending:
-    """The spending of a run with rows `trials` and `rungs`, its config, and its best trial.
+    """The spending of a run with rows `trials` and `rungs`, its config, and the number of its winner, if that
+    is a trial.
 
     A trial that ended between two rungs has its last epochs in the later one. Without rows of `rungs`, as in
     a run of an earlier version, no part of a rung is known.
@@ -89,13 +90,13 @@ def on_rungs(spent: Spending) -> str:
 
 
 def on_trials(spent: Spending) -> str:
-    """What the winner and the lost trials took, in one line."""
-    winner = (
-        f"{spent.winner.epochs:,} epochs ({spent.share(spent.winner):.0%} of the time) went into the winner"
-    )
-    if not spent.lost.trials:
-        return winner
-    lost = (
-        f"{spent.lost.epochs:,} ({spent.share(spent.lost):.0%}) into {spent.lost.trials:,} diverged or failed"
-    )
-    return f"{winner}, {lost} trial{'s' * (spent.lost.trials != 1)}"
+    """What the winner and the lost trials took, in one line; empty if there are none."""
+    parts = []
+    if spent.winner.trials:
+        share = f"{spent.share(spent.winner):.0%} of the time"
+        parts.append(f"{spent.winner.epochs:,} epochs ({share}) went into the winner")
+    if spent.lost.trials:
+        share = f"{spent.share(spent.lost):.0%} of the time"
+        lost = f"{spent.lost.trials:,} diverged or failed trial{'s' * (spent.lost.trials != 1)}"
+        parts.append(f"{spent.lost.epochs:,} epochs ({share}) went into {lost}")
+    return "; ".join(parts)

@@ -90,8 +90,9 @@ def print_run(run: Run) -> None:
         ranked = best_first(run.trials.to_pylist(), objective["mode"])
         params = ", ".join(f"{name}={plain(value)}" for name, value in run.params(ranked[0]).items())
         console.print(f"  {params}", markup=False)
-        spent = spending(run.trials.to_pylist(), run.rungs.to_pylist(), run.config, best["trial"])
-        console.print(f"{on_rungs(spent)}; {on_trials(spent)}", markup=False)
+        winner = run.winner() or best
+        spent = spending(run.trials.to_pylist(), run.rungs.to_pylist(), run.config, winner["trial"])
+        console.print("; ".join(filter(None, (on_rungs(spent), on_trials(spent)))), markup=False)
         for line in trade_offs(run, ranked):
             console.print(line, markup=False)
         shown = [row for row in ranked if row["front"]] if len(run.objectives) > 1 else ranked

@@ -31,7 +31,8 @@ def test_each_epoch_belongs_to_the_rung_that_it_leads_to():
         "30% to epoch 9 (1 trial)"
     )
     assert on_trials(spent) == (
-        "9 epochs (45% of the time) went into the winner, 2 (35%) into 2 diverged or failed trials"
+        "9 epochs (45% of the time) went into the winner; "
+        "2 epochs (35% of the time) went into 2 diverged or failed trials"
     )
 
 
@@ -40,6 +41,7 @@ def test_without_times_the_epochs_are_shared():
     spent = spending(rows, rungs, CONFIG, winner=0)
     assert spent.share(spent.winner) == pytest.approx(9 / 13)
     assert "failed" not in on_trials(spent)
+    assert on_trials(spending(rows, rungs, CONFIG, winner=None)) == ""
 
 
 def test_a_run_without_rungs_has_a_total_alone():
