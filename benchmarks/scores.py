@@ -60,13 +60,18 @@ class ScoreFile:
         whole = text[: text.rfind("\n") + 1]
         if whole != text:
             self.path.write_text(whole)
-        rows = map(json.loads, whole.splitlines()[1:])
-        return [Score(*row, tuple(final), tuple(observed)) for *row, final, observed in rows]
+        return read_scores(self.path)
 
     def append(self, score: Score) -> None:
         """Adds a line."""
         with self.path.open("a") as file:
             file.write(json.dumps(astuple(score)) + "\n")
+
+
+def read_scores(path: Path) -> list[Score]:
+    """The scores in a file whose lines are whole, whatever its settings."""
+    rows = map(json.loads, path.read_text().splitlines()[1:])
+    return [Score(*row, tuple(final), tuple(observed)) for *row, final, observed in rows]
 
 
 def by_seed(scores: Sequence[Score], way: str, kind: str) -> dict[int, np.ndarray]:

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
-from scipy.stats import spearmanr
+from results.agreement import Agreement, agreements
 
-MIN_TRIALS = 5  # for a rank correlation
-MIN_TRIALS_ADVICE = 10  # for advice that relies on one
+WEAK, GOOD = 0.3, 0.6  # rank correlations with the last rung, between which a rung is usable
 
 Row = Mapping[str, Any]
 
@@ -86,18 +85,13 @@ def progress(rungs: Sequence[Row], mode: str) -> list[Step]:
 @final
 @dataclass(frozen=True)
 class RungSummary:
-    """A rung, and how well its values agree with those at the next and at the last rung.
-
-    Correlations are Spearman's, over the trials that finished both rungs; None with too few of them.
-    """
+    """A rung, and how well its ranks agree with those at the last rung."""
 
     epochs: int
     finished: int
     promoted: int
     best: float
-    next_correlation: float | None
-    last_correlation: float | None
-    last_count: int  # trials that finished the last rung
+    agreement: Agreement | None  # None at the last rung, and with too few trials
     place_of_final_best: int | None  # rank here, counted from 1, of the best trial at the last rung
 
 
@@ -110,7 +104,7 @@ def rung_summaries(rungs: Sequence[Row], mode: str) -> list[RungSummary]:
     milestones = sorted(values)
     if not milestones:
         return []
-    last = values[milestones[-1]]
+    last, found = values[milestones[-1]], agreements(values)
     winner = min(last, key=lambda trial: (last[trial], trial))
     summaries = []
     for epochs, following in zip(milestones, [*milestones[1:], None], strict=True):
@@ -121,43 +115,31 @@ def rung_summaries(rungs: Sequence[Row], mode: str) -> list[RungSummary]:
                 finished=len(ranked),
                 promoted=len(values[following]) if following else 0,
                 best=sign * ranked[0],
-                next_correlation=correlation(here, values[following]) if following else None,
-                last_correlation=correlation(here, last) if following else None,
-                last_count=len(last),
+                agreement=found.get(epochs),
                 place_of_final_best=1 + sum(value < here[winner] for value in ranked) if following else None,
             )
         )
     return summaries
 
 
-def correlation(first: Mapping[int, float], second: Mapping[int, float]) -> float | None:
-    """Spearman's rank correlation over the trials in both; None with too few or with constant values."""
-    both = sorted(first.keys() & second.keys())
-    a, b = [first[trial] for trial in both], [second[trial] for trial in both]
-    if len(both) < MIN_TRIALS or len(set(a)) < 2 or len(set(b)) < 2:
-        return None
-    return float(spearmanr(a, b).statistic)
-
-
 def advice(rungs: Sequence[RungSummary], eta: int) -> str:
-    """Advice on `grace` and `eta` from the rank correlations of the first rung."""
+    """Advice on `grace` and `eta` from the agreement of the first rung with the last one."""
     if len(rungs) < 2:
         return "With one rung nothing is stopped early, so there are no ranks to compare."
-    first = rungs[0]
-    agreement, count = first.last_correlation, first.last_count
-    if agreement is None:
-        agreement, count = first.next_correlation, first.promoted
-    if agreement is None:
+    first, own = rungs[0], rungs[0].agreement
+    if own is None:
         return (
             f"Only {first.promoted} trials were trained beyond epoch {first.epochs}: too few to judge grace "
             "and eta. Run a larger search (trials=...)."
         )
-    ranks = f"Ranks at epoch {first.epochs} agree with later ranks at {agreement:.2f} over {count} trials"
-    caveat = " (biased downwards, because only promoted trials are compared)"
-    if count < MIN_TRIALS_ADVICE:
-        return f"{ranks}{caveat}. These are few trials, so this is only a hint."
-    if agreement < 0.3:
-        return f"{ranks}{caveat}: the first rung selects almost at random. Try grace={first.epochs * eta}."
-    if agreement < 0.6:
-        return f"{ranks}{caveat}: usable, though good trials may be lost. A later grace would be safer."
+    ranks = (
+        f"Ranks at epoch {first.epochs} agree with those at epoch {own.later} at {own.correlation:.2f} "
+        f"(90 % interval {own.low:.2f} to {own.high:.2f}; {own.count} trials reached it)"
+    )
+    if own.low < WEAK and own.high > GOOD:
+        return f"{ranks}. The interval is too wide to judge grace and eta. Run a larger search (trials=...)."
+    if own.correlation < WEAK:
+        return f"{ranks}: the first rung selects almost at random. Try grace={first.epochs * eta}."
+    if own.correlation < GOOD:
+        return f"{ranks}: usable, though good trials may be lost. A later grace would be safer."
     return f"{ranks}: the first rung predicts final ranks well; grace={first.epochs} and eta={eta} are sound."

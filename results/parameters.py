@@ -1,24 +1,15 @@
 """Analysis of parameters: importance, explored ranges, bests at an edge, and the response surface."""
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
-import optuna
 import pyarrow as pa
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
-from optuna.importance import FanovaImportanceEvaluator, get_param_importances
-from optuna.trial import create_trial
 
 from results.store import best_first, column_type
 
-MIN_VALUES = 10  # for an importance
-VALUES_PER_PARAMETER = 10  # from which on a later rung is preferred
-MAX_VALUES = 200  # per resample, which bounds the time for large runs
-RESAMPLES = 5  # their spread shows the uncertainty of an importance
 EDGE = 0.05  # share of a range: a best value this close to an end may have a better one beyond it
 TOP = 5  # best trials that are marked in a range
 
@@ -86,88 +77,26 @@ def dimensions(params: Mapping[str, Any]) -> list[Dimension]:
 
 @final
 @dataclass(frozen=True)
-class Importance:
-    """Importance of each parameter at one rung: shares that sum to 1, the largest first."""
-
-    epochs: int  # of the rung
-    count: int  # of its values
-    shares: tuple[tuple[str, float, float], ...]  # name, mean and standard deviation over resamples
-    # Conditional parameters: the share among the trials in which they are active, and the number of these.
-    conditional: tuple[tuple[str, float, float, int], ...] = ()
-
-
-def importance(dims: Sequence[Dimension], trials: Sequence[Row], rungs: Sequence[Row]) -> Importance | None:
-    """fANOVA (Hutter et al., ICML 2014) over the ranks at one rung; None with too few values.
-
-    `trials` and `rungs` are rows of these tables. Values of different rungs are not samples of one function,
-    so one rung is used: the highest with VALUES_PER_PARAMETER values for each parameter, otherwise the one
-    with the most. The forest needs a value of each parameter in each trial, so a conditional parameter is
-    evaluated over the trials in which it is active.
+class Share:
+    """The total effect of a parameter: the share of the variance of ranks that is left if the others are
+    known. These shares may sum to more than 1, because an interaction counts for each of its parameters.
     """
-    by_rung: dict[int, dict[int, float]] = {}
-    for row in rungs:
-        by_rung.setdefault(row["epochs"], {})[row["trial"]] = row["value"]
-    large = [epochs for epochs in by_rung if len(by_rung[epochs]) >= VALUES_PER_PARAMETER * len(dims)]
-    most = max(by_rung, key=lambda epochs: (len(by_rung[epochs]), epochs), default=0)
-    rung = max(large, default=most)
-    values = by_rung.get(rung, {})
-    params = {row["trial"]: row for row in trials}
-    active = {d.name: frozenset(t for t in values if params[t][f"param/{d.name}"] is not None) for d in dims}
 
-    def shares_over(group: frozenset[int]) -> list[tuple[str, float, float]]:
-        known = [dim for dim in dims if active[dim.name] >= group]
-        return fanova(known, [params[trial] for trial in sorted(group)], [values[t] for t in sorted(group)])
-
-    shares = shares_over(frozenset(values))
-    if not shares:
-        return None
-    conditional = [
-        (*share, len(group))
-        for group in dict.fromkeys(active.values())
-        if len(group) < len(values)
-        for share in shares_over(group)
-        if active[share[0]] == group
-    ]
-    return Importance(
-        epochs=rung,
-        count=len(values),
-        shares=tuple(sorted(shares, key=lambda share: -share[1])),
-        conditional=tuple(sorted(conditional, key=lambda share: -share[1])),
-    )
+    name: str
+    total: float  # median over functions that agree with the results
+    low: float  # of the 90 % interval over these functions
+    high: float
 
 
-def fanova(
-    dims: Sequence[Dimension], rows: Sequence[Row], values: Sequence[float]
-) -> list[tuple[str, float, float]]:
-    """Name, mean share and its standard deviation over resamples; empty with too few values or parameters."""
-    if len(rows) < MIN_VALUES or len(dims) < 2 or len(set(values)) < 2:
-        return []
-    # Ranks, so that one extreme value does not dominate.
-    ranks = np.argsort(np.argsort(values, kind="stable")).astype(float)
-    distributions = {d.name: distribution(d) for d in dims}
-    points = [{d.name: row[f"param/{d.name}"] for d in dims} for row in rows]
-    shares: dict[str, list[float]] = {d.name: [] for d in dims}
-    generator = np.random.default_rng(0)
-    for repeat in range(RESAMPLES):
-        chosen = generator.choice(len(rows), min(len(rows), MAX_VALUES))
-        study = optuna.create_study()
-        study.add_trials(
-            create_trial(params=points[i], distributions=distributions, value=float(ranks[i])) for i in chosen
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            evaluator = FanovaImportanceEvaluator(n_trees=24, seed=repeat)
-            importances = get_param_importances(study, evaluator=evaluator)
-        for name, share in importances.items():
-            shares[name].append(float(share))
-    return [(name, float(np.mean(own)), float(np.std(own))) for name, own in shares.items()]
+@final
+@dataclass(frozen=True)
+class Importance:
+    """The importance of the parameters over the whole space, by the model of the search."""
 
-
-def distribution(dim: Dimension) -> BaseDistribution:
-    """A dimension as Optuna's distribution."""
-    if dim.options:
-        return CategoricalDistribution(dim.options)
-    return FloatDistribution(dim.low, dim.high, log=dim.log)
+    epochs: int  # of the last rung, whose value counts
+    trials: int  # with a value
+    skill: float  # rank correlation of the model's predictions for unseen trials with their values
+    shares: tuple[Share, ...]  # the largest first; empty if the skill is too low
 
 
 @final

@@ -12,12 +12,13 @@ from results import environment, text
 from results.analysis import Cost, advice, cost, progress, rung_summaries
 from results.baselines import Baseline, baselines
 from results.files import write_text
-from results.parameters import dimensions, explored_ranges, importance
+from results.parameters import Importance, dimensions, explored_ranges
 from results.picture import Picture
 from results.replays import read_replays
 from results.report import figures, front_figure, parameter_figures, replay_figure
 from results.report.charts import Figure
 from results.report.page import page, trial_table
+from results.spending import on_trials, spending
 from results.stats import Confirmation
 from results.store import Run, best_first
 
@@ -31,6 +32,8 @@ class Extras:
     default: int | None = None  # the trial with the default configuration of the space
     pictures: Sequence[Picture] = ()
     missing: str = ""  # why the gallery of the space made no pictures
+    importance: Importance | None = None  # None with too few values for a model
+    asha_epochs: int | None = None  # that ASHA's rule would train with as many trials
 
 
 def write(run: Run, extras: Extras) -> Path:
@@ -43,9 +46,9 @@ def render(run: Run, extras: Extras) -> str:
     trials, rungs, config = run.trials.to_pylist(), run.rungs.to_pylist(), run.config
     metric, mode = run.objective["metric"], run.objective["mode"]
     dims, winner = dimensions(config["params"]), run.winner()
-    importances = importance(dims, trials, rungs)
-    if importances:
-        order = [share[0] for share in (*importances.shares, *importances.conditional)]
+    importance = extras.importance
+    if importance:
+        order = [share.name for share in importance.shares]
         dims.sort(key=lambda dim: order.index(dim.name) if dim.name in order else len(order))
     summaries, spent = rung_summaries(rungs, mode), cost(trials, config["epochs"], rungs)
     known, confirmation = baselines(run), run.confirmation()
@@ -95,9 +98,11 @@ def render(run: Run, extras: Extras) -> str:
         verdict=verdict(confirmation),
         cost=spent,
         saving=saving(spent),
+        spending=(parts := spending(trials, rungs, config, winner["trial"] if winner else None)),
+        spent_on=on_trials(parts),
         rungs=summaries,
         advice=advice(summaries, config["eta"]),
-        importance=importances,
+        importance=importance,
         ranges=explored_ranges(dims, trials, winner, mode),
         sections=sections,
         replays=replays,

@@ -1,4 +1,4 @@
-"""The report of a run, with the parts that its tables do not hold: commands, the default, pictures."""
+"""The report of a run, with the parts that its tables do not hold: commands, pictures, importance."""
 
 import logging
 from pathlib import Path
@@ -6,8 +6,10 @@ from pathlib import Path
 from results.picture import Picture
 from results.report import render
 from results.store import Run
+from search.after.importance import importance
 from search.after.retrain import retrain_command
 from search.config.run_config import RunConfig
+from search.core.rungs import expected_epochs
 from search.runs.folder import read_config
 from search.runs.tables import with_tables
 from search.watch.capture import capture_output
@@ -31,7 +33,15 @@ def make(run: Run) -> Path:
         output.keep(run.path / "run.log")
         images, missing = pictures(run, config)
     commands = {trial: retrain_command(config, trial, params[trial]) for trial in params}
-    return render.write(run, render.Extras(commands, equal[0] if equal else None, images, missing))
+    extras = render.Extras(
+        commands,
+        equal[0] if equal else None,
+        images,
+        missing,
+        importance(run, config),
+        expected_epochs(len(params), config.rungs, config.eta),
+    )
+    return render.write(run, extras)
 
 
 def pictures(run: Run, config: RunConfig) -> tuple[list[Picture], str]:

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from results import text
 from results.baselines import Baseline, baselines
+from results.spending import on_rungs, on_trials, spending
 from results.stats import DEFAULT, Confirmation, ConfirmedConfig, Estimate
 from results.store import Run, best_first
 from results.text import duration, number, plain
@@ -89,6 +90,9 @@ def print_run(run: Run) -> None:
         ranked = best_first(run.trials.to_pylist(), objective["mode"])
         params = ", ".join(f"{name}={plain(value)}" for name, value in run.params(ranked[0]).items())
         console.print(f"  {params}", markup=False)
+        winner = run.winner() or best
+        spent = spending(run.trials.to_pylist(), run.rungs.to_pylist(), run.config, winner["trial"])
+        console.print("; ".join(filter(None, (on_rungs(spent), on_trials(spent)))), markup=False)
         for line in trade_offs(run, ranked):
             console.print(line, markup=False)
         shown = [row for row in ranked if row["front"]] if len(run.objectives) > 1 else ranked

@@ -1,8 +1,9 @@
-"""Cost, savings and rank correlations, on numbers that can be checked by hand."""
+"""Cost, savings and summaries of rungs, on numbers that can be checked by hand."""
 
 import pytest
 
-from results.analysis import advice, cost, progress, rung_summaries
+from results.agreement import Agreement
+from results.analysis import RungSummary, advice, cost, progress, rung_summaries
 from tests.results.made import make_run
 
 
@@ -50,30 +51,38 @@ def test_best_so_far(mode, sign):
 
 
 @pytest.mark.parametrize("mode, sign", [("min", 1), ("max", -1)])
-def test_summaries_have_the_rank_correlations_of_each_rung(mode, sign):
-    # The first rung has the final order; the second has it reversed.
-    values = {t: (t, -t, t) for t in range(6)} | {9: (99,)}
+def test_summaries_have_the_agreement_of_each_rung(mode, sign):
+    # The second rung has the order of the first, the last one has it reversed.
+    values = {t: (t, t, -t) for t in range(12)}
     rungs = rung_summaries(rung_rows({t: [sign * v for v in own] for t, own in values.items()}), mode)
-    assert [(r.epochs, r.finished, r.promoted) for r in rungs] == [(1, 7, 6), (3, 6, 6), (9, 6, 0)]
-    assert rungs[0].last_correlation == pytest.approx(1) and rungs[0].next_correlation == pytest.approx(-1)
-    assert rungs[1].last_correlation == pytest.approx(-1)
-    assert [rung.place_of_final_best for rung in rungs] == [1, 6, None]
-    assert rungs[2].last_correlation is None
+    assert [(r.epochs, r.finished, r.promoted) for r in rungs] == [(1, 12, 12), (3, 12, 12), (9, 12, 0)]
+    first, second = rungs[0].agreement, rungs[1].agreement
+    assert first.correlation < -0.3 and second.correlation < -0.3 and (first.later, first.count) == (9, 12)
+    assert [rung.place_of_final_best for rung in rungs] == [12, 12, None]
+    assert rungs[2].agreement is None
 
 
-def test_few_trials_give_no_correlation():
+def test_few_trials_have_no_agreement():
     rungs = rung_summaries(rung_rows({t: (t, t) for t in range(4)}), "min")
-    assert rungs[0].last_correlation is None
+    assert rungs[0].agreement is None
     assert "too few" in advice(rungs, 3)
     assert "nothing is stopped" in advice(rungs[:1], 3)
     assert rung_summaries([], "min") == []
 
 
 @pytest.mark.parametrize(
-    "order, text", [(range(12), "sound"), ([7, 2, 9, 0, 5, 11, 3, 8, 1, 10, 4, 6], "grace=3")]
+    "correlation, low, high, text",
+    [
+        (0.9, 0.7, 1.0, "grace=1 and eta=3 are sound"),
+        (0.5, 0.4, 0.7, "A later grace would be safer"),
+        (0.1, -0.2, 0.4, "Try grace=3"),
+        (0.5, -0.1, 0.9, "too wide to judge"),
+    ],
 )
-def test_advice_follows_the_correlation(order, text):
-    assert text in advice(rung_summaries(rung_rows({t: (t, v) for t, v in enumerate(order)}), "min"), 3)
+def test_advice_follows_the_agreement(correlation, low, high, text):
+    agreement = Agreement(9, 12, correlation, low, high)
+    first = RungSummary(1, 40, 12, 0.1, agreement, 1)
+    assert text in advice([first, RungSummary(9, 12, 0, 0.1, None, None)], 3)
 
 
 def test_rungs_agree_with_the_trials(tmp_path, monkeypatch):

@@ -1,6 +1,4 @@
-"""Importance, explored ranges, positions and response surfaces of parameters."""
-
-import random
+"""Explored ranges, positions and response surfaces of parameters."""
 
 import pytest
 from hypothesis import given
@@ -10,7 +8,6 @@ from results.parameters import (
     Dimension,
     dimensions,
     explored_ranges,
-    importance,
     response_surface,
     widening_override,
 )
@@ -76,62 +73,6 @@ def test_overrides_are_valid():
         assert override is not None
         changed = resolve(["space=slice_reg", override.replace(dim.name, name)]).space.params[name]
         assert changed.bounds[1] > (dim.options[-1] if dim.options else dim.high)
-
-
-def trials(count, conditional=False):
-    rng = random.Random(0)
-    rows = []
-    for number in range(count):
-        lr, dropout, batch = 10 ** rng.uniform(-4, -1), rng.uniform(0, 0.5), rng.choice((16, 32, 64))
-        rows.append(
-            {
-                "trial": number,
-                "objective": (LR.position(lr) - 0.4) ** 2 + 0.01 * rng.random(),
-                "param/lr": lr,
-                "param/dropout": None if conditional and number % 2 else dropout,
-                "param/batch": batch,
-            }
-        )
-    return rows
-
-
-def rung_rows(rows, epochs=1):
-    return [{"trial": row["trial"], "epochs": epochs, "value": row["objective"]} for row in rows]
-
-
-def test_importance_ranks_parameters_and_separates_conditional_ones():
-    rows = trials(60)
-    result = importance([LR, DROPOUT, BATCH], rows, rung_rows(rows))
-    assert result is not None and result.count == 60
-    assert result.shares[0][0] == "lr" and result.shares[0][1] > 0.8
-    assert sum(share for _, share, _ in result.shares) == pytest.approx(1)
-    rows = trials(60, conditional=True)
-    result = importance([LR, DROPOUT, BATCH], rows, rung_rows(rows))
-    assert result is not None and {name for name, _, _ in result.shares} == {"lr", "batch"}
-    ((name, share, _, count),) = result.conditional
-    assert (name, count) == ("dropout", 30) and share < 0.2
-
-
-def test_importance_of_a_conditional_parameter_is_over_the_trials_in_which_it_is_active():
-    """Momentum is active in every third trial, and alone determines the value there."""
-    momentum = Dimension("momentum", 0.0, 1.0)
-    rows = [{**row, "param/momentum": None} for row in trials(90)]
-    for row in rows[::3]:
-        row["param/momentum"] = (row["trial"] * 0.618034) % 1
-        row["objective"] = 1 + row["param/momentum"]
-    result = importance([LR, momentum, BATCH], rows, rung_rows(rows))
-    assert result is not None and {name for name, _, _ in result.shares} == {"lr", "batch"}
-    ((name, share, _, count),) = result.conditional
-    assert (name, count) == ("momentum", 30) and share > 0.8
-    few = [*rows[:27:3], *[row for row in rows if row["trial"] % 3]]  # 9 of them are too few
-    assert importance([LR, momentum, BATCH], few, rung_rows(few)).conditional == ()
-
-
-def test_importance_uses_the_highest_rung_with_enough_values():
-    rows = trials(60)
-    later = rung_rows(rows[:40], 3) + rung_rows(rows[:5], 9)
-    assert importance([LR, DROPOUT, BATCH], rows, rung_rows(rows) + later).epochs == 3
-    assert importance([LR, DROPOUT, BATCH], rows[:9], rung_rows(rows[:9])) is None
 
 
 def test_an_explored_range_warns_of_a_best_value_at_an_edge():

@@ -9,7 +9,8 @@ import yaml
 from results.store import Run, open_run, write_confirmed, write_trials
 from search.cli.tables import print_run, print_table
 
-CONFIG = {"space": "s", "trials": 2, "epochs": 3, "objective": {"metric": "val/f", "mode": "min"}}
+CONFIG = {"space": "s", "trials": 2, "objective": {"metric": "val/f", "mode": "min"}}
+CONFIG |= {"grace": 1, "eta": 3, "epochs": 3}
 PARAMS = {"net": ["mlp", "cnn"], "depth": {"low": 1, "high": 4, "when": {"net": "mlp"}}}
 TYPES = {"net": pa.string(), "depth": pa.int64()}
 
@@ -32,8 +33,10 @@ def run(tmp_path: Path) -> Run:
 
 def test_inactive_parameters_are_not_shown(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     print_run(run)
-    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert lines[2:] == [
+    printed = capsys.readouterr().out.splitlines()
+    lines = [line.split() for line in printed]
+    assert printed[3] == "6 epochs, 2 s of device time; 3 epochs (50% of the time) went into the winner"
+    assert [lines[2], *lines[4:]] == [
         ["net=cnn"],
         ["trial", "state", "epochs", "value", "time", "net", "depth"],
         ["0", "complete", "3", "0.5", "0:01", "cnn"],

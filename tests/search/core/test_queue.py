@@ -263,7 +263,7 @@ def overfits(amount):
 
 
 def test_the_winner_is_trained_to_the_end(make_queue):
-    """The second best trial of a rung is better than the best one at the next rung, until it gets there too."""
+    """The third of a rung is better than the two that were promoted, until it is trained as long as they."""
     for seed in range(4):
         queue = make_queue(trials=18, epochs=9, seed=seed, sampler="random")
         LocalEngine(overfits(0.1)).run(queue)
