@@ -16,7 +16,7 @@ from scipy.special import ndtri
 from scipy.stats import rankdata
 
 Array = NDArray[np.float64]
-MIN_TRIALS = 5  # that have finished the later rung
+MIN_TRIALS = 10  # that have finished the later rung; with fewer the interval is too narrow
 RESAMPLES = 200  # of the bootstrap
 INTERVAL = (0.05, 0.95)  # quantiles of these
 
