@@ -17,8 +17,7 @@ from scipy.optimize import minimize
 from scipy.stats import qmc
 from threadpoolctl import threadpool_limits
 
-from benchmarks.tasks import Task
-from search.replay.curves import Answer, Curve
+from benchmarks.tasks import Answer, Curve, Task
 from spaces.params import Range
 from spaces.seeds import derive_seed
 from spaces.space import Objective, Space
@@ -84,8 +83,8 @@ class SmoothTask(Task):
         space = Space(
             name=f"smooth-{number}",
             about="",
-            trainable="search.replay.curves:Replay",
-            data="search.replay.curves:Replay",
+            trainable="benchmarks.tasks:Replay",
+            data="benchmarks.tasks:Replay",
             objective=Objective("val/loss", "min"),
             params={f"x{dimension}": Range(0.0, 1.0) for dimension in range(dimensions)},
         )

@@ -38,8 +38,8 @@ def read_taskset(file: Path) -> TableTask:
     space = Space(
         name=file.stem,
         about="",
-        trainable="search.replay.curves:Replay",
-        data="search.replay.curves:Replay",
+        trainable="benchmarks.tasks:Replay",
+        data="benchmarks.tasks:Replay",
         objective=Objective("val/loss", "min"),
         params=PARAMS,
     )

@@ -14,8 +14,7 @@ from results.baselines import Baseline, baselines
 from results.files import write_text
 from results.parameters import Importance, dimensions, explored_ranges
 from results.picture import Picture
-from results.replays import read_replays
-from results.report import figures, front_figure, parameter_figures, replay_figure
+from results.report import figures, front_figure, parameter_figures
 from results.report.charts import Figure
 from results.report.page import page, trial_table
 from results.spending import on_trials, spending
@@ -53,9 +52,7 @@ def render(run: Run, extras: Extras) -> str:
     summaries, spent = rung_summaries(rungs, mode), cost(trials, config["epochs"], rungs)
     known, confirmation = baselines(run), run.confirmation()
     default = next((row for row in trials if row["trial"] == extras.default), None)
-    replays = read_replays(run.path)
     sections: dict[str, list[Figure]] = {
-        "replays": [],
         "front": [],
         "curves": [],
         "parallel": [],
@@ -66,7 +63,6 @@ def render(run: Run, extras: Extras) -> str:
         milestones = [rung.epochs for rung in summaries] or [1]
         marks = {baseline.name: baseline.value for baseline in known}
         sections = {
-            "replays": [replay_figure.replays(replays)] if replays else [],
             "front": [front_figure.front(trials, run.objectives)] if len(run.objectives) > 1 else [],
             "curves": [
                 figures.curves(trials, run.epochs.to_pylist(), metric, mode, milestones),
@@ -105,7 +101,6 @@ def render(run: Run, extras: Extras) -> str:
         importance=importance,
         ranges=explored_ranges(dims, trials, winner, mode),
         sections=sections,
-        replays=replays,
         extras=extras,
         errors=errors(trials),
         states=dict(sorted(Counter(row["state"] for row in trials).items())),

@@ -22,14 +22,11 @@ def storage_of(arguments: list[str] | None) -> str:
     return str(options_of(arguments, storage="runs")["storage"])
 
 
-def options_of(arguments: list[str] | None, *, sweeps: bool = False, **defaults: Any) -> dict[str, Any]:
-    """The defaults, overridden by the arguments; with `sweeps`, `key=a,b` is a list.
-
-    Raises ValueError for a key without a default.
-    """
+def options_of(arguments: list[str] | None, **defaults: Any) -> dict[str, Any]:
+    """The defaults, overridden by the arguments. Raises ValueError for a key without a default."""
     from search.config.overrides import parse_overrides
 
-    values = parse_overrides(arguments or [], sweeps=sweeps)
+    values = parse_overrides(arguments or [])
     if set(values) - set(defaults):
         keys = ", ".join("storage=FOLDER" if key == "storage" else f"{key}=..." for key in defaults)
         raise ValueError(f"{arguments} is not understood here; only {keys}")

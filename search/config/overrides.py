@@ -11,10 +11,10 @@ from spaces.messages import did_you_mean
 from spaces.space import Space
 
 
-def parse_overrides(overrides: Sequence[str], *, sweeps: bool = False) -> dict[str, Any]:
-    """Key and value of each override, in Hydra's grammar. With `sweeps`, `key=a,b` is the list [a, b].
+def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
+    """Key and value of each override, in Hydra's grammar.
 
-    Raises ValueError for text that is not `key=value`, for additions and deletions, and for other sweeps.
+    Raises ValueError for text that is not `key=value`, and for additions, deletions and sweeps.
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
@@ -27,9 +27,6 @@ def parse_overrides(overrides: Sequence[str], *, sweeps: bool = False) -> dict[s
         except HydraException as error:
             hint = "key=value, with quotes around text that has spaces or commas"
             raise ValueError(f"{text!r} is no override: write {hint}") from error
-        if sweeps and override.is_choice_sweep():
-            values[override.key_or_group] = list(override.sweep_iterator(lambda value: value))
-            continue
         if override.is_add() or override.is_delete() or override.is_sweep_override():
             raise ValueError(f"{text!r}: write key=value; a list of choices is key=[a,b]")
         values[override.key_or_group] = override.value()

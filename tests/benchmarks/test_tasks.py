@@ -1,16 +1,40 @@
 """Tasks of the benchmark of search quality: tables of learning curves, recordings, and smooth functions."""
 
+import json
+from dataclasses import asdict
 from math import inf, nan
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from scipy.optimize import check_grad
 
-from benchmarks.curves import TableTask
-from benchmarks.recorded import read_recorded
+from benchmarks.curves import NearestUnused, TableTask, point, squared_distances
+from benchmarks.recorded import SPACE, read_recorded
 from benchmarks.smooth import EPOCHS, NOISE, SmoothTask, decay
-from tests.benchmarks.bowl import make_task, write_recording
+from search.runs.tables import column_types
+from tests.benchmarks.bowl import bowl_space, make_task
+
+
+def write_recording(file: Path, task: TableTask) -> None:
+    """The task as `record_curves` would have recorded it."""
+    space = task.space
+    params = {name: param.plain() for name, param in space.params.items()}
+    objective = asdict(space.objective)
+    about = {"name": space.name, "objective": objective, "params": params, "structure": ["kind"], "seed": 0}
+    curves = dict.fromkeys(("val", "test", "seconds"), pa.list_(pa.float32()))
+    rows = [
+        {"number": number, **configuration, "val": val, "test": -val, "seconds": seconds}
+        for number, (configuration, val, seconds) in enumerate(
+            zip(task.configurations, task.curves, task.epoch_seconds, strict=True)
+        )
+    ]
+    schema = pa.schema(
+        {"number": pa.int32(), **column_types(space), **curves}, metadata={SPACE: json.dumps(about).encode()}
+    )
+    pq.write_table(pa.Table.from_pylist(rows, schema), file)
 
 
 @pytest.mark.parametrize("mode", ["min", "max"])
@@ -22,24 +46,61 @@ def test_recording(mode: str, tmp_path: Path) -> None:
     assert read.space.params == task.space.params
     assert read.space.objective == task.space.objective
     assert read.space.structure == ("kind",)
-    assert read.table.configurations == task.table.configurations
-    assert all(read.space.holds(params) for params in read.table.configurations)
-    assert read.table.values == pytest.approx(task.table.values, rel=1e-6, nan_ok=True)
+    assert read.configurations == task.configurations
+    assert all(read.space.holds(params) for params in read.configurations)
+    assert read.curves == pytest.approx(task.curves, rel=1e-6, nan_ok=True)
     assert (read.best, read.median) == pytest.approx((task.best, task.median), rel=1e-6)
 
 
 def test_a_full_training_takes_the_mean_of_those_that_do_not_diverge() -> None:
     task = make_task(0)
-    finite = [row for row in range(40) if np.isfinite(task.table.values[row, -1])]
+    finite = [row for row in range(40) if np.isfinite(task.curves[row, -1])]
     assert len(finite) == 36
-    assert task.seconds == pytest.approx(np.mean([task.table.seconds[row].sum() for row in finite]))
+    assert task.seconds == pytest.approx(np.mean([task.epoch_seconds[row].sum() for row in finite]))
 
 
 def test_task_without_a_scale() -> None:
     task = make_task(0)
-    lost = np.where((task.table.losses < 0.2)[:, None], task.table.values, nan)
+    lost = np.where((task.losses < 0.2)[:, None], task.curves, nan)
     with pytest.raises(ValueError, match="median configuration ends with a loss of inf"):
-        TableTask("lost", task.space, task.table.configurations, lost, task.table.seconds)
+        TableTask("lost", task.space, task.configurations, lost, task.epoch_seconds)
+
+
+@pytest.mark.parametrize(
+    ("change", "squared"),
+    [
+        ({}, 0.0),
+        ({"x": 0.7}, 0.25),
+        ({"lr": 1e-2}, 1 / 9),  # a third of the logarithmic range
+        ({"depth": 3}, 1 / 9),
+        ({"kind": "c"}, 1.0),
+        ({"kind": "a", "depth": None}, 2.0),  # another option, and `depth` is active in one of the two
+        ({"x": 0.7, "kind": "c", "depth": 3}, 1.25 + 1 / 9),
+    ],
+)
+def test_distance(change: dict, squared: float) -> None:
+    space = bowl_space()
+    first = {"x": 0.2, "lr": 1e-1, "kind": "b", "depth": 2, "fixed": 7}
+    second = {name: value for name, value in {**first, **change}.items() if value is not None}
+    assert space.holds(first) and space.holds(second)
+    points = np.array([point(space, first), point(space, second)])
+    assert squared_distances(space, points, point(space, first)) == pytest.approx([0, squared])
+    assert squared_distances(space, points, point(space, second)) == pytest.approx([squared, 0])
+
+
+def test_inactive_in_both_is_no_distance() -> None:
+    space = bowl_space()
+    own = point(space, {"x": 0.2, "lr": 1e-1, "kind": "a", "fixed": 7})
+    assert squared_distances(space, np.array([own]), own).tolist() == [0.0]
+
+
+def test_nearest_unused_row() -> None:
+    task = make_task(0)
+    params = task.configurations[7]
+    order = np.argsort(squared_distances(task.space, task.points, point(task.space, params)))
+    assert order[0] == 7
+    answer = NearestUnused(task)
+    assert [answer.row(params) for _ in range(3)] == order[:3].tolist()
 
 
 def test_smooth_answers_are_exact() -> None:

@@ -1,1 +1,0 @@
-"""Searches replayed on known learning curves: the real queue, with a table in place of training."""
