@@ -8,13 +8,14 @@ import shutil
 import tempfile
 import time
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 import torch
 
+from results.text import bounds
 from search.config.run_config import RunConfig
 from search.engines.train_job import training_setup
 from search.runs.preflight import prepare
@@ -74,18 +75,19 @@ def check(config: RunConfig, seconds: float = SECONDS) -> Iterator[Finding]:
 
 
 def objective(space: Space) -> Finding:
-    """Whether the objective is the same quantity for all trials."""
+    """Whether each objective is the same quantity for all trials."""
     losses = [
         name
         for name, param in space.params.items()
         if name in LOSS_PARAMETERS and len(set(values_to_try(param))) > 1
     ]
-    metric = space.objective.metric
-    if losses and "loss" in metric.lower():
-        reason = f"{metric} is a different quantity for each {losses[0]}"
-        rule = "rank by a metric that is the same for all trials (objective.metric in the space file)"
-        return Finding("objective", WRONG, f"{reason}; {rule}")
-    return Finding("objective", OK, f"{metric} ({space.objective.mode})")
+    for one in space.objectives:
+        if losses and "loss" in one.metric.lower():
+            reason = f"{one.metric} is a different quantity for each {losses[0]}"
+            rule = "rank by a metric that is the same for all trials (objective.metric in the space file)"
+            return Finding("objective", WRONG, f"{reason}; {rule}")
+    parts = [f"{one.metric} ({one.mode})" for one in space.objectives]
+    return Finding("objective", OK, ", ".join([*parts, *(bounds(asdict(one)) for one in space.constraints)]))
 
 
 def try_bounds(

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from typer.testing import CliRunner
 
-from search.before.check import check, covering_configurations, one_at_a_time, values_to_try
+from search.before.check import OK, check, covering_configurations, objective, one_at_a_time, values_to_try
 from search.cli.commands import app
 from search.config.run_config import resolve
 from spaces.read import read
@@ -114,6 +114,18 @@ def test_an_objective_that_is_not_logged_is_wrong(findings_of, tmp_path):
     result = CliRunner().invoke(app, ["check", f"space={file}"])
     assert result.exit_code == 2
     assert "wrong" in result.stdout
+
+
+def test_all_objectives_and_constraints_are_named(tmp_path):
+    file = tmp_path / "two.yaml"
+    file.write_text(
+        "trainable: tests.tiny:TinyNet\ndata: tests.tiny:TinyData\n"
+        "objective: [{metric: val_loss, mode: min}, {metric: model/params, mode: min}]\n"
+        "constraint: {metric: model/memory_mb, max: 2}\nparams: {lr: [0.1, 0.2]}\n"
+    )
+    finding = objective(read(str(file)))
+    assert finding.verdict == OK
+    assert finding.detail == "val_loss (min), model/params (min), model/memory_mb <= 2"
 
 
 def test_an_objective_that_depends_on_a_searched_loss_is_wrong(tmp_path):
