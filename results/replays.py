@@ -124,30 +124,30 @@ def read(run: Path) -> Replay | None:
 
 
 def about(basis: Basis) -> str:
-    """The record in a sentence: how many curves are complete, and how many the model continued."""
+    """The record, and what is simulated."""
     return (
         f"Of {basis.curves} curves, {basis.complete} are complete (epoch {basis.epochs}), {basis.diverged} "
-        f"diverged, and {basis.continued} were stopped early: the model of the search continued them, "
-        f"{basis.searches} times. Each setting searches {basis.trials} trials on each of these continuations."
+        f"diverged, and {basis.continued} were stopped early. These were continued by the courses of promoted "
+        f"trials, {basis.searches} times at random; each setting searched {basis.trials} trials on each of the "
+        f"{basis.searches} records. A search proposes configurations of this run only, so samplers differ in "
+        "their order alone."
     )
 
 
 def verdict(replay: Replay) -> str:
-    """The conclusion in a sentence or two."""
+    """The conclusion."""
+    basis, equal = replay.basis, [row for row in replay.rows if row.is_as_good]
     if replay.is_thin:
         return (
-            f"The record is too thin for a judgement: {replay.basis.complete} of {replay.basis.curves} curves "
-            f"reach the last rung, and {MIN_COMPLETE} are needed. The table says what the model expects, no more."
+            f"The record is too thin for a judgement: {basis.complete} of {basis.curves} curves reach the last "
+            f"rung, and {MIN_COMPLETE} must. The figures above rest on these few."
         )
     if len(replay.rows) == 1:
-        return "One setting was replayed; give lists to compare several (eta=2,3,4)."
+        return "One setting alone was replayed; give lists to compare several (eta=2,3,4)."
     if best := replay.best:
         return f"{best.name} has the least regret, beyond the interval of each other setting."
-    equal, cheapest = [row for row in replay.rows if row.is_as_good], replay.cheapest
-    count = (
-        "The settings" if len(equal) == len(replay.rows) else f"{len(equal)} of {len(replay.rows)} settings"
-    )
+    count = "All settings" if len(equal) == len(replay.rows) else f"{len(equal)} settings"
     return (
-        f"{count} can't be told apart by regret. Of these, {cheapest.name} trains least "
-        f"({cheapest.seconds_share:.0%} of the full time)."
+        f"{count} can't be told apart by regret. Of these, {replay.cheapest.name} trains least: "
+        f"{replay.cheapest.seconds_share:.0%} of the time of training every trial in full."
     )

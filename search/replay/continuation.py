@@ -1,80 +1,109 @@
-"""Continues the curves of trials that a search stopped early: draws from the posterior of its model.
+"""Continues the curves of trials that a search stopped early, by the courses of those that it promoted.
 
-The mean of the posterior would have no noise and would rank the trials as the model does, so early stopping
-would look better than it is. Each draw is one course that all curves may have taken.
+A search trains in stages: from one epoch at which trials stopped to the next. Over a stage, a trial takes the
+course of a donor, drawn at random from the trials that were trained through it. The course is corrected by
+a linear regression on the value at the start of the stage:
+
+    t[e] = t[a] + mean[e] + slope[e] * (t[a] - mean start) + residual of the donor[e]
+
+t is the logarithm of a positive loss, or of the distance of a share from 1, so curves stay on their scale.
+The donor brings the noise of real training. Promotion depends on the value at the start, which the
+regression has as its input: so the choice of the promoted trials does not bias it. Mean and slope are
+drawn from their posterior, for each continuation anew. This is a hot-deck imputation (Andridge and Little, "A
+Review of Hot Deck Imputation for Survey Non-response", International Statistical Review 2010).
 """
 
-from collections.abc import Sequence
-from math import inf
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self, final
 
 import numpy as np
 
-from search.core.history import Observation
-from search.core.model.encoding import Encoding
-from search.core.model.gaussian_process import Posterior, fit
-from search.core.model.results import fidelities, results, rows, thin
-from search.core.model.surrogate import ITERATIONS
-from search.core.model.threads import one_thread
 from search.replay.record import Record
 from spaces.seeds import derive_seed
 
+Array = np.ndarray
+SLOPE = 0.3  # prior standard deviation of a slope around 0
 
-@one_thread
-def continuations(
-    record: Record, chosen: np.ndarray, rungs: Sequence[int], count: int, seed: int
-) -> np.ndarray:
-    """`count` draws of the curves of the `chosen` rows of a record: (count, rows, epochs).
 
-    Observed values stay as they are, and a curve that diverged is NaN from there on. Values are drawn at the
-    `rungs`, in epochs with the last rung at the end; between them curves are interpolated linearly.
+@final
+@dataclass(frozen=True)
+class Scale:
+    """A scale on which curves run about parallel; lower is better."""
+
+    to: Callable[[Array], Array]
+    back: Callable[[Array], Array]
+
+    @classmethod
+    def of(cls, values: Array, sign: int) -> Self:
+        """The scale for values of an objective; `sign` is that of the objective."""
+        if sign == 1 and values.min() > 0:
+            return cls(np.log, np.exp)
+        if sign == -1 and values.min() >= 0 and values.max() <= 1 and values.min() < 1:
+            miss = 1 - values
+            least = miss[miss > 0].min() / 2  # in place of 0
+            return cls(lambda v: np.log(np.maximum(1 - v, least)), lambda t: 1 - np.exp(t))
+        return cls(lambda v: sign * v, lambda t: sign * t)
+
+
+@final
+@dataclass(frozen=True)
+class Stage:
+    """The courses of the donors from `first` to `last`, in epochs, as a regression on their starts."""
+
+    first: int
+    last: int
+    start: float  # mean of the donors, on the scale
+    mean: Array  # of their courses relative to the start, (epochs,)
+    slope: Array
+    residuals: Array  # (donors, epochs)
+    mean_error: Array  # standard deviations of mean and slope, (epochs,)
+    slope_error: Array
+
+    @classmethod
+    def of(cls, curves: Array, first: int, last: int) -> Self:
+        """The stage of the donors' `curves`, (donors, epochs), on the scale."""
+        count, starts = len(curves), curves[:, first - 1]
+        courses = curves[:, first:last] - starts[:, None]
+        mean, offset = courses.mean(axis=0), starts - starts.mean()
+        centred = courses - mean
+        variance = (centred**2).sum(axis=0) / (count - 1)
+        weight = (offset**2).sum() + variance / SLOPE**2
+        slope = np.divide(offset @ centred, weight, out=np.zeros_like(mean), where=weight > 0)
+        residuals = (centred - offset[:, None] * slope) * (count / (count - 1)) ** 0.5
+        slope_error = np.sqrt(np.divide(variance, weight, out=np.zeros_like(mean), where=weight > 0))
+        mean_error = np.sqrt(variance / count)
+        return cls(first, last, starts.mean(), mean, slope, residuals, mean_error, slope_error)
+
+    def draw(self, starts: Array, rng: np.random.Generator) -> Array:
+        """Courses of trials with these values at the start, (trials, epochs), on the scale."""
+        mean = self.mean + rng.standard_normal() * self.mean_error
+        slope = self.slope + rng.standard_normal() * self.slope_error
+        donors = rng.integers(len(self.residuals), size=len(starts))
+        course = mean + (starts - self.start)[:, None] * slope + self.residuals[donors]
+        return np.asarray(starts[:, None] + course)
+
+
+def continuations(record: Record, count: int, seed: int) -> Array:
+    """`count` draws of the curves of a record: (count, trials, epochs).
+
+    Observed values stay as they are, and a curve that diverged is NaN from there on; no other one diverges.
+    At least two trials must be complete.
     """
-    history = [observation(record, row, rungs) for row in range(len(record.configurations))]
-    posterior = posterior_of(record, history, chosen, rungs, seed)
-    scale, sign = posterior.rows.scale, record.space.objective.sign
-    encoding, levels = Encoding(record.space), fidelities(rungs)
-    missing = [
-        (place, level)
-        for place, row in enumerate(chosen)
-        for level, epochs in enumerate(rungs)
-        if epochs > record.trained[row] and not record.diverged[row]
+    known = np.isfinite(record.values)
+    scale = Scale.of(record.values[known], record.space.objective.sign)
+    observed = np.where(known, scale.to(np.where(known, record.values, 0.5)), np.nan)
+    open_ends = np.unique(record.trained[~record.diverged])
+    stages = [
+        Stage.of(observed[record.trained >= last], first, last)
+        for first, last in zip(open_ends[:-1].tolist(), open_ends[1:].tolist(), strict=True)
     ]
-    curves = np.repeat(record.values[None, chosen], count, axis=0)
-    if not missing:
-        return curves
-    points = np.array([encoding.point(record.configurations[chosen[place]]) for place, _ in missing])
-    fidelity = np.array([levels[level] for _, level in missing])
-    drawn = posterior.draws(encoding.features(points), fidelity, count, derive_seed(seed))
-    noise = np.random.default_rng(derive_seed(seed, 1)).standard_normal(drawn.shape) * posterior.noise**0.5
-    values = sign * scale.back(drawn + noise)
-    for (place, level), own in zip(missing, values, strict=True):
-        curves[:, place, rungs[level] - 1] = own
-    for place, row in enumerate(chosen):
-        if not record.diverged[row]:
-            interpolate(curves[:, place], int(record.trained[row]))
-    return curves
-
-
-def observation(record: Record, row: int, rungs: Sequence[int]) -> Observation:
-    """A trial as the model takes it, on a ladder of other rungs."""
-    reached = [epochs for epochs in rungs if epochs <= record.trained[row]]
-    values = [record.space.objective.sign * float(record.values[row, epochs - 1]) for epochs in reached]
-    return Observation(record.configurations[row], (*values, *[inf] * bool(record.diverged[row])))
-
-
-def posterior_of(
-    record: Record, history: Sequence[Observation], chosen: np.ndarray, rungs: Sequence[int], seed: int
-) -> Posterior:
-    """The model of a search, given all values of the `chosen` rows and those that the search would model."""
-    encoding, found = Encoding(record.space), results(history)
-    used = thin(found, seed)
-    theta = fit(encoding.groups, rows(encoding, history, used, rungs), ITERATIONS)
-    kept = {*used, *(result for result in found if result.trial in set(chosen.tolist()))}
-    return Posterior(theta, encoding.groups, rows(encoding, history, [r for r in found if r in kept], rungs))
-
-
-def interpolate(curves: np.ndarray, trained: int) -> None:
-    """Fills the gaps of a trial's curves, (draws, epochs), after its trained epochs, in place."""
-    epochs = np.arange(curves.shape[1])
-    for curve in curves:
-        known = np.isfinite(curve)
-        curve[trained:] = np.interp(epochs[trained:], epochs[known], curve[known])
+    draws = np.repeat(record.values[None], count, axis=0)
+    for number, draw in enumerate(draws):
+        rng = np.random.default_rng(derive_seed(seed, number))
+        curves = observed.copy()
+        for stage in stages:
+            short = (record.trained <= stage.first) & ~record.diverged
+            curves[short, stage.first : stage.last] = stage.draw(curves[short, stage.first - 1], rng)
+        draw[~known] = scale.back(curves[~known])
+    return draws

@@ -11,6 +11,7 @@ from spaces.seeds import derive_seed
 from spaces.space import Space
 
 MIN_TRIALS = 20  # with a value
+MIN_COMPLETE = 2  # trained to the last rung: without them no curve can be continued
 MAX_TRIALS = 100  # that are replayed, so that a replay takes no longer for a larger run
 
 
@@ -52,8 +53,8 @@ class Record:
 def read_record(run: Run, config: RunConfig) -> Record:
     """The record of a run.
 
-    Raises ValueError if several metrics rank its trials, if its rungs differ in more than epochs, or if fewer
-    than MIN_TRIALS trials have a value.
+    Raises ValueError if several metrics rank its trials, if its rungs differ in more than epochs, if fewer
+    than MIN_TRIALS trials have a value, or if fewer than MIN_COMPLETE are complete.
     """
     space = config.space
     if not space.ranks_by_value:
@@ -85,6 +86,12 @@ def read_record(run: Run, config: RunConfig) -> Record:
     diverged = np.array([row["state"] == "diverged" for row in rows])
     trained = np.array([row["epochs"] for row in rows]) - diverged
     values[np.arange(config.epochs) >= trained[:, None]] = np.nan
+    complete = int((trained == config.epochs).sum())
+    if complete < MIN_COMPLETE:
+        raise ValueError(
+            f"{run.name} is too thin a record for a replay: {complete} of {len(rows)} trials reach epoch "
+            f"{config.epochs}, but {MIN_COMPLETE} must (choose a larger run)"
+        )
     best = run.best()
     assert best is not None, "a run of trials with a value has a best one"
     return Record(

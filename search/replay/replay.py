@@ -39,7 +39,7 @@ class Case:
 
 @final
 @dataclass(frozen=True)
-class Stage:
+class Bench:
     """All that the searches of a replay need."""
 
     record: Record
@@ -70,10 +70,10 @@ def replay(
     rungs are not possible, and as `read_record`.
     """
     record = read_record(run, config)
-    stage = make_stage(record, run, config, settings, trials)
+    bench = make_bench(record, run, config, trials)
     cases = [Case(setting, draw) for setting in settings for draw in range(SEARCHES)]
     scores: list[Score] = []
-    for score in scores_of(stage, cases):
+    for score in scores_of(bench, cases):
         scores.append(score)
         progress(len(scores))
     by_setting = [scores[first : first + SEARCHES] for first in range(0, len(scores), SEARCHES)]
@@ -87,20 +87,16 @@ def replay(
         continued=int(continued.sum()),
         diverged=int(record.diverged.sum()),
         epochs=record.epochs,
-        trials=stage.size.trials,
+        trials=bench.size.trials,
         searches=SEARCHES,
-        workers=stage.size.workers,
+        workers=bench.size.workers,
         next_trials=trials,
     )
-    return Replay(basis, summarise(settings, by_setting, basis))
+    return Replay(basis, summarise(settings, by_setting, record.epochs, trials / bench.size.trials))
 
 
-def make_stage(
-    record: Record, run: Run, config: RunConfig, settings: Sequence[Setting], trials: int
-) -> Stage:
+def make_bench(record: Record, run: Run, config: RunConfig, trials: int) -> Bench:
     """The continuations of the curves, and the size of each search."""
-    ladders = [milestones(one.grace, one.eta, record.epochs) for one in settings]
-    rungs = sorted({*config.rungs, *(epochs for ladder in ladders for epochs in ladder)})
     chosen = record.sample(config.seed)
     size = Size(
         trials=min(trials, len(chosen)),
@@ -108,8 +104,8 @@ def make_stage(
         workers=workers_of(run),
         known=tuple(config.space.point(seed) for seed in config.space.seeds),
     )
-    draws = continuations(record, chosen, rungs, SEARCHES, config.seed)
-    return Stage(record, chosen, draws, size, config.seed)
+    draws = continuations(record, SEARCHES, config.seed)[:, chosen]
+    return Bench(record, chosen, draws, size, config.seed)
 
 
 def workers_of(run: Run) -> int:
@@ -118,18 +114,21 @@ def workers_of(run: Run) -> int:
     return max(1, round(spent.seconds / spent.wall_seconds)) if spent.wall_seconds else 1
 
 
-def scores_of(stage: Stage, cases: Sequence[Case]) -> Iterator[Score]:
+def scores_of(bench: Bench, cases: Sequence[Case]) -> Iterator[Score]:
     """The scores of the cases, in their order, from as many processes as there are cores."""
     processes = min(len(os.sched_getaffinity(0)), len(cases))
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, context) as pool:
-        yield from pool.map(partial(Stage.score, stage), cases, chunksize=5)
+        yield from pool.map(partial(Bench.score, bench), cases, chunksize=5)
 
 
 def summarise(
-    settings: Sequence[Setting], scores: Sequence[Sequence[Score]], basis: Basis
+    settings: Sequence[Setting], scores: Sequence[Sequence[Score]], epochs: int, larger: float
 ) -> tuple[Row, ...]:
-    """A row per setting, from the scores of its searches."""
+    """A row per setting, from the scores of its searches.
+
+    `epochs` are those of the last rung; the time is that of a search with `larger` times as many trials.
+    """
     regrets = np.array([[score.regret for score in own] for own in scores])
     least = int(regrets.mean(axis=1).argmin())
     level = 1 - (1 - LEVEL) / max(1, len(settings) - 1)  # Bonferroni's: for all comparisons together
@@ -144,7 +143,7 @@ def summarise(
                 setting.eta,
                 setting.grace,
                 setting.sampler,
-                milestones(setting.grace, setting.eta, basis.epochs),
+                milestones(setting.grace, setting.eta, epochs),
                 found=float(np.mean([score.found for score in own])),
                 regret=mean.mean,
                 regret_low=max(0.0, mean.low),
@@ -152,7 +151,7 @@ def summarise(
                 value=float(np.mean([score.value for score in own])),
                 epochs_share=float(np.mean([one.epochs / one.full_epochs for one in own])),
                 seconds_share=float(np.mean([one.seconds / one.full_seconds for one in own])),
-                seconds=seconds * basis.next_trials / basis.trials,
+                seconds=seconds * larger,
                 behind=behind.mean,
                 behind_low=None if number == least else behind.low,
             )

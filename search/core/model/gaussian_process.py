@@ -40,15 +40,6 @@ class Posterior:
         left = variance(self.theta) - np.einsum("rp,rp->p", half, half)
         return cross.T @ self.weights, np.maximum(left, 1e-10), half
 
-    def draws(self, features: Array, fidelity: Array, count: int, seed: int) -> Array:
-        """Functions drawn from the process, without noise, at some points: (points, count)."""
-        mean, _, half = self.predict(features, fidelity)
-        own = covariance(self.theta, self.groups, features, fidelity, features, fidelity).total
-        own -= half.T @ half
-        own[np.diag_indices_from(own)] += JITTER
-        normal = np.random.default_rng(seed).standard_normal((len(features), count))
-        return np.asarray(mean[:, None] + np.linalg.cholesky(own) @ normal)
-
     def with_means(self, features: Array, fidelity: Array) -> "Posterior":
         """The process if each of these points had been observed to have its mean: all means stay, and the
         variances near the points shrink."""

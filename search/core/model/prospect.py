@@ -12,6 +12,8 @@ import numpy as np
 from search.core.history import Observation
 from search.core.model.acquisition import make_pool
 from search.core.model.encoding import Array
+from search.core.model.gaussian_process import JITTER, Posterior
+from search.core.model.kernel import covariance
 from search.core.model.surrogate import Modeller, Surrogate
 from search.core.model.threads import one_thread
 
@@ -41,8 +43,7 @@ def prospect(modeller: Modeller, history: Sequence[Observation], min_gain: float
         return None
     surrogate = modeller.surrogate(history)
     tried, untried = features(modeller, surrogate, history)
-    points = np.vstack([tried, untried])
-    drawn = surrogate.posterior.draws(points, np.ones(len(points)), DRAWS, surrogate.seed)
+    drawn = draws(surrogate.posterior, np.vstack([tried, untried]), surrogate.seed)
     best = surrogate.posterior.rows.scale.back(drawn[: len(tried)].min(axis=0))
     gains = best - surrogate.posterior.rows.scale.back(drawn.min(axis=0))
     return Prospect(float(gains.mean()) / span, float((gains < min_gain * span).mean()))
@@ -55,3 +56,13 @@ def features(modeller: Modeller, surrogate: Surrogate, history: Sequence[Observa
     pool = make_pool(surrogate, 1)
     chosen = np.argsort(-pool.improvement, kind="stable")[:UNTRIED]
     return own[np.argsort(mean, kind="stable")[:TRIED]], pool.features[chosen]
+
+
+def draws(posterior: Posterior, points: Array, seed: int) -> Array:
+    """Functions drawn from the posterior, at points at the last rung, (points, DRAWS)."""
+    last = np.ones(len(points))
+    mean, _, half = posterior.predict(points, last)
+    own = covariance(posterior.theta, posterior.groups, points, last, points, last).total - half.T @ half
+    own[np.diag_indices_from(own)] += JITTER
+    normal = np.random.default_rng(seed).standard_normal((len(points), DRAWS))
+    return mean[:, None] + np.linalg.cholesky(own) @ normal

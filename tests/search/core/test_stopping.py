@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from search.core.model.prospect import DRAWS, MIN_TRIALS, prospect
+from search.core.model.prospect import MIN_TRIALS, draws, prospect
 from search.core.model.surrogate import Modeller
 from search.core.rungs import expected_epochs
 from search.engines.local import LocalEngine
@@ -17,7 +17,7 @@ def test_draws_have_the_mean_and_the_variance_of_the_posterior():
     surrogate = Modeller(SPACE, RUNGS, 0).surrogate(history(30, rungs=3))
     points = np.random.default_rng(0).random((5, surrogate.posterior.rows.features.shape[1]))
     mean, variance, _ = surrogate.posterior.predict(points, np.ones(5))
-    drawn = surrogate.posterior.draws(points, np.ones(5), DRAWS, 0)
+    drawn = draws(surrogate.posterior, points, 0)
     assert np.abs(drawn.mean(axis=1) - mean).max() < 5 * np.sqrt(variance.max() / drawn.shape[1])
     assert drawn.var(axis=1) == pytest.approx(variance, rel=0.6, abs=1e-4)
 
