@@ -5,7 +5,8 @@
 FOLDER holds recorded curves (`recorded.py`): benchmarks/data. A record is made by a search with the defaults
 of a run (`sampler=ladder`, eta 3, first rung 3), which stops most trials early. Each setting is then replayed
 on continuations of that record, as `python -m search replay` does, and for the truth on the full curves of
-the same trials. Both have the same number of searches.
+the same trials. Both have the same number of searches, each of half as many trials as the record has: so
+a search may miss the best one.
 
 The table has for each record: the complete curves; Spearman's rank correlation over the settings of the mean
 regret in the replay with that in truth; both regrets, the mean over the settings; the share of settings whose
@@ -33,7 +34,8 @@ from search.core.study import Study
 from search.replay.continuation import continuations
 from search.replay.record import Record, completed_seconds
 from search.replay.replay import SEARCHES, Bench, Case, scores_of, summarise
-from search.replay.searches import Setting, Size
+from search.replay.searches import Size
+from search.replay.settings import Setting
 from search.replay.simulate import incumbent, simulate
 
 OWN = Setting(eta=3, grace=3, sampler="ladder")  # of the searches that make the records
@@ -76,11 +78,19 @@ def censored(task: TableTask, trials: int, seed: int) -> tuple[Record, np.ndarra
 def rows_of(record: Record, draws: np.ndarray, seed: int) -> tuple[Row, ...]:
     """The searches of each setting on these curves, (searches, trials, epochs)."""
     count = len(record.configurations)
-    bench = Bench(record, np.arange(count), draws, Size(count, lanes=None, workers=WORKERS), seed)
+    size = Size(count // 2, lanes=None, workers=WORKERS)
+    bench = Bench(record, np.arange(count), draws, size, seed)
     cases = [Case(setting, draw) for setting in SETTINGS for draw in range(len(draws))]
     scores = list(scores_of(bench, cases))
     by_setting = [scores[first : first + len(draws)] for first in range(0, len(scores), len(draws))]
     return summarise(SETTINGS, by_setting, record.epochs, 1.0)
+
+
+def rank(first: Sequence[float], second: Sequence[float]) -> str:
+    """Spearman's rank correlation; `equal` if all values of one are."""
+    if min(np.ptp(first), np.ptp(second)) == 0:
+        return "equal"
+    return f"{spearmanr(first, second).statistic:.2f}"
 
 
 def compare(task: TableTask, trials: int, searches: int, seed: int) -> list[str]:
@@ -98,11 +108,11 @@ def compare(task: TableTask, trials: int, searches: int, seed: int) -> list[str]
         task.name,
         str(seed),
         f"{int(record.complete.sum())} of {trials}",
-        f"{spearmanr(said, is_so).statistic:.2f}",
+        rank(said, is_so),
         f"{said.mean():.2f}",
         f"{is_so.mean():.2f}",
         f"{np.mean(covered):.0%}",
-        f"{spearmanr(*costs).statistic:.2f}",
+        rank(*costs),
         f"{right} of {len(worse)}",
     ]
 

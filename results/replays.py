@@ -78,6 +78,11 @@ class Row:
         return f"eta={self.eta} grace={self.grace} sampler={self.sampler}"
 
     @property
+    def regret_text(self) -> str:
+        """The mean and half its interval: `0.12 ± 0.05`."""
+        return f"{self.regret:.2f} ± {max(self.regret_high - self.regret, self.regret - self.regret_low):.2f}"
+
+    @property
     def is_as_good(self) -> bool:
         """Whether it can't be told apart from the row with the least regret."""
         return self.behind_low is None or self.behind_low <= 0
@@ -123,14 +128,18 @@ def read(run: Path) -> Replay | None:
     return Replay(basis, tuple(Row(**row) for row in table.to_pylist()))
 
 
+def texts(replay: Replay) -> list[str]:
+    """All that is said beside the table: the conclusion first."""
+    return [verdict(replay), about(replay.basis), *notes(replay.basis)]
+
+
 def about(basis: Basis) -> str:
-    """The record, and what is simulated."""
+    """The record, and its continuation."""
     return (
         f"Of {basis.curves} curves, {basis.complete} are complete (epoch {basis.epochs}), {basis.diverged} "
-        f"diverged, and {basis.continued} were stopped early. These were continued by the courses of promoted "
-        f"trials, {basis.searches} times at random; each setting searched {basis.trials} trials on each of the "
-        f"{basis.searches} records. A search proposes configurations of this run only, so samplers differ in "
-        "their order alone."
+        f"diverged, and {basis.continued} were stopped early. These were continued by the courses of "
+        f"promoted trials, {basis.searches} times at random. Each setting searched {basis.trials} trials on "
+        f"each of these {basis.searches} records."
     )
 
 
@@ -139,11 +148,11 @@ def verdict(replay: Replay) -> str:
     basis, equal = replay.basis, [row for row in replay.rows if row.is_as_good]
     if replay.is_thin:
         return (
-            f"The record is too thin for a judgement: {basis.complete} of {basis.curves} curves reach the last "
-            f"rung, and {MIN_COMPLETE} must. The figures above rest on these few."
+            f"The record is too thin for a judgement: {basis.complete} of {basis.curves} curves reach the "
+            f"last rung, and {MIN_COMPLETE} must."
         )
     if len(replay.rows) == 1:
-        return "One setting alone was replayed; give lists to compare several (eta=2,3,4)."
+        return "One setting alone was replayed; lists compare several (eta=2,3,4)."
     if best := replay.best:
         return f"{best.name} has the least regret, beyond the interval of each other setting."
     count = "All settings" if len(equal) == len(replay.rows) else f"{len(equal)} settings"
@@ -151,3 +160,15 @@ def verdict(replay: Replay) -> str:
         f"{count} can't be told apart by regret. Of these, {replay.cheapest.name} trains least: "
         f"{replay.cheapest.seconds_share:.0%} of the time of training every trial in full."
     )
+
+
+def notes(basis: Basis) -> list[str]:
+    """The meaning of the columns, and the limits of a replay."""
+    return [
+        f"found: ends with trial {basis.winner}, the winner of the run, or with one of the best 5 %",
+        "regret: of the configuration found; 0: the best one, 1: the median one; ± is the 95 % interval",
+        "epochs, time: trained, as shares of training the same trials in full",
+        f"{basis.next_trials} trials: training time here, at the pace of this run; {basis.workers} at a time "
+        "share it",
+        "A search proposes only configurations of this run, so samplers differ in their order alone.",
+    ]

@@ -21,8 +21,9 @@ from search.config.run_config import RunConfig
 from search.core.rungs import milestones
 from search.replay.continuation import continuations
 from search.replay.curves import CurveTable
-from search.replay.record import Record, read_record
-from search.replay.searches import Score, Setting, Size, search
+from search.replay.record import Record
+from search.replay.searches import Score, Size, search
+from search.replay.settings import Setting
 from spaces.seeds import derive_seed
 
 SEARCHES = 20  # per setting, each on a continuation of its own
@@ -62,20 +63,24 @@ class Bench:
 
 
 def replay(
-    run: Run, config: RunConfig, settings: Sequence[Setting], trials: int, progress: Callable[[int], object]
+    record: Record,
+    run: Run,
+    config: RunConfig,
+    settings: Sequence[Setting],
+    trials: int,
+    advance: Callable[[], object],
 ) -> Replay:
-    """Replays a run with each of the `settings`, and estimates the time of `trials` trials.
+    """Replays the record of a run with each of the `settings`, and estimates the time of `trials` trials.
 
-    `progress` is called with the number of searches that are done. Raises ValueError for a setting whose
-    rungs are not possible, and as `read_record`.
+    Each search begins so many trials too, or all of the record if these are fewer. `advance` is called after
+    each search.
     """
-    record = read_record(run, config)
     bench = make_bench(record, run, config, trials)
     cases = [Case(setting, draw) for setting in settings for draw in range(SEARCHES)]
     scores: list[Score] = []
     for score in scores_of(bench, cases):
         scores.append(score)
-        progress(len(scores))
+        advance()
     by_setting = [scores[first : first + SEARCHES] for first in range(0, len(scores), SEARCHES)]
     trial = run.best()
     assert trial is not None, "a record has a winner"

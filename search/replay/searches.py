@@ -13,21 +13,12 @@ from search.core.queue import Plan, Queue
 from search.core.rungs import milestones
 from search.core.study import Study
 from search.replay.curves import CurveTable
+from search.replay.settings import Setting
 from search.replay.simulate import incumbent, simulate
 from search.replay.training import Replay
 
 MEMORY = Path("/dev/shm")  # a file system in memory, where there is one: journals are written often
 GOOD = 0.05  # share of the configurations, the best at the last rung, that are as good as the winner
-
-
-@final
-@dataclass(frozen=True)
-class Setting:
-    """Settings of a search."""
-
-    eta: int
-    grace: int
-    sampler: str
 
 
 @final
