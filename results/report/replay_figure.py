@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from results.replays import Row
-from results.report.charts import GRID, Figure, Option, axis_style, legend, line, scatter, significant
+from results.report.charts import GRID, MUTED, Figure, Option, axis_style, legend, line, scatter, significant
 
 
 def regrets(rows: Sequence[Row]) -> Figure:
-    """A dot with its interval per setting, labelled with eta and grace; a colour per sampler."""
+    """A dot with its interval per setting, labelled with eta and grace where there is room; a colour per
+    sampler."""
     series: list[Option] = []
     samplers = list(dict.fromkeys(row.sampler for row in rows))
     for number, sampler in enumerate(samplers):
@@ -23,15 +24,15 @@ def regrets(rows: Sequence[Row]) -> Figure:
         ]
         intervals = line(sampler, [point or [None, None] for point in ends], colour, 1.4)
         series.append(intervals | {"showSymbol": False, "silent": True})
-        label = {"show": True, "position": "right", "formatter": "{b}", "color": "$muted", "fontSize": 11}
+        label = MUTED | {"show": True, "formatter": "{b}", "position": [9, -4], "rotate": 40, "align": "left"}
         dots = scatter(sampler, [dot(row) for row in own], colour, 9)
-        series.append(dots | {"z": 5, "label": label, "labelLayout": {"moveOverlap": "shiftY"}})
+        series.append(dots | {"z": 5, "label": label, "labelLayout": {"hideOverlap": True}})
     top = max(0.05, *(row.regret_high for row in rows))
     option = {
-        "grid": GRID | {"top": 36, "right": 90, "bottom": 24},
+        "grid": GRID | {"top": 36, "right": 60},
         "legend": legend(samplers),
         "xAxis": axis_style({"type": "value", "name": "training time, % of training every trial in full"}),
-        "yAxis": axis_style({"type": "value", "min": 0, "max": significant(1.04 * top), "name": "regret"}),
+        "yAxis": axis_style({"type": "value", "min": -0.04 * top, "max": 1.3 * top, "name": "regret"}),
         "tooltip": {"trigger": "item"},
         "series": series,
     }

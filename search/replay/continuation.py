@@ -6,7 +6,7 @@ a linear regression on the value at the start of the stage:
 
     t[e] = t[a] + mean[e] + slope[e] * (t[a] - mean start) + residual of the donor[e]
 
-t is the logarithm of a positive loss, or of the distance of a share from 1, so curves stay on their scale.
+t is the logarithm of a positive loss, or of the odds of a share, so curves stay on their scale.
 The donor brings the noise of real training. Promotion depends on the value at the start, which the
 regression has as its input: so the choice of the promoted trials does not bias it. Mean and slope are
 drawn from their posterior, for each continuation anew. This is a hot-deck imputation (Andridge and Little, "A
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Self, final
 
 import numpy as np
+from scipy.special import expit, logit
 
 from search.replay.record import Record
 from spaces.seeds import derive_seed
@@ -39,10 +40,13 @@ class Scale:
         """The scale for values of an objective; `sign` is that of the objective."""
         if sign == 1 and values.min() > 0:
             return cls(np.log, np.exp)
-        if sign == -1 and values.min() >= 0 and values.max() <= 1 and values.min() < 1:
-            miss = 1 - values
-            least = miss[miss > 0].min() / 2  # in place of 0
-            return cls(lambda v: np.log(np.maximum(1 - v, least)), lambda t: 1 - np.exp(t))
+        inner = values[(values > 0) & (values < 1)]
+        if sign == -1 and len(inner) and 0 <= values.min() and values.max() <= 1:
+            least = min(inner.min(), 1 - inner.max()) / 2  # distance from 0 and 1 of values at these ends
+            return cls(
+                lambda v: -logit(np.clip(v, least, 1 - least)),
+                lambda t: expit(-t),
+            )
         return cls(lambda v: sign * v, lambda t: sign * t)
 
 
