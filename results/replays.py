@@ -155,9 +155,9 @@ def verdict(replay: Replay) -> str:
         return "One setting alone was replayed; lists compare several (eta=2,3,4)."
     if best := replay.best:
         return f"{best.name} has the least regret, beyond the interval of each other setting."
-    count = "All settings" if len(equal) == len(replay.rows) else f"{len(equal)} settings"
+    count = "settings" if len(equal) == len(replay.rows) else f"best {len(equal)} settings"
     return (
-        f"{count} can't be told apart by regret. Of these, {replay.cheapest.name} trains least: "
+        f"The {count} can't be told apart by regret. Of these, {replay.cheapest.name} trains least: "
         f"{replay.cheapest.seconds_share:.0%} of the time of training every trial in full."
     )
 
@@ -166,7 +166,8 @@ def notes(basis: Basis) -> list[str]:
     """The meaning of the columns, and the limits of a replay."""
     return [
         f"found: ends with trial {basis.winner}, the winner of the run, or with one of the best 5 %",
-        "regret: of the configuration found; 0: the best one, 1: the median one; ± is the 95 % interval",
+        "regret: of the configuration found; 0: the best one, 1: the median one; ±: 95 % interval over the "
+        "continuations. Their own bias comes on top, so trust the order more than the level",
         "epochs, time: trained, as shares of training the same trials in full",
         f"{basis.next_trials} trials: training time here, at the pace of this run; {basis.workers} at a time "
         "share it",

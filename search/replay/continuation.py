@@ -41,7 +41,7 @@ class Scale:
         if sign == 1 and values.min() > 0:
             return cls(np.log, np.exp)
         inner = values[(values > 0) & (values < 1)]
-        if sign == -1 and len(inner) and 0 <= values.min() and values.max() <= 1:
+        if sign == -1 and len(inner) and values.min() >= 0 and values.max() <= 1:
             least = min(inner.min(), 1 - inner.max()) / 2  # distance from 0 and 1 of values at these ends
             return cls(
                 lambda v: -logit(np.clip(v, least, 1 - least)),

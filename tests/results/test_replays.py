@@ -34,9 +34,9 @@ def test_the_best_is_named_only_beyond_the_interval():
     assert "eta=3 grace=1 sampler=tpe has the least regret, beyond" in verdict(Replay(BASIS, (WORSE, LEAST)))
     equal = Replay(BASIS, (LEAST, EQUAL, WORSE))
     assert equal.best is None and equal.cheapest == EQUAL
-    assert "2 settings can't be told apart" in verdict(equal)
+    assert "The best 2 settings can't be told apart" in verdict(equal)
     assert "eta=4 grace=1 sampler=ladder trains least: 20%" in verdict(equal)
-    assert "All settings" in verdict(Replay(BASIS, (LEAST, EQUAL)))
+    assert "The settings" in verdict(Replay(BASIS, (LEAST, EQUAL)))
     assert Replay(BASIS, (LEAST,)).best is None
 
 

@@ -77,7 +77,7 @@ def test_a_stage_follows_the_slope_of_its_donors():
 
 
 @pytest.mark.parametrize(
-    ("values", "sign"), [([1.0, 0.2], 1), ([0.0, -3.0], 1), ([0.4, 0.9], -1), ([3.0, 0.0], -1)]
+    ("values", "sign"), [([1.0, 0.2], 1), ([0.0, -3.0], 1), ([0.4, 0.9], -1), ([0.0, 3.0], -1)]
 )
 def test_a_scale_has_an_inverse_and_lower_is_better(values, sign):
     own = np.array(values)
