@@ -19,8 +19,7 @@ from benchmarks.ways import ETA, Settings
 from search.core.queue import Plan, Queue
 from search.core.rungs import milestones
 from search.core.study import Study
-from search.replay.clock import scratch_folder, simulate
-from search.replay.curves import Replay
+from search.replay.simulate import scratch_folder, simulate
 from spaces.seeds import derive_seed
 
 GAINS = (0.01, 0.02, 0.05)
@@ -31,7 +30,7 @@ def search(task: Task, seed: int, trials: int, min_gain: float | None) -> tuple[
     settings = Settings()
     rungs = milestones(settings.grace, ETA, task.epochs)
     own = derive_seed(seed, crc32(task.name.encode()))
-    training = Replay(task.space.objective.metric, task.answers())
+    training = task.training()
     with scratch_folder() as folder:
         plan = Plan(trials, rungs, ETA, own, "ladder", workers=settings.workers, min_gain=min_gain)
         queue = Queue(task.space, plan, Study(folder / "study.log", task.space, rungs))

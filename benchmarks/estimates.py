@@ -27,7 +27,6 @@ from typing import Any, final
 
 import numpy as np
 import optuna
-from benchmarks.simulate import simulate
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import create_trial
 from scipy.stats import kendalltau, rankdata, sobol_indices, spearmanr
@@ -37,7 +36,7 @@ from benchmarks.curves import TableTask
 from benchmarks.scores import markdown
 from benchmarks.search_quality import load_groups
 from benchmarks.smooth import SmoothTask
-from benchmarks.tasks import Replay, Task
+from benchmarks.tasks import Task
 from benchmarks.ways import ETA, Settings
 from results.agreement import agreements
 from search.after.importance import estimate, history
@@ -47,6 +46,7 @@ from search.core.queue import Plan, Queue
 from search.core.rungs import milestones
 from search.core.samplers.optuna_space import distributions
 from search.core.study import Study
+from search.replay.simulate import simulate
 from search.runs.tables import column_types, trial_rows
 from spaces.space import Space
 
@@ -70,7 +70,7 @@ def replay(task: Task, sampler: str, trials: int, seed: int) -> Search:
     """A whole search, until all trials have ended."""
     settings = Settings()
     rungs = milestones(settings.grace, ETA, task.epochs)
-    training, space = Replay(task), task.space
+    training, space = task.training(), task.space
     with tempfile.TemporaryDirectory() as folder:
         study = Study(Path(folder) / "study.log", space, rungs)
         plan = Plan(trials, rungs, ETA, seed, sampler, lanes=settings.lanes, workers=settings.workers)
@@ -90,8 +90,8 @@ def true_effects(task: Task) -> tuple[Array, float]:
     if isinstance(task, SmoothTask):
         return total_effects(task.final_losses(points), len(names)), 1.0
     assert isinstance(task, TableTask)
-    encoding, ranks = Encoding(task.space), rankdata(task.losses)
-    rows = encoding.features(np.array([encoding.point(params) for params in task.configurations]))
+    encoding, ranks = Encoding(task.space), rankdata(task.table.losses)
+    rows = encoding.features(np.array([encoding.point(params) for params in task.table.configurations]))
     forest = RandomForestRegressor(300, min_samples_leaf=3, max_features=0.6, random_state=0, oob_score=True)
     forest.fit(rows, ranks)
     return total_effects(forest.predict(encoding.features(points)), len(names)), float(forest.oob_score_)

@@ -30,8 +30,8 @@ from search.core.ranking import is_front
 from search.core.rungs import milestones
 from search.core.samplers.optuna_space import suggest
 from search.core.study import Study
-from search.replay.clock import scratch_folder, simulate
-from search.replay.curves import Curve, Replay
+from search.replay.simulate import scratch_folder, simulate
+from search.replay.training import Curve
 from spaces.lane import Report
 from spaces.space import Objective
 
@@ -76,7 +76,7 @@ def ladder(scales: Scales, seed: int, sampler: str, full: bool = False) -> list[
     task = scales.task
     space = replace(task.space, further_objectives=(Objective(SIZE, "min"),))
     rungs = (task.epochs,) if full else milestones(GRACE, ETA, task.epochs)
-    training = Replay(task.space.objective.metric, task.answers())
+    training = task.training()
 
     def train(job: Job) -> Iterator[Report]:
         for report in training(job):

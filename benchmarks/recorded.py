@@ -10,7 +10,7 @@ from benchmarks.curves import TableTask, load_files
 from spaces.parse_space import parse_space
 
 SPACE = b"space"  # key of a file's metadata: the space, as `record_curves.description` writes it
-REPLAY = "benchmarks.tasks:Replay"  # in place of the module and of the data
+REPLAY = "search.replay.training:Replay"  # in place of the module and of the data
 
 
 def load_recorded(folder: Path) -> list[TableTask]:

@@ -42,7 +42,6 @@ import argparse
 import multiprocessing
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -53,14 +52,13 @@ from zlib import crc32
 
 from benchmarks.recorded import load_recorded
 from benchmarks.scores import BUDGETS, Score, ScoreFile, report
-from benchmarks.simulate import incumbent, simulate
 from benchmarks.smooth import load_smooth
-from benchmarks.tasks import Replay, Task
+from benchmarks.tasks import Task
 from benchmarks.taskset import load_taskset
 from benchmarks.ways import WAYS, Settings
+from search.replay.simulate import incumbent, scratch_folder, simulate
 from spaces.seeds import derive_seed
 
-MEMORY = Path("/dev/shm")  # a file system in memory, where there is one: journals are written often
 PROGRESS_SECONDS = 10  # between two lines of progress
 LOADERS: dict[str, Callable[[Path], Sequence[Task]]] = {"taskset": load_taskset, "recorded": load_recorded}
 
@@ -71,11 +69,11 @@ Case = tuple[str, str, int, int]  # way, group, index of the task in the group, 
 def replay(way: str, group: str, task: Task, seed: int, settings: Settings) -> Score:
     """One search until the last of the BUDGETS is spent. The seeds of a task are the same for all ways."""
     start = time.process_time()
-    training = Replay(task)
+    training = task.training()
     times = [budget * task.seconds / settings.workers for budget in BUDGETS]
-    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
+    with scratch_folder() as folder:
         own = derive_seed(seed, crc32(task.name.encode()))
-        queue = WAYS[way](task, settings, own, Path(folder))
+        queue = WAYS[way](task, settings, own, folder)
         outcomes = simulate(queue, training, settings.workers, times[-1])
     seconds = time.process_time() - start
     sign = task.space.objective.sign

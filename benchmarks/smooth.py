@@ -17,7 +17,8 @@ from scipy.optimize import minimize
 from scipy.stats import qmc
 from threadpoolctl import threadpool_limits
 
-from benchmarks.tasks import Answer, Curve, Task
+from benchmarks.tasks import Task
+from search.replay.training import Answer, Curve
 from spaces.params import Range
 from spaces.seeds import derive_seed
 from spaces.space import Objective, Space
@@ -83,8 +84,8 @@ class SmoothTask(Task):
         space = Space(
             name=f"smooth-{number}",
             about="",
-            trainable="benchmarks.tasks:Replay",
-            data="benchmarks.tasks:Replay",
+            trainable="search.replay.training:Replay",
+            data="search.replay.training:Replay",
             objective=Objective("val/loss", "min"),
             params={f"x{dimension}": Range(0.0, 1.0) for dimension in range(dimensions)},
         )

@@ -38,8 +38,8 @@ def read_taskset(file: Path) -> TableTask:
     space = Space(
         name=file.stem,
         about="",
-        trainable="benchmarks.tasks:Replay",
-        data="benchmarks.tasks:Replay",
+        trainable="search.replay.training:Replay",
+        data="search.replay.training:Replay",
         objective=Objective("val/loss", "min"),
         params=PARAMS,
     )

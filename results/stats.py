@@ -150,8 +150,8 @@ def common_seeds(rows: list[dict[str, object]]) -> set[object]:
     return set.intersection(*by_config.values()) if by_config else set()
 
 
-def estimate(values: list[float]) -> Estimate:
-    """Mean, standard deviation and 95 % interval (Student's t) of one or more values."""
+def estimate(values: list[float], level: float = LEVEL) -> Estimate:
+    """Mean, standard deviation and interval (Student's t) of one or more values."""
     n = len(values)
     mean = float(np.mean(values))
     if n == 1:
@@ -161,7 +161,7 @@ def estimate(values: list[float]) -> Estimate:
     sd = float(np.std(values, ddof=1))
     if sd < ROUNDING * max(map(abs, values)):
         sd = 0.0
-    half = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * sd / n**0.5
+    half = float(stdtrit(n - 1, (1 + level) / 2)) * sd / n**0.5
     return Estimate(mean, n, sd, mean - half, mean + half)
 
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from results import store
+from results import replays, store
 from results.baselines import NAMES
 from search.cli.commands import app
 from search.config.run_config import CONFIG_FILE, LOGGERS, resolve
@@ -75,6 +75,7 @@ def columns(fields: list) -> list[str]:
             "column",
             [*columns(store.CONFIRM_FIELDS), "metric/NAME", "param/NAME"],
         ),
+        ("reference.md", "Columns of replay.parquet", "column", columns(replays.REPLAY_FIELDS)),
         ("reference.md", "Measured metrics of the model", "metric", MEASURED),
         ("reference.md", "Keys of facts.json", "key", NAMES),
         ("live.md", "Gauges", "gauge", [f"ray_{name}" for name in GAUGES]),

@@ -8,13 +8,13 @@ from typing import Any, final
 
 import yaml
 
-from results import environment, text
+from results import environment, replays, text
 from results.analysis import Cost, advice, cost, progress, rung_summaries
 from results.baselines import Baseline, baselines
 from results.files import write_text
 from results.parameters import Importance, dimensions, explored_ranges
 from results.picture import Picture
-from results.report import figures, front_figure, parameter_figures
+from results.report import figures, front_figure, parameter_figures, replay_figure
 from results.report.charts import Figure
 from results.report.page import page, trial_table
 from results.spending import on_trials, spending
@@ -51,6 +51,7 @@ def render(run: Run, extras: Extras) -> str:
         dims.sort(key=lambda dim: order.index(dim.name) if dim.name in order else len(order))
     summaries, spent = rung_summaries(rungs, mode), cost(trials, config["epochs"], rungs)
     known, confirmation = baselines(run), run.confirmation()
+    replay = replays.read(run.path)
     default = next((row for row in trials if row["trial"] == extras.default), None)
     sections: dict[str, list[Figure]] = {
         "front": [],
@@ -58,11 +59,12 @@ def render(run: Run, extras: Extras) -> str:
         "parallel": [],
         "slices": [],
         "contours": [],
+        "replay": [replay_figure.regrets(replay.rows)] if replay else [],
     }
     if run.best() is not None:
         milestones = [rung.epochs for rung in summaries] or [1]
         marks = {baseline.name: baseline.value for baseline in known}
-        sections = {
+        sections |= {
             "front": [front_figure.front(trials, run.objectives)] if len(run.objectives) > 1 else [],
             "curves": [
                 figures.curves(trials, run.epochs.to_pylist(), metric, mode, milestones),
@@ -98,6 +100,8 @@ def render(run: Run, extras: Extras) -> str:
         spent_on=on_trials(parts),
         rungs=summaries,
         advice=advice(summaries, config["eta"]),
+        replay=replay,
+        replay_texts=replays.texts(replay) if replay else [],
         importance=importance,
         ranges=explored_ranges(dims, trials, winner, mode),
         sections=sections,

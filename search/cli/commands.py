@@ -8,6 +8,7 @@ import typer
 
 from search.cli.exit_codes import FAILED, WRONG_INPUT, end_run, user_errors
 from search.cli.options import AsJson, Name, Options, Overrides, Storage, options_of, storage_of
+from search.cli.replay import replay
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -187,6 +188,9 @@ def compare(
     path = comparison.write(columns, out or Path(storage) / f"compare-{labels}.html")
     if not as_json:
         print(f"page: {short(path.absolute())}")
+
+
+app.command()(user_errors(replay))
 
 
 @app.command("list")

@@ -31,6 +31,7 @@ Name = Annotated[
     Rule("be letters, digits, '_', '-' and '.', and not begin with '-' or '.'"),
 ]
 Amount = StrictInt | StrictFloat
+Eta = Annotated[int, Field(strict=True, ge=2), Rule("be a whole number >= 2")]
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class RunConfig:
     trials: PositiveInt
     epochs: PositiveInt
     grace: PositiveInt
-    eta: Annotated[int, Field(strict=True, ge=2), Rule("be a whole number >= 2")]
+    eta: Eta
     fidelity: tuple[str, ...]
     lanes: Annotated[PositiveInt | Literal["auto"], Rule("be a whole number >= 1, or auto")]
     cpus_per_job: Annotated[Amount, Field(gt=0, allow_inf_nan=False), Rule("be a number > 0")]

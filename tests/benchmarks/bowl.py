@@ -66,7 +66,7 @@ def write_recording(file: Path, task: TableTask) -> None:
     rows = [
         {"number": number, **configuration, "val": val, "test": -val, "seconds": seconds}
         for number, (configuration, val, seconds) in enumerate(
-            zip(task.table.configurations, task.table.values, task.table.seconds, strict=True)
+            zip(task.table.configurations, task.table.curves, task.table.seconds, strict=True)
         )
     ]
     schema = pa.schema(

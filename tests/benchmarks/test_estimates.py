@@ -41,4 +41,4 @@ def test_the_truth_of_a_table_is_that_of_a_forest():
     task = make_task(seed=0)
     effects, share = true_effects(task)
     assert len(effects) == len(task.space.params) and share < 1
-    assert np.isfinite(effects).all() and len(rankdata(task.losses)) > len(effects)
+    assert np.isfinite(effects).all() and len(rankdata(task.table.losses)) > len(effects)

@@ -56,7 +56,7 @@ def test_curves_are_those_of_ordinary_training(tmp_path: Path) -> None:
                 recorded = rows[number]["val"][report.epoch - 1]
                 assert recorded == pytest.approx(metrics["val/accuracy"], rel=1e-6)
     task = read_recorded(file)
-    assert task.curves.tolist() == [row["val"] for row in rows]
+    assert task.table.curves.tolist() == [row["val"] for row in rows]
     assert task.space.structure == config.space.structure
 
 

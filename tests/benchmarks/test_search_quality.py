@@ -13,13 +13,12 @@ from benchmarks import search_quality
 from benchmarks.curves import TableTask
 from benchmarks.scores import BUDGETS, Score, ScoreFile, report
 from benchmarks.search_quality import load_groups, replay
-from benchmarks.simulate import Outcome, incumbent, simulate
-from benchmarks.tasks import Replay
 from benchmarks.ways import WAYS, Settings
 from search.core.job import Job
 from search.core.queue import DONE, WAIT
 from search.core.rungs import Done, Wait
 from search.engines.base import Train
+from search.replay.simulate import Outcome, incumbent, simulate
 from spaces.lane import Lane, Report
 from tests.benchmarks.bowl import EPOCHS, make_task
 from tests.benchmarks.test_tasks import write_recording
@@ -42,7 +41,7 @@ class OneJob:
     """A queue of one job: the full trainings of some rows."""
 
     def __init__(self, task: TableTask, *rows: int) -> None:
-        lanes = tuple(Lane(number, task.configurations[row], seed=0) for number, row in enumerate(rows))
+        lanes = tuple(Lane(number, task.table.configurations[row], seed=0) for number, row in enumerate(rows))
         self.jobs = [Job(1, lanes, first=0, last=task.epochs, rung=0)]
         self.running = 0
 
@@ -68,7 +67,7 @@ def test_regret_of_an_oracle_and_of_the_median(
     mode: str, rank: int, regret: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = make_task(0, mode=mode)
-    row = int(np.argsort(task.losses)[rank])
+    row = int(np.argsort(task.table.losses)[rank])
     monkeypatch.setitem(WAYS, "one", lambda task, settings, seed, folder: OneJob(task, row))
     score = replay("one", "bowls", task, 0, SETTINGS)
     assert score.trials == 1
@@ -95,12 +94,12 @@ def test_incumbent() -> None:
 def test_clock() -> None:
     """An epoch takes its recorded seconds, a pack those of its lanes; a trial that diverges ends there."""
     task = make_task(0)
-    bad = int(np.flatnonzero(np.isnan(task.curves[:, -1]))[0])
-    good = int(task.losses.argmin())
-    full, broken = task.epoch_seconds[good].sum(), task.epoch_seconds[bad, :3].sum()
+    bad = int(np.flatnonzero(np.isnan(task.table.curves[:, -1]))[0])
+    good = int(task.table.losses.argmin())
+    full, broken = task.table.seconds[good].sum(), task.table.seconds[bad, :3].sum()
 
     def times(*rows: int, until: float = inf) -> list[float]:
-        return [outcome.time for outcome in simulate(OneJob(task, *rows), Replay(task), 2, until)]
+        return [outcome.time for outcome in simulate(OneJob(task, *rows), task.training(), 2, until)]
 
     assert times(good) == pytest.approx([full])
     assert times(bad) == pytest.approx([broken])
@@ -119,11 +118,11 @@ def test_each_way(way: str, mode: str, tmp_path: Path) -> None:
     stopped: list[float] = []
     for seed in range(1 if way in FULL else 3):
         (folder := tmp_path / str(seed)).mkdir()
-        training = Replay(task)
+        training = task.training()
         simulate(WAYS[way](task, SETTINGS, seed, folder), counted(training, epochs := {}), 2, until=inf)
         assert list(training.curves) == list(range(20))
         used = [curve.values[0] for curve in training.curves.values()]
-        assert sorted(used) == sorted(task.curves[:, 0])
+        assert sorted(used) == sorted(task.table.curves[:, 0])
         healthy = {trial: curve.final for trial, curve in training.curves.items() if curve.final < inf}
         full += [loss for trial, loss in healthy.items() if epochs[trial] == EPOCHS]
         stopped += [loss for trial, loss in healthy.items() if epochs[trial] < EPOCHS]
@@ -147,9 +146,9 @@ def counted(training: Train, epochs: dict[int, int]) -> Train:
 @pytest.mark.parametrize("way", [way for way in WAYS if way.startswith("ladder")])
 def test_packs(way: str, tmp_path: Path) -> None:
     task = make_task(0, rows=12)
-    training = Replay(task)
+    training = task.training()
     simulate(WAYS[way](task, Settings(workers=2, grace=1, lanes=3), 5, tmp_path), training, 2, until=inf)
-    assert sorted(curve.values[0] for curve in training.curves.values()) == sorted(task.curves[:, 0])
+    assert sorted(curve.values[0] for curve in training.curves.values()) == sorted(task.table.curves[:, 0])
 
 
 def test_deterministic(way: str, tmp_path: Path) -> None:
@@ -158,7 +157,7 @@ def test_deterministic(way: str, tmp_path: Path) -> None:
     searches = []
     for name in ("first", "again"):
         (folder := tmp_path / name).mkdir()
-        searches.append(simulate(WAYS[way](task, SETTINGS, 3, folder), Replay(task), 2, until=60))
+        searches.append(simulate(WAYS[way](task, SETTINGS, 3, folder), task.training(), 2, until=60))
     assert len(searches[0]) > 5
     assert repr(searches[0]) == repr(searches[1])  # NaN is not equal to itself
 
@@ -248,9 +247,9 @@ def test_taskset(shared_data: Path) -> None:
     scores = []
     for task in tasks:
         assert isinstance(task, TableTask)
-        assert task.curves.shape == (1000, 51)
+        assert task.table.curves.shape == (1000, 51)
         assert task.seconds == 51
-        assert all(task.space.holds(params) for params in task.configurations)
+        assert all(task.space.holds(params) for params in task.table.configurations)
         scores.append(replay("random", "taskset", task, 0, Settings()))
     means = np.mean([score.final for score in scores], axis=0)
     assert (np.diff(means) <= 0).all()

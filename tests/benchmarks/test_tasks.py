@@ -1,40 +1,17 @@
 """Tasks of the benchmark of search quality: tables of learning curves, recordings, and smooth functions."""
 
-import json
-from dataclasses import asdict
 from math import inf, nan
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from scipy.optimize import check_grad
 
-from benchmarks.curves import NearestUnused, TableTask, point, squared_distances
-from benchmarks.recorded import SPACE, read_recorded
+from benchmarks.curves import TableTask
+from benchmarks.recorded import read_recorded
 from benchmarks.smooth import EPOCHS, NOISE, SmoothTask, decay
-from search.runs.tables import column_types
-from tests.benchmarks.bowl import bowl_space, make_task
-
-
-def write_recording(file: Path, task: TableTask) -> None:
-    """The task as `record_curves` would have recorded it."""
-    space = task.space
-    params = {name: param.plain() for name, param in space.params.items()}
-    objective = asdict(space.objective)
-    about = {"name": space.name, "objective": objective, "params": params, "structure": ["kind"], "seed": 0}
-    curves = dict.fromkeys(("val", "test", "seconds"), pa.list_(pa.float32()))
-    rows = [
-        {"number": number, **configuration, "val": val, "test": -val, "seconds": seconds}
-        for number, (configuration, val, seconds) in enumerate(
-            zip(task.configurations, task.curves, task.epoch_seconds, strict=True)
-        )
-    ]
-    schema = pa.schema(
-        {"number": pa.int32(), **column_types(space), **curves}, metadata={SPACE: json.dumps(about).encode()}
-    )
-    pq.write_table(pa.Table.from_pylist(rows, schema), file)
+from search.replay.curves import NearestUnused, point, squared_distances
+from tests.benchmarks.bowl import bowl_space, make_task, write_recording
 
 
 @pytest.mark.parametrize("mode", ["min", "max"])
@@ -46,24 +23,24 @@ def test_recording(mode: str, tmp_path: Path) -> None:
     assert read.space.params == task.space.params
     assert read.space.objective == task.space.objective
     assert read.space.structure == ("kind",)
-    assert read.configurations == task.configurations
-    assert all(read.space.holds(params) for params in read.configurations)
-    assert read.curves == pytest.approx(task.curves, rel=1e-6, nan_ok=True)
+    assert read.table.configurations == task.table.configurations
+    assert all(read.space.holds(params) for params in read.table.configurations)
+    assert read.table.curves == pytest.approx(task.table.curves, rel=1e-6, nan_ok=True)
     assert (read.best, read.median) == pytest.approx((task.best, task.median), rel=1e-6)
 
 
 def test_a_full_training_takes_the_mean_of_those_that_do_not_diverge() -> None:
     task = make_task(0)
-    finite = [row for row in range(40) if np.isfinite(task.curves[row, -1])]
+    finite = [row for row in range(40) if np.isfinite(task.table.curves[row, -1])]
     assert len(finite) == 36
-    assert task.seconds == pytest.approx(np.mean([task.epoch_seconds[row].sum() for row in finite]))
+    assert task.seconds == pytest.approx(np.mean([task.table.seconds[row].sum() for row in finite]))
 
 
 def test_task_without_a_scale() -> None:
     task = make_task(0)
-    lost = np.where((task.losses < 0.2)[:, None], task.curves, nan)
+    lost = np.where((task.table.losses < 0.2)[:, None], task.table.curves, nan)
     with pytest.raises(ValueError, match="median configuration ends with a loss of inf"):
-        TableTask("lost", task.space, task.configurations, lost, task.epoch_seconds)
+        TableTask("lost", task.space, task.table.configurations, lost, task.table.seconds)
 
 
 @pytest.mark.parametrize(
@@ -96,10 +73,10 @@ def test_inactive_in_both_is_no_distance() -> None:
 
 def test_nearest_unused_row() -> None:
     task = make_task(0)
-    params = task.configurations[7]
-    order = np.argsort(squared_distances(task.space, task.points, point(task.space, params)))
+    params = task.table.configurations[7]
+    order = np.argsort(squared_distances(task.space, task.table.points, point(task.space, params)))
     assert order[0] == 7
-    answer = NearestUnused(task)
+    answer = NearestUnused(task.table)
     assert [answer.row(params) for _ in range(3)] == order[:3].tolist()
 
 

@@ -1,14 +1,26 @@
 """A simulated clock for searches: runs the jobs of a queue, with a table of curves in place of training."""
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from math import isfinite
+from pathlib import Path
 from typing import final
 
 from search.core.job import Job
 from search.engines.base import JobQueue, Train
 from spaces.lane import Report
+
+MEMORY = Path("/dev/shm")  # a file system in memory, where there is one
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder for the journal of a replayed search: in memory, because it is written often, then deleted."""
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
+        yield Path(folder)
 
 
 @final
