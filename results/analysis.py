@@ -142,4 +142,8 @@ def advice(rungs: Sequence[RungSummary], eta: int) -> str:
         return f"{ranks}: the first rung selects almost at random. Try grace={first.epochs * eta}."
     if own.correlation < GOOD:
         return f"{ranks}: usable, though good trials may be lost. A later grace would be safer."
+    if own.later < rungs[-1].epochs:
+        return (
+            f"{ranks}: the first rung predicts them well. Too few trials went further to judge grace and eta."
+        )
     return f"{ranks}: the first rung predicts final ranks well; grace={first.epochs} and eta={eta} are sound."

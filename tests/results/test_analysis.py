@@ -85,6 +85,12 @@ def test_advice_follows_the_agreement(correlation, low, high, text):
     assert text in advice([first, RungSummary(9, 12, 0, 0.1, None, None)], 3)
 
 
+def test_ranks_at_an_early_rung_are_not_called_final():
+    first = RungSummary(1, 40, 12, 0.1, Agreement(9, 12, 0.9, 0.7, 1.0), 1)
+    later = [RungSummary(9, 12, 2, 0.1, None, 1), RungSummary(27, 2, 0, 0.1, None, None)]
+    assert "Too few trials went further" in advice([first, *later], 3)
+
+
 def test_rungs_agree_with_the_trials(tmp_path, monkeypatch):
     run = make_run(tmp_path, monkeypatch, 12)
     rungs = run.rungs.to_pylist()
