@@ -126,18 +126,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--trials", type=int, default=64)
     parser.add_argument("--searches", type=int, default=SEARCHES, help="per setting")
     options = parser.parse_args(argv)
-    head = (
-        "task",
-        "record",
-        "complete",
-        "rank of regret",
-        "replayed",
-        "true",
-        "covered",
-        "rank of cost",
-        "right",
-    )
-    rows = [list(head)]
+    rows = [HEAD]
     for task in load_recorded(options.folder):
         for seed in range(options.records):
             rows.append(compare(task, options.trials, options.searches, seed))

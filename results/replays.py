@@ -169,7 +169,7 @@ def notes(basis: Basis) -> list[str]:
         "regret: of the configuration found; 0: the best one, 1: the median one; ±: 95 % interval over the "
         "continuations. Their own bias comes on top, so trust the order more than the level",
         "epochs, time: trained, as shares of training the same trials in full",
-        f"{basis.next_trials} trials: training time here, at the pace of this run; {basis.workers} at a time "
-        "share it",
+        f"{basis.next_trials} trials: training time here, at the pace of this run"
+        + (f"; {basis.workers} jobs at a time share it" if basis.workers > 1 else ""),
         "A search proposes only configurations of this run, so samplers differ in their order alone.",
     ]

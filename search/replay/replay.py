@@ -27,6 +27,7 @@ from search.replay.settings import Setting
 from spaces.seeds import derive_seed
 
 SEARCHES = 20  # per setting, each on a continuation of its own
+CHUNK = 5  # searches that a process takes at once
 
 
 @final
@@ -121,10 +122,13 @@ def workers_of(run: Run) -> int:
 
 def scores_of(bench: Bench, cases: Sequence[Case]) -> Iterator[Score]:
     """The scores of the cases, in their order, from as many processes as there are cores."""
-    processes = min(len(os.sched_getaffinity(0)), len(cases))
+    processes = min(os.cpu_count() or 1, len(cases) // CHUNK or 1)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, context) as pool:
-        yield from pool.map(partial(Bench.score, bench), cases, chunksize=5)
+        try:
+            yield from pool.map(partial(Bench.score, bench), cases, chunksize=CHUNK)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def summarise(
