@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from itertools import product
 from math import inf
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -36,7 +35,7 @@ from search.replay.record import Record, completed_seconds
 from search.replay.replay import SEARCHES, Bench, Case, scores_of, summarise
 from search.replay.searches import Size
 from search.replay.settings import Setting
-from search.replay.simulate import incumbent, simulate
+from search.replay.simulate import incumbent, scratch_folder, simulate
 
 OWN = Setting(eta=3, grace=3, sampler="ladder")  # of the searches that make the records
 SETTINGS = [
@@ -50,7 +49,7 @@ def censored(task: TableTask, trials: int, seed: int) -> tuple[Record, np.ndarra
     """The record of a search, and the full curves of its trials, (trials, epochs)."""
     rungs = milestones(OWN.grace, OWN.eta, task.epochs)
     training = task.training()
-    with TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         study = Study(folder / "study.log", task.space, rungs)
         plan = Plan(trials, rungs, OWN.eta, seed, OWN.sampler, lanes=None, workers=WORKERS)
         queue = Queue(task.space, plan, study)

@@ -2,10 +2,10 @@
 
 Only promoted trials have later values, and they are alike, so the correlation over them is too small. If
 the selection depends on earlier values alone, a regression on the rung before holds for stopped trials too,
-and corrects it. ASHA's rule selects so. With `sampler=ladder` the model chooses among the trials that the rule
-allows, so there the correction is an approximation. It is Pearson's for a restricted range (Sackett & Yang,
-"Correction for Range Restriction: An Expanded Typology", Journal of Applied Psychology 85, 2000), from rung to
-rung.
+and corrects it. ASHA's rule selects so. With `sampler=ladder` the model chooses among the trials that it
+allows, so the correction is an approximation. It is Pearson's for a restricted range (Sackett & Yang,
+"Correction for Range Restriction: An Expanded Typology", Journal of Applied Psychology 85, 2000), from rung
+to rung.
 """
 
 from collections.abc import Mapping
