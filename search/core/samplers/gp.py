@@ -11,7 +11,8 @@ from search.core.samplers.base import Params, Sampler
 from search.core.samplers.qmc import Qmc
 from spaces.space import Space
 
-MIN_TRIALS = 8  # trials with a value before there is a model; until then points of a Sobol sequence
+MIN_TRIALS = 8  # trials with a value before there is a model, at least; until then points of a Sobol sequence
+PER_PARAMETER = 3  # such trials for each parameter; with fewer a search may stay in the first good region
 
 
 @final
@@ -24,13 +25,14 @@ class Gp(Sampler):
 
     @one_thread
     def propose(self, history: Sequence[Observation], count: int) -> list[Params]:
-        if not can_model(history):
+        if not can_model(history, self.space):
             return self.first.propose(history, count)
         surrogate = self.modeller.surrogate(history)
         points = spread(surrogate, make_pool(surrogate, count), count)
         return [surrogate.encoding.configuration(point) for point in points]
 
 
-def can_model(history: Sequence[Observation]) -> bool:
+def can_model(history: Sequence[Observation], space: Space) -> bool:
     """Whether there are trials enough with a value."""
-    return sum(bool(observation.values) for observation in history) >= MIN_TRIALS
+    least = max(MIN_TRIALS, PER_PARAMETER * len(space.params))
+    return sum(bool(observation.values) for observation in history) >= least
