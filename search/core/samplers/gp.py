@@ -5,14 +5,12 @@ from typing import final
 
 from search.core.history import Observation
 from search.core.model.acquisition import make_pool, spread
+from search.core.model.results import first_trials
 from search.core.model.surrogate import Modeller
 from search.core.model.threads import one_thread
 from search.core.samplers.base import Params, Sampler
 from search.core.samplers.qmc import Qmc
 from spaces.space import Space
-
-MIN_TRIALS = 8  # trials with a value before there is a model, at least; until then points of a Sobol sequence
-PER_PARAMETER = 3  # such trials for each parameter; with fewer a search may stay in the first good region
 
 
 @final
@@ -34,5 +32,4 @@ class Gp(Sampler):
 
 def can_model(history: Sequence[Observation], space: Space) -> bool:
     """Whether there are trials enough with a value."""
-    least = max(MIN_TRIALS, PER_PARAMETER * len(space.params))
-    return sum(bool(observation.values) for observation in history) >= least
+    return sum(bool(observation.values) for observation in history) >= first_trials(space)
