@@ -7,6 +7,7 @@ from scipy.special import erfcx, ndtr
 
 from search.core.model.candidates import candidates
 from search.core.model.encoding import Array
+from search.core.model.gaussian_process import TINY, Posterior
 from search.core.model.kernel import covariance
 from search.core.model.surrogate import Surrogate
 
@@ -33,24 +34,42 @@ def log_expected_improvement(mean: Array, variance: Array, incumbent: float) -> 
     return result + np.log(deviation)
 
 
+def improvement_over_last(
+    posterior: Posterior, features: Array, mean: Array, variance: Array, half: Array
+) -> Array:
+    """log E[max(f_b - f, 0)] at the last rung for each point, (points,); b is the last of the points.
+
+    `mean`, `variance` and `half` are as of `Posterior.predict`. Both values are uncertain and correlated:
+    near the best trial their difference is known, even if neither value is. The improvement over a fixed
+    value stays large there, and keeps the search there (Letham et al., "Constrained Bayesian Optimization
+    with Noisy Experiments", Bayesian Analysis 2019).
+    """
+    last = np.ones(len(features))
+    prior = covariance(posterior.theta, posterior.groups, features[-1:], last[:1], features, last).total[0]
+    difference = variance + variance[-1] - 2 * (prior - half[:, -1] @ half)
+    return log_expected_improvement(mean, np.maximum(difference, TINY), float(mean[-1]))
+
+
 @dataclass(frozen=True)
 class Pool:
-    """Candidates and their prediction at the last rung."""
+    """Candidates, then the incumbent, and their prediction at the last rung."""
 
-    points: Array  # (candidates, parameters)
-    features: Array  # (candidates, features)
-    mean: Array  # (candidates,)
-    variance: Array  # (candidates,)
-    half: Array  # as of `Posterior.predict`, (rows, candidates)
-    improvement: Array  # logarithm of the expected improvement, (candidates,)
+    points: Array  # (candidates + 1, parameters)
+    features: Array  # (candidates + 1, features)
+    mean: Array  # (candidates + 1,)
+    variance: Array  # (candidates + 1,)
+    half: Array  # as of `Posterior.predict`, (rows, candidates + 1)
+    improvement: Array  # logarithm of the expected improvement; the incumbent has none, (candidates + 1,)
 
 
 def make_pool(surrogate: Surrogate, count: int) -> Pool:
     """Candidates for `count` new configurations."""
-    points = candidates(surrogate.encoding, surrogate.centres, count, surrogate.seed)
+    drawn = candidates(surrogate.encoding, surrogate.centres, count, surrogate.seed)
+    points = np.vstack([drawn, surrogate.centres[:1]])
     features = surrogate.encoding.features(points)
     mean, variance, half = surrogate.posterior.predict(features, np.ones(len(features)))
-    improvement = log_expected_improvement(mean, variance, surrogate.incumbent)
+    improvement = improvement_over_last(surrogate.posterior, features, mean, variance, half)
+    improvement[-1] = -np.inf
     return Pool(points, features, mean, variance, half, improvement)
 
 
@@ -72,7 +91,7 @@ def spread(surrogate: Surrogate, pool: Pool, count: int) -> Array:
         )
         column = (one.total[0] - half[:, best] @ half) / np.sqrt(variance[best] + posterior.noise)
         half = np.vstack([half, column])
-        variance = np.maximum(variance - column**2, 1e-10)
-        improvement = log_expected_improvement(pool.mean, variance, surrogate.incumbent)
-        improvement[chosen] = -np.inf
+        variance = np.maximum(variance - column**2, TINY)
+        improvement = improvement_over_last(posterior, pool.features, pool.mean, variance, half)
+        improvement[[*chosen, -1]] = -np.inf
     return pool.points[chosen]

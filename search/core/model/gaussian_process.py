@@ -12,6 +12,7 @@ from search.core.model.kernel import covariance, gradient, prior, variance
 from search.core.model.results import Rows
 
 JITTER = 1e-6  # added to the variance of the noise, so that equal rows can be factored
+TINY = 1e-10  # least variance of a prediction
 BOUND = 4.0  # standard deviations of the prior that a hyperparameter may lie from its mean
 
 
@@ -38,7 +39,7 @@ class Posterior:
         ).total
         half = solve_triangular(self.factor, cross, lower=True, check_finite=False)
         left = variance(self.theta) - np.einsum("rp,rp->p", half, half)
-        return cross.T @ self.weights, np.maximum(left, 1e-10), half
+        return cross.T @ self.weights, np.maximum(left, TINY), half
 
     def draw(self, features: Array, fidelity: Array, count: int, seed: int) -> Array:
         """Functions drawn from the process, without noise, at some points, (points, count)."""

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import log
+from math import isfinite, log
 from typing import Self
 
 import numpy as np
@@ -11,9 +11,18 @@ import numpy as np
 from search.core.history import Observation
 from search.core.model.encoding import Array, Encoding
 from search.core.ranking import scalarised
+from spaces.space import Space
 
 MAX_ROWS = 250  # of a model, so that late decisions take no longer than early ones
-CLIP = 0.9  # quantile of the finite values; higher ones, and those of diverged trials, count as this one
+CLIP = 0.9  # quantile of the first values; higher ones, and those of diverged trials, count as this one
+MIN_FIRST = 8  # first trials, at least
+PER_PARAMETER = 3  # first trials for each parameter; with fewer a search may stay in the first good region
+MIN_SCALE = 4  # finite values that a scale follows from, at least
+
+
+def first_trials(space: Space) -> int:
+    """The number of trials before there is a model. They are spread over the space."""
+    return max(MIN_FIRST, PER_PARAMETER * len(space.params))
 
 
 @dataclass(frozen=True)
@@ -88,6 +97,9 @@ class Scale:
 
     Its unit is the distance from the median to the better tenth. Losses have long tails upward, and a plateau
     where nothing is learned: this leaves most of the scale to the better half.
+
+    Median and unit are those of the first trials, which are spread over the space. Those of all trials would
+    follow the search into a good region: the whole space outside it would be one plateau.
     """
 
     median: float
@@ -97,13 +109,13 @@ class Scale:
     deviation: float  # of these sines, their standard deviation
 
     @classmethod
-    def of(cls, values: Array) -> Self:
-        """The scale on which these values have mean 0, standard deviation 1, and no outliers.
+    def of(cls, values: Array, first: Array) -> Self:
+        """The scale of the values of the `first` trials, on which `values` have mean 0 and deviation 1.
 
         If the better tenth equals the median, the unit is the distance to the best value, or else the
-        standard deviation. All values are 0 on the scale if none is finite.
+        standard deviation. All values are 0 on the scale if no first one is finite.
         """
-        finite = values[np.isfinite(values)]
+        finite = first[np.isfinite(first)]
         if not len(finite):
             return cls(0.0, 1.0, 0.0, 0.0, 1.0)
         median, good, best = np.quantile(finite, (0.5, 0.1, 0.0)).tolist()
@@ -129,7 +141,9 @@ def rows(
     """The rows of these results."""
     points = np.array([encoding.point(history[result.trial].params) for result in chosen])
     fidelity, values = fidelities(rungs), np.array([result.value for result in chosen])
-    scale = Scale.of(values)
+    first = [one.values[0] for one in history[: first_trials(encoding.space)] if one.values]
+    known = sum(map(isfinite, first)) >= MIN_SCALE
+    scale = Scale.of(values, np.array(first) if known else values)
     return Rows(
         encoding.features(points),
         np.array([fidelity[result.rung] for result in chosen]),

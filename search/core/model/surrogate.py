@@ -23,8 +23,8 @@ class Surrogate:
 
     encoding: Encoding
     posterior: Posterior  # given all results; each running trial counts with its mean
-    incumbent: float  # lowest mean at the last rung of all trials with a finite value
-    centres: Array  # points of the trials with the lowest means there, (CENTRES or fewer, parameters)
+    incumbent: int  # position in the history of the trial with the lowest mean at the last rung
+    centres: Array  # points of the trials with the lowest means there, its own first, (centres, parameters)
     seed: int  # of the candidates; another one for each state of the search
 
 
@@ -40,25 +40,26 @@ class Modeller:
         self.fitted: tuple[bytes, Array] = (b"", np.empty(0))  # rows and their hyperparameters
 
     def surrogate(self, history: Sequence[Observation]) -> Surrogate:
-        """The surrogate of a history with at least one value."""
+        """The surrogate of a history with at least one value.
+
+        The incumbent and the centres have not diverged, unless all trials have.
+        """
         ordered = results(history)
         used = thin(ordered, self.seed)
         theta = self._hyperparameters(history, ordered)
         posterior = Posterior(theta, self.encoding.groups, rows(self.encoding, history, used, self.rungs))
-        valued = sorted({result.trial for result in used if not history[result.trial].diverged})
-        incumbent = float(posterior.rows.values.max())
-        centres = np.empty((0, len(self.encoding.space.params)))
-        if valued:
-            points = self._points([history[trial] for trial in valued])
-            mean, _, _ = posterior.predict(self.encoding.features(points), np.ones(len(points)))
-            incumbent, centres = float(mean.min()), points[np.argsort(mean, kind="stable")[:CENTRES]]
+        trials = sorted({result.trial for result in used})
+        trials = [trial for trial in trials if not history[trial].diverged] or trials
+        points = self._points([history[trial] for trial in trials])
+        mean, _, _ = posterior.predict(self.encoding.features(points), np.ones(len(points)))
+        best = np.argsort(mean, kind="stable")[:CENTRES]
         running = [observation for observation in history if observation.busy]
         if running:
             levels = fidelities(self.rungs)
             fidelity = np.array([levels[len(observation.values)] for observation in running])
             posterior = posterior.with_means(self.features(running), fidelity)
         seed = derive_seed(self.seed, len(history), len(ordered), len(running))
-        return Surrogate(self.encoding, posterior, incumbent, centres, seed)
+        return Surrogate(self.encoding, posterior, trials[best[0]], points[best], seed)
 
     def features(self, observations: Sequence[Observation]) -> Array:
         """Features of the configurations of trials, (trials, features)."""

@@ -14,7 +14,7 @@ from typing import final
 import numpy as np
 
 from search.core.history import Observation
-from search.core.model.acquisition import log_expected_improvement, make_pool, spread
+from search.core.model.acquisition import improvement_over_last, log_expected_improvement, make_pool, spread
 from search.core.model.surrogate import Modeller, Surrogate
 from search.core.model.threads import one_thread
 from search.core.policies.base import Policy, Problem, values_and_busy
@@ -44,32 +44,45 @@ class Ladder(Policy):
             return decision
         if lost := interrupted(values, busy):
             return Promote(0, lost)
-        if not can_model(history):
+        if not can_model(history, self.modeller.encoding.space):
             is_sample = isinstance(decision, Sample)
             return Sample(tuple(self.first.propose(history, count))) if is_sample else decision
         surrogate = self.modeller.surrogate(history)
         pool = make_pool(surrogate, count)
         gain = float(pool.improvement.max()) - log(self.rungs[-1])
-        for promotion in self._promotions(surrogate, trials, gain):
+        for promotion in self._promotions(surrogate, history, trials, gain):
             if len(promotion.trials) >= min_lanes[promotion.rung]:
                 return promotion
         points = spread(surrogate, pool, count)
         return Sample(tuple(surrogate.encoding.configuration(point) for point in points))
 
-    def _promotions(self, surrogate: Surrogate, trials: Sequence[Observation], least: float) -> list[Promote]:
+    def _promotions(
+        self,
+        surrogate: Surrogate,
+        history: Sequence[Observation],
+        trials: Sequence[Observation],
+        least: float,
+    ) -> list[Promote]:
         """For each rung the trials that may be promoted to it and gain more than `least`, best first.
 
         A gain is the logarithm of the expected improvement per epoch. The rung with the best one comes first.
+        The incumbent is still uncertain itself: it counts with the improvement over its mean.
         """
         values, busy = values_and_busy(trials)
+        posterior, incumbent = surrogate.posterior, surrogate.incumbent - len(self.earlier)
         found: list[tuple[float, Promote]] = []
         for rung, epochs in enumerate(self.rungs[:-1]):
             ready = promotable(values, busy, rung, self.eta)
             if not ready:
                 continue
-            features = self.modeller.features([trials[number] for number in ready])
-            mean, variance, _ = surrogate.posterior.predict(features, np.ones(len(ready)))
-            improvement = log_expected_improvement(mean, variance, surrogate.incumbent)
+            rivals = [*(trials[number] for number in ready), history[surrogate.incumbent]]
+            features = self.modeller.features(rivals)
+            mean, variance, half = posterior.predict(features, np.ones(len(features)))
+            improvement = np.where(
+                np.array(ready) == incumbent,
+                log_expected_improvement(mean, variance, float(mean[-1]))[:-1],
+                improvement_over_last(posterior, features, mean, variance, half)[:-1],
+            )
             gains = improvement - log(self.rungs[-1] - epochs)
             best = [(gain, n) for gain, n in zip(gains.tolist(), ready, strict=True) if gain > least]
             if best:

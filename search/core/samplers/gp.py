@@ -5,13 +5,12 @@ from typing import final
 
 from search.core.history import Observation
 from search.core.model.acquisition import make_pool, spread
+from search.core.model.results import first_trials
 from search.core.model.surrogate import Modeller
 from search.core.model.threads import one_thread
 from search.core.samplers.base import Params, Sampler
 from search.core.samplers.qmc import Qmc
 from spaces.space import Space
-
-MIN_TRIALS = 8  # trials with a value before there is a model; until then points of a Sobol sequence
 
 
 @final
@@ -24,13 +23,13 @@ class Gp(Sampler):
 
     @one_thread
     def propose(self, history: Sequence[Observation], count: int) -> list[Params]:
-        if not can_model(history):
+        if not can_model(history, self.space):
             return self.first.propose(history, count)
         surrogate = self.modeller.surrogate(history)
         points = spread(surrogate, make_pool(surrogate, count), count)
         return [surrogate.encoding.configuration(point) for point in points]
 
 
-def can_model(history: Sequence[Observation]) -> bool:
+def can_model(history: Sequence[Observation], space: Space) -> bool:
     """Whether there are trials enough with a value."""
-    return sum(bool(observation.values) for observation in history) >= MIN_TRIALS
+    return sum(bool(observation.values) for observation in history) >= first_trials(space)

@@ -46,6 +46,20 @@ def with_one_close(paused: bool) -> list[Observation]:
     return [*complete, close]
 
 
+@pytest.mark.parametrize("name", ["gp", "ladder"])
+def test_three_trials_a_parameter_come_before_the_model(name):
+    """A fixed sequence until then: the same configurations, whatever the values."""
+
+    def proposal(count, seed):
+        trials = [replace(o, busy=False) for o in history(count, seed=seed)]
+        finished = [replace(o, values=(*o.values, 0.5, 0.5)) for o in trials]
+        return decide(finished, POLICIES[name](Problem(SPACE, RUNGS, 3, 0)))
+
+    count = 3 * len(SPACE.params)
+    assert proposal(count - 1, seed=0) == proposal(count - 1, seed=1)
+    assert proposal(count, seed=0) != proposal(count, seed=1)
+
+
 def test_a_promising_trial_is_promoted():
     trials = with_one_close(paused=True)
     assert decide(trials) == Promote(1, (len(trials) - 1,))

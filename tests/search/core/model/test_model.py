@@ -6,13 +6,14 @@ from math import inf
 import numpy as np
 import pytest
 from scipy.integrate import quad
+from scipy.spatial.distance import pdist
 from scipy.stats import norm
 
 from search.core.history import Observation
-from search.core.model.acquisition import log_expected_improvement, make_pool, spread
+from search.core.model.acquisition import improvement_over_last, log_expected_improvement, make_pool, spread
 from search.core.model.gaussian_process import JITTER, Posterior, fit, negative_log_posterior
 from search.core.model.kernel import covariance, prior, variance
-from search.core.model.results import MAX_ROWS, Result, Rows, Scale, fidelities, results, thin
+from search.core.model.results import MAX_ROWS, Result, Rows, Scale, fidelities, first_trials, results, thin
 from search.core.model.surrogate import Modeller
 from tests.history import RUNGS, SPACE, history
 
@@ -23,11 +24,11 @@ def some_rows(count=30, seed=0):
     rng = np.random.default_rng(seed)
     features, fidelity = rng.random((count, 5)), rng.choice([0.3, 0.6, 1.0], count)
     values = rng.standard_normal(count)
-    return Rows(features, fidelity, values, Scale.of(values))
+    return Rows(features, fidelity, values, Scale.of(values, values))
 
 
 def scaled(values):
-    return Scale.of(values).to(values)
+    return Scale.of(values, values).to(values)
 
 
 def test_the_gradient_is_that_of_the_value():
@@ -91,6 +92,20 @@ def test_a_hopeless_improvement_is_still_finite_and_ordered():
     assert (np.diff(values) < 0).all()
 
 
+def test_the_improvement_is_that_of_correlated_values():
+    """By draws of the value at each point together with that at the last one."""
+    process = Posterior(prior(4).mean, GROUPS, some_rows())
+    x = np.random.default_rng(3).random((6, 5))
+    x[0] = x[-1] + 0.01
+    mean, var, half = process.predict(x, np.ones(6))
+    joint = covariance(process.theta, GROUPS, x, np.ones(6), x, np.ones(6)).total - half.T @ half
+    drawn = np.random.default_rng(4).multivariate_normal(mean, joint, 400_000, method="cholesky")
+    expected = np.maximum(drawn[:, [-1]] - drawn, 0).mean(axis=0)
+    found = np.exp(improvement_over_last(process, x, mean, var, half))
+    assert found[:-1] == pytest.approx(expected[:-1], rel=0.03)
+    assert found[0] < 0.1 * np.exp(log_expected_improvement(mean, var, mean[-1]))[0]
+
+
 def test_results_come_in_the_order_of_their_finishes():
     trials = [
         Observation({"x": 0.0}, (3.0, 1.0), order=(0, 3)),
@@ -140,11 +155,28 @@ def test_scaled_values_keep_their_order_and_have_no_outliers():
     assert (np.diff(warped) >= 0).all()
     assert (warped.mean(), warped.std()) == pytest.approx((0, 1))
     assert warped.max() < 3
-    assert Scale.of(values).back(warped)[:80] == pytest.approx(values[:80])
+    assert Scale.of(values, values).back(warped)[:80] == pytest.approx(values[:80])
     assert (scaled(np.full(5, inf)) == 0).all()
     assert scaled(np.full(5, 2.0)) == pytest.approx(np.zeros(5))
     tied = scaled(np.array([0.1, *[0.5] * 18, 0.9]))  # the better tenth is the median
     assert tied[0] < tied[1] == tied[18] <= tied[19] < tied[1] + 1
+
+
+def test_the_scale_does_not_follow_the_search_into_a_good_region():
+    first = history(first_trials(SPACE))
+    close = [Observation({**SPACE.default(), "x": 0.3 + x}, (x * x,)) for x in np.linspace(0, 0.05, 40)]
+    before, after = (scale_of(trials) for trials in (first, [*first, *close]))
+    assert (after.median, after.unit, after.top) == (before.median, before.unit, before.top)
+
+
+def test_the_scale_is_that_of_all_trials_if_the_first_have_diverged():
+    first = [replace(one, values=(inf,)) for one in history(first_trials(SPACE))]
+    scale = scale_of([*first, *history(20, seed=1)])
+    assert (np.diff(scale.to(np.array([0.0, 0.1, 0.2]))) > 0.5).all()
+
+
+def scale_of(trials):
+    return Modeller(SPACE, RUNGS, 0).surrogate(trials).posterior.rows.scale
 
 
 def test_fidelity_is_the_logarithm_of_the_epochs():
@@ -158,12 +190,12 @@ def test_chosen_points_lie_apart():
     assert pool.points[pool.improvement.argmax()] == pytest.approx(spread(surrogate, pool, 8)[0])
     chosen = spread(surrogate, pool, 8)
     best = pool.points[np.argsort(-pool.improvement)[:8]]
-    assert mean_distance(chosen) > 1.2 * mean_distance(best)
+    assert least_distance(chosen) > 1.2 * least_distance(best)
     assert len(np.unique(chosen, axis=0)) == 8
 
 
-def mean_distance(points):
-    return np.mean([np.linalg.norm(a - b) for a in points for b in points])
+def least_distance(points):
+    return pdist(points).min()
 
 
 def test_hyperparameters_follow_from_the_history_alone():
