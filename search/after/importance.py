@@ -12,11 +12,10 @@ from search.config.run_config import RunConfig
 from search.core.history import Observation
 from search.core.model.encoding import Encoding
 from search.core.model.gaussian_process import fit
-from search.core.model.results import results, rows, thin
+from search.core.model.results import MIN_FIRST, results, rows, thin
 from search.core.model.sensitivity import hyperparameter_draws, is_searched, skill, total_effects
 from search.core.model.surrogate import ITERATIONS
 from search.core.model.threads import one_thread
-from search.core.samplers.gp import can_model
 from spaces.space import Space
 
 VECTORS = 16  # of hyperparameters, whose spread is part of the interval
@@ -41,15 +40,15 @@ def estimate(
 ) -> Importance | None:
     """As `importance`, by a model of these trials. None with too few values for it, or if all are equal."""
     chosen = thin(results(trials), seed)
-    if not can_model(trials) or len({result.value for result in chosen}) < 2:
+    valued = sum(bool(trial.values) for trial in trials)
+    if valued < MIN_FIRST or len({result.value for result in chosen}) < 2:
         return None
     encoding = Encoding(space)
     own = rows(encoding, trials, chosen, rungs)
     parts = [one.trial for one in chosen], [one.rung for one in chosen]
     found = skill(encoding.groups, own, *parts, seed)
-    valued, epochs = sum(bool(trial.values) for trial in trials), rungs[-1]
     if found < MIN_SKILL:
-        return Importance(epochs, valued, found, ())
+        return Importance(rungs[-1], valued, found, ())
     theta = fit(encoding.groups, own, ITERATIONS)
     thetas = hyperparameter_draws(theta, encoding.groups, own, VECTORS, seed)
     effects = total_effects(encoding, thetas, own, seed)
@@ -57,7 +56,7 @@ def estimate(
     names = [name for name, param in space.params.items() if is_searched(param)]
     places = [list(space.params).index(name) for name in names]
     shares = [Share(name, median[at], low[at], high[at]) for name, at in zip(names, places, strict=True)]
-    return Importance(epochs, valued, found, tuple(sorted(shares, key=lambda one: -one.total)))
+    return Importance(rungs[-1], valued, found, tuple(sorted(shares, key=lambda one: -one.total)))
 
 
 def history(trials: Sequence[Row], rungs: Sequence[Row], space: Space) -> list[Observation]:

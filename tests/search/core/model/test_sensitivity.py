@@ -35,7 +35,8 @@ def rows_of(space, function, count=150, shuffled=False):
     if shuffled:
         values = np.random.default_rng(0).permutation(values)
     features = encoding.features(np.array([encoding.point(one) for one in configurations]))
-    return encoding, Rows(features, np.ones(count), Scale.of(values).to(values), Scale.of(values))
+    scale = Scale.of(values, values)
+    return encoding, Rows(features, np.ones(count), scale.to(values), scale)
 
 
 def effects(space, function):
