@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from results.text import rounded_duration
 from search.cli.options import AsJson, Name, Options, options_of
 
 if TYPE_CHECKING:
@@ -83,6 +82,8 @@ def plain(replay: "Replay") -> dict[str, Any]:
 
 def table(replay: "Replay") -> list[dict[str, Any]]:
     """The rows of the table on the screen; the best one is marked if it can be told apart."""
+    from results.text import rounded_duration
+
     return [
         {
             "eta": row.eta,

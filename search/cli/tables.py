@@ -79,7 +79,7 @@ def print_run(run: Run) -> None:
     objective, best = facts["objective"], facts["best"]
     console.print(f"[bold]{run.name}[/bold] ({facts['space']}): {facts['status']}, {states(facts['trials'])}")
     if run.early_end:
-        console.print(text.early_end(run.early_end, run.config["trials"]))
+        console.print(text.early_end(run.early_end, run.config["trials"]), soft_wrap=False)
     if best is None:
         console.print("no trial has a value")
     else:
@@ -92,9 +92,9 @@ def print_run(run: Run) -> None:
         console.print(f"  {params}", markup=False)
         winner = run.winner() or best
         spent = spending(run.trials.to_pylist(), run.rungs.to_pylist(), run.config, winner["trial"])
-        console.print("; ".join(filter(None, (on_rungs(spent), on_trials(spent)))), markup=False)
-        for line in trade_offs(run, ranked):
-            console.print(line, markup=False)
+        sentence = "; ".join(filter(None, (on_rungs(spent), on_trials(spent))))
+        for line in (sentence, *trade_offs(run, ranked)):
+            console.print(line, markup=False, soft_wrap=False)
         shown = [row for row in ranked if row["front"]] if len(run.objectives) > 1 else ranked
         rows = [trial_row(run, row) for row in shown[: TOP_CONFIRMED if facts["confirmed"] else TOP]]
         print_table(drop_columns(rows, len(run.config["params"]), console.width))
