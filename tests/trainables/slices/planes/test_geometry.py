@@ -116,8 +116,8 @@ def planes(draw: st.DrawFn) -> Tensor:
     origin, across, other = (torch.tensor(draw(vectors), dtype=torch.float64) for _ in range(3))
     down = torch.linalg.cross(across, other)
     if down.norm() < 0.01:
-        down = torch.linalg.cross(across, across.roll(1) + torch.tensor([1.0, 0, 0]))
-    down = 100 * draw(st.floats(0.5, 4)) * down / down.norm().clamp(min=1e-3)
+        down = torch.linalg.cross(across, torch.eye(3, dtype=across.dtype)[across.abs().argmin()])
+    down = 100 * draw(st.floats(0.5, 4)) * down / down.norm()
     return torch.cat([500 * origin, 300 * across, down])
 
 
