@@ -43,7 +43,7 @@ class Basis:
     winner: int  # number of the best trial
     curves: int  # trials with a value, and diverged ones
     complete: int  # of these, trained to the last rung
-    continued: int  # of these, stopped early, so that the model continues them
+    continued: int  # of these, stopped early: their curves are continued
     diverged: int  # of these
     epochs: int  # of the last rung
     trials: int  # begun by each search

@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
 from search.cli.options import AsJson, Name, Options, options_of
 
 if TYPE_CHECKING:
@@ -25,6 +22,9 @@ def replay(name: Name, options: Options = None, as_json: AsJson = False) -> None
     Shows which settings would have found the winner, at what share of the cost, and how long `trials=N`
     trials take. A key that is left out has the run's own value. Nothing is trained.
     """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
     from results import replays
     from search.after.report import make
     from search.cli.tables import print_table

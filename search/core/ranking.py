@@ -63,11 +63,12 @@ def losses(vectors: Array) -> Array:
     """
     violation, objectives = vectors[:, 0], vectors[:, 1:]
     kept = violation == 0
+    if not kept.any():
+        return violation
     result = np.empty(len(vectors))
     result[kept] = objectives[kept, 0] if objectives.shape[1] == 1 else maximin_fitness(objectives[kept])
-    worst, span = (result[kept].max(), np.ptp(result[kept]) or 1.0) if kept.any() else (0.0, 1.0)
-    broken = violation[~kept]
-    result[~kept] = worst + span * (1 + broken / (1 + broken))
+    span, broken = np.ptp(result[kept]) or 1.0, violation[~kept]
+    result[~kept] = result[kept].max() + span * (1 + broken / (1 + broken))
     return result
 
 
@@ -77,11 +78,21 @@ def maximin_fitness(objectives: Array) -> Array:
     better = np.stack([np.searchsorted(np.sort(column), column) for column in objectives.T], axis=1)
     ranks = better / max(1, count - 1)
     ranks += SHARE * ranks.sum(axis=1, keepdims=True)
-    lead = np.full((count, count), np.inf)
-    for column in ranks.T:
-        np.minimum(lead, column[:, None] - column[None], out=lead)
-    np.fill_diagonal(lead, -np.inf)
-    return np.maximum(lead.max(axis=1, initial=-np.inf), -1 - SHARE * ranks.shape[1])
+    front = np.flatnonzero(is_dominated_by_none(ranks))
+    # No trial leads by more than those of the front. Only these need all others to be compared with.
+    fitness = leads(ranks, ranks[front]).max(axis=1)
+    own = leads(ranks[front], ranks)
+    own[np.arange(len(front)), front] = -np.inf
+    fitness[front] = own.max(axis=1)
+    return np.maximum(fitness, -1 - SHARE * ranks.shape[1])
+
+
+def leads(points: Array, others: Array) -> Array:
+    """The smallest lead of each other point over each point in any objective, (points, others)."""
+    smallest = np.full((len(points), len(others)), np.inf)
+    for own, other in zip(points.T, others.T, strict=True):
+        np.minimum(smallest, own[:, None] - other[None], out=smallest)
+    return smallest
 
 
 def is_front(vectors: Array) -> NDArray[np.bool_]:
@@ -89,8 +100,18 @@ def is_front(vectors: Array) -> NDArray[np.bool_]:
 
     A trial dominates another one if it is better in one objective and worse in none.
     """
-    kept, objectives = vectors[:, 0] == 0, vectors[:, 1:]
-    no_worse = np.all(objectives[:, None] <= objectives[None], axis=2)
-    better = np.any(objectives[:, None] < objectives[None], axis=2)
-    dominated = (no_worse & better & kept[:, None]).any(axis=0)
-    return kept & ~dominated
+    front = vectors[:, 0] == 0
+    front[front] = is_dominated_by_none(vectors[front, 1:])
+    return front
+
+
+def is_dominated_by_none(objectives: Array) -> NDArray[np.bool_]:
+    """Whether no other point dominates each point, (points,), of (points, objectives)."""
+    front = np.zeros(len(objectives), dtype=bool)
+    left = np.lexsort(objectives.T[::-1])  # a point comes after all that dominate it
+    while len(left):
+        best, rivals = objectives[left[0]], objectives[left]
+        front[left[0]] = True
+        dominated = (rivals >= best).all(axis=1) & (rivals > best).any(axis=1)
+        left = left[1:][~dominated[1:]]
+    return front

@@ -23,9 +23,7 @@ class Record:
     space: Space
     configurations: tuple[dict[str, Any], ...]
     values: np.ndarray  # objective, (trials, epochs); NaN where it is not known
-    seconds: (
-        np.ndarray
-    )  # of each epoch, (trials, epochs); an untrained one takes the mean of the trained ones
+    seconds: np.ndarray  # of each epoch, (trials, epochs); an untrained one takes the trial's mean
     trained: np.ndarray  # epochs with a value, (trials,)
     diverged: np.ndarray  # whether the trial diverged in the epoch after these, (trials,)
     winner: int  # row of the best trial of the run

@@ -64,7 +64,7 @@ def candidates(trials: Sequence[Trial], space: Space, top: int) -> tuple[Candida
     if not (valid := has_value(trials)):
         raise ValueError("no trial has a value, so there is nothing to confirm")
     ranked: list[Candidate] = []
-    for trial in best_first(valid, space):
+    for trial in in_order(valid, space):
         params = dict(trial.params)
         if all(params != other.params for other in ranked):
             name = stats.DEFAULT if params == default else f"trial {trial.number}"
@@ -75,8 +75,9 @@ def candidates(trials: Sequence[Trial], space: Space, top: int) -> tuple[Candida
     return tuple(chosen)
 
 
-def best_first(trials: Sequence[Trial], space: Space) -> list[Trial]:
-    """Trials with a value: the incumbent, then by their rank; of equal ones the lower number first."""
+def in_order(trials: Sequence[Trial], space: Space) -> list[Trial]:
+    """Trials with a value in the order of confirmation: the incumbent, then by their rank; of equal ones the
+    lower number first."""
     vectors = [last_vector(space, trial) for trial in trials]
     first = min(range(len(trials)), key=lambda n: (vectors[n][:2], trials[n].number))
     ranks = losses(np.array(vectors)).tolist()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +38,7 @@ class Modeller:
 
     def __init__(self, space: Space, rungs: Sequence[int], seed: int) -> None:
         self.encoding, self.rungs, self.seed = Encoding(space), tuple(rungs), seed
-        self.fitted: tuple[bytes, Array] = (b"", np.empty(0))  # rows and their hyperparameters
+        self.fitted: tuple[list[Any], Array] = ([], np.empty(0))  # results and their hyperparameters
 
     def surrogate(self, history: Sequence[Observation]) -> Surrogate:
         """The surrogate of a history with at least one value.
@@ -72,9 +73,10 @@ class Modeller:
         size = 1
         while (larger := max(size + 1, int(size * GROWTH))) <= len(ordered):
             size = larger
-        before = earlier_state(history, ordered[:size])
-        own = rows(self.encoding, before, thin(results(before), self.seed), self.rungs)
-        key = own.features.tobytes() + own.fidelity.tobytes() + own.values.tobytes()
+        known = [(history[result.trial], result) for result in ordered[:size]]
+        key = [(one.params, one.vectors[: result.rung + 1] or result) for one, result in known]
         if key != self.fitted[0]:
+            before = earlier_state(history, ordered[:size])
+            own = rows(self.encoding, before, thin(results(before), self.seed), self.rungs)
             self.fitted = key, fit(self.encoding.groups, own, ITERATIONS)
         return self.fitted[1]

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import final
 
 from search.core.history import Observation
-from search.core.policies.base import Policy, Problem, values_and_busy
-from search.core.ranking import scalarised
+from search.core.policies.base import Policy, Problem, ranked, values_and_busy
 from search.core.rungs import Decision, Sample, decide
 from search.core.samplers.base import Sampler
 
@@ -25,7 +24,7 @@ class Asha(Policy):
         self, trials: Sequence[Observation], left: int, count: int, min_lanes: Sequence[int]
     ) -> Decision:
         rungs, eta = len(self.problem.rungs), self.problem.eta
-        history, trials = scalarised([*self.problem.earlier, *trials]), scalarised(trials)
+        history, trials = ranked(self.problem.earlier, trials)
         values, busy = values_and_busy(trials)
         decision = decide(values, busy, rungs=rungs, eta=eta, left=left, min_lanes=min_lanes)
         if isinstance(decision, Sample):

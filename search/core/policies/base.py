@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.core.history import Observation
+from search.core.ranking import scalarised
 from search.core.rungs import Decision
 from spaces.space import Space
 
@@ -35,6 +36,14 @@ class Policy(ABC):
         `trials` are those of the search, in the order of their numbers; `left` more may start. A Sample has
         `count` configurations. While `left` > 0, a promotion to rung k waits for `min_lanes[k]` trials.
         """
+
+
+def ranked(
+    earlier: Sequence[Observation], trials: Sequence[Observation]
+) -> tuple[list[Observation], list[Observation]]:
+    """All trials, ranked among each other, for the model; then those of the search alone, for the rule."""
+    own = scalarised(trials)
+    return (scalarised([*earlier, *trials]) if earlier else own), own
 
 
 def values_and_busy(trials: Sequence[Observation]) -> tuple[dict[int, tuple[float, ...]], set[int]]:

@@ -17,8 +17,7 @@ from search.core.history import Observation
 from search.core.model.acquisition import improvement_over_last, log_expected_improvement, make_pool, spread
 from search.core.model.surrogate import Modeller, Surrogate
 from search.core.model.threads import one_thread
-from search.core.policies.base import Policy, Problem, values_and_busy
-from search.core.ranking import scalarised
+from search.core.policies.base import Policy, Problem, ranked, values_and_busy
 from search.core.rungs import Decision, Promote, Sample, decide, interrupted, promotable
 from search.core.samplers.gp import can_model
 from search.core.samplers.qmc import Qmc
@@ -37,7 +36,7 @@ class Ladder(Policy):
     def decide(
         self, trials: Sequence[Observation], left: int, count: int, min_lanes: Sequence[int]
     ) -> Decision:
-        history, trials = scalarised([*self.earlier, *trials]), scalarised(trials)
+        history, trials = ranked(self.earlier, trials)
         values, busy = values_and_busy(trials)
         decision = decide(values, busy, rungs=len(self.rungs), eta=self.eta, left=left, min_lanes=min_lanes)
         if left == 0 or count == 0:

@@ -32,6 +32,19 @@ def test_the_fitness_of_a_hand_worked_example():
     assert len(maximin_fitness(points[:1])) == 1
 
 
+@given(arrays(float, st.tuples(st.integers(1, 12), st.just(2)), elements=FEW))
+def test_the_fitness_is_that_of_the_formula(points):
+    """All pairs are compared here; the code compares with the front where that suffices."""
+    count = len(points)
+    y = np.array([[(points[:, k] < own).sum() for k, own in enumerate(row)] for row in points])
+    y = y / max(1, count - 1)
+    y = y + 0.05 * y.sum(axis=1, keepdims=True)
+    lead = [[min(a - b) for b in y] for a in y]
+    for i, own in enumerate(maximin_fitness(points)):
+        others = [lead[i][j] for j in range(count) if j != i]
+        assert own == pytest.approx(max(others) if others else -1.1)
+
+
 @given(arrays(float, st.tuples(st.integers(2, 12), st.just(2)), elements=FEW))
 def test_a_dominated_trial_ranks_behind_the_trial_that_dominates_it(points):
     fitness = maximin_fitness(points)
