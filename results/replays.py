@@ -120,10 +120,15 @@ def write(run: Path, replay: Replay) -> None:
 
 
 def read(run: Path) -> Replay | None:
-    """The last replay of a run; None if there is none."""
+    """The last replay of a run; None if there is none. Raises ValueError if its file can't be read."""
     if not (run / REPLAY_FILE).exists():
         return None
-    table = pq.read_table(run / REPLAY_FILE)
+    try:
+        table = pq.read_table(run / REPLAY_FILE)
+    except pa.ArrowInvalid as error:
+        raise ValueError(
+            f"{run / REPLAY_FILE} can't be read: {error} (make it again: python -m search replay {run.name})"
+        ) from error
     basis = Basis(**json.loads(table.schema.metadata[KEY]))
     return Replay(basis, tuple(Row(**row) for row in table.to_pylist()))
 

@@ -82,10 +82,11 @@ def part(trials: Sequence[Row]) -> Part:
 def on_rungs(spent: Spending) -> str:
     """The share of each rung, in one line."""
     parts = [
-        f"{spent.share(own):.0%} to epoch {epochs} ({own.trials:,} trial{'s' * (own.trials != 1)})"
+        f"{spent.share(own):.0%} to epoch {epochs} ({text.counted(own.trials, 'trial')})"
         for epochs, own in spent.rungs.items()
     ]
-    total = f"{spent.total.epochs:,} epochs, {text.rounded_duration(spent.total.seconds)} of device time"
+    time = text.rounded_duration(spent.total.seconds)
+    total = f"{text.counted(spent.total.epochs, 'epoch')}, {time} of device time"
     return f"{total}: {', '.join(parts)}" if parts else total
 
 
@@ -94,9 +95,9 @@ def on_trials(spent: Spending) -> str:
     parts = []
     if spent.winner.trials:
         share = f"{spent.share(spent.winner):.0%} of the time"
-        parts.append(f"{spent.winner.epochs:,} epochs ({share}) went into the winner")
+        parts.append(f"{text.counted(spent.winner.epochs, 'epoch')} ({share}) went into the winner")
     if spent.lost.trials:
         share = f"{spent.share(spent.lost):.0%} of the time"
-        lost = f"{spent.lost.trials:,} diverged or failed trial{'s' * (spent.lost.trials != 1)}"
-        parts.append(f"{spent.lost.epochs:,} epochs ({share}) went into {lost}")
+        lost = text.counted(spent.lost.trials, "diverged or failed trial")
+        parts.append(f"{text.counted(spent.lost.epochs, 'epoch')} ({share}) went into {lost}")
     return "; ".join(parts)

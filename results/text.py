@@ -1,7 +1,7 @@
 """Numbers, scores and durations as text for people."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from results.facts import EarlyEnd
@@ -59,6 +59,19 @@ def early_end(end: EarlyEnd, trials: int) -> str:
         f"{end.certainty:.0%} it is less than {end.min_gain:.1%} (min_gain). This saved about "
         f"{end.epochs_saved:,} epochs."
     )
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: `1 epoch`, `1,200 epochs`."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def broken_constraints(constraints: Sequence[Mapping[str, Any]], broken: int, trials: int) -> str:
+    """How many of the trials break a constraint, as a sentence."""
+    all_bounds = ", ".join(map(bounds, constraints))
+    if not broken:
+        return f"All {counted(trials, 'trial')} keep the constraints ({all_bounds})."
+    return f"{broken:,} of {counted(trials, 'trial')} break a constraint ({all_bounds}); they rank last."
 
 
 def duration(seconds: float) -> str:

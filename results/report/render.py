@@ -91,7 +91,7 @@ def render(run: Run, extras: Extras) -> str:
         baselines=known,
         early_end=text.early_end(run.early_end, config["trials"]) if run.early_end else "",
         bounds=[text.bounds(constraint) for constraint in run.constraints],
-        broken=sum((row.get("violation") or 0) > 0 for row in trials),
+        constraints=broken_constraints(run, trials),
         confirmation=confirmation,
         verdict=verdict(confirmation),
         cost=spent,
@@ -112,6 +112,13 @@ def render(run: Run, extras: Extras) -> str:
         environments=environment.read(run.path),
         config_text=yaml.safe_dump(dict(config), sort_keys=False),
     )
+
+
+def broken_constraints(run: Run, trials: Sequence[Mapping[str, Any]]) -> str:
+    """A sentence on the constraints; empty without constraints."""
+    valued = [row for row in trials if row.get("violation") is not None]
+    broken = sum(row["violation"] > 0 for row in valued)
+    return text.broken_constraints(run.constraints, broken, len(valued)) if valued else ""
 
 
 @final

@@ -112,11 +112,11 @@ def trade_offs(run: Run, ranked: Sequence[Mapping[str, Any]]) -> list[str]:
     if len(run.objectives) > 1:
         names = " and ".join(f"{one['metric']} ({one['mode']})" for one in run.objectives)
         front = sum(bool(row["front"]) for row in ranked)
-        lines.append(f"front of {names}: {front} of {len(ranked)} trials; no trial is better in all of them")
+        rest = "no other one is better in all objectives"
+        lines.append(f"front of {names}: {front} of {text.counted(len(ranked), 'trial')}; {rest}")
     if run.constraints:
-        bounds = ", ".join(text.bounds(constraint) for constraint in run.constraints)
         broken = sum(row["violation"] > 0 for row in ranked)
-        lines.append(f"{broken} of {len(ranked)} trials break a constraint ({bounds}); they rank last")
+        lines.append(text.broken_constraints(run.constraints, broken, len(ranked)))
     return lines
 
 
@@ -125,7 +125,7 @@ def print_confirmation(confirmation: Confirmation, objective: dict[str, Any], co
     if not confirmation.configs:
         console.print("\nthe confirmation has not trained all configurations on any seed yet")
         return
-    seeds = f"{confirmation.seeds} new seed{'s' * (confirmation.seeds != 1)}"
+    seeds = text.counted(confirmation.seeds, "new seed")
     console.print(f"\nconfirmed on the test split, each trained on {seeds} ({objective['metric']}):")
     print_table([confirmed_row(config) for config in confirmation.configs])
     for config in confirmation.configs:

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from results.replays import MIN_COMPLETE, Basis, Replay, Row, read, texts, verdict, write
 from results.report.replay_figure import regrets
 
@@ -27,6 +29,14 @@ def test_a_table_is_read_as_it_was_written(tmp_path):
     assert read(tmp_path) is None
     write(tmp_path, replay)
     assert read(tmp_path) == replay
+
+
+def test_a_torn_table_is_named(tmp_path):
+    write(tmp_path, Replay(BASIS, (LEAST,)))
+    file = next(tmp_path.rglob("*.parquet"))
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(ValueError, match=r"can't be read: .* python -m search replay"):
+        read(tmp_path)
 
 
 def test_the_best_is_named_only_beyond_the_interval():
