@@ -7,7 +7,6 @@ confirmation. Each file is written under a temporary name and renamed, so a read
 """
 
 import fcntl
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from results.facts import EarlyEnd, read_early_end
+from results.files import replacing
 from results.stats import Confirmation, confirmation
 
 TRIAL_FIELDS = [
@@ -62,6 +62,7 @@ TRIALS_FILE = "trials.parquet"
 RUNGS_FILE = "rungs.parquet"
 EPOCHS_FILE = "epochs/00000.parquet"
 CONFIRM_FILE = "confirm.parquet"
+LOST = ("diverged", "failed")  # states of a trial without a model
 ACTIVE = ("running", "paused")
 
 
@@ -155,12 +156,12 @@ def best_row(rows: Iterable[Mapping[str, Any]], mode: str) -> dict[str, Any] | N
 
 
 def best_first(rows: Iterable[Mapping[str, Any]], mode: str) -> list[Mapping[str, Any]]:
-    """Trials with a value that did not diverge later, best first; of equal ones the lower number first.
+    """Trials with a value that neither diverged nor failed later, best first, equal ones by number.
 
-    A diverged trial has no usable model, and would diverge again. Trials that break a constraint come last.
+    A diverged or failed trial has no usable model. Trials that break a constraint come last.
     """
     sign = 1 if mode == "min" else -1
-    ranked = [row for row in rows if row["objective"] is not None and row["state"] != "diverged"]
+    ranked = [row for row in rows if row["objective"] is not None and row["state"] not in LOST]
     return sorted(
         ranked, key=lambda row: (row.get("violation") or 0.0, sign * row["objective"], row["trial"])
     )
@@ -258,9 +259,8 @@ def column_type(values: Iterable[object]) -> pa.DataType:
 def write_table(table: pa.Table, path: Path) -> None:
     """Writes a Parquet file under a temporary name and renames it. Creates the folder if needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    pq.write_table(table, temporary)
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary)
 
 
 def is_locked(run: Path) -> bool:

@@ -12,6 +12,14 @@ class StorageError(OSError):
     """A file of the run cannot be written. No trial is at fault: the search ends and can be resumed."""
 
 
+class EngineError(RuntimeError):
+    """The workers are gone. No trial is at fault: the search ends and can be resumed."""
+
+
+class OutOfMemory(RuntimeError):
+    """A job does not fit in the memory of its device or machine."""
+
+
 class SpaceError(ValueError):
     """The space asks for something that its module does not do, for any configuration."""
 
@@ -19,6 +27,11 @@ class SpaceError(ValueError):
 def is_space_error(error: str | None) -> bool:
     """Whether the recorded `error` of a trial was a SpaceError (see `describe`)."""
     return error is not None and error.startswith(f"{SpaceError.__name__}: ")
+
+
+def is_memory_error(error: str | None) -> bool:
+    """Whether the recorded `error` of a trial was an OutOfMemory (see `describe`)."""
+    return error is not None and error.startswith(f"{OutOfMemory.__name__}: ")
 
 
 @dataclass(frozen=True)

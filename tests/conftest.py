@@ -1,19 +1,21 @@
 """Fixtures that several tests share."""
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 from search.core.queue import Plan, Queue
 from search.core.rungs import milestones
 from search.core.study import Study
 from spaces.params import Choice, Range
 from spaces.space import Objective, Space
 
+# The background job of a shell ignores Ctrl-C, and so would the processes that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
 
 

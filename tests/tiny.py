@@ -1,5 +1,10 @@
 """A LightningModule and its data as a user would write them without Ladder."""
 
+import os
+import sys
+import threading
+from pathlib import Path
+
 import lightning as L
 import torch
 from torch import nn
@@ -48,6 +53,21 @@ class TinyData(L.LightningDataModule):
 
     def val_dataloader(self):
         return DataLoader(self.points, batch_size=64)
+
+
+class ExitingNet(TinyNet):
+    """Ends its process in training, or tries to."""
+
+    def training_step(self, batch, batch_idx):
+        sys.exit("enough")
+
+
+class HangingNet(TinyNet):
+    """Says so in the pipe HANGING and trains no further."""
+
+    def training_step(self, batch, batch_idx):
+        Path(os.environ["HANGING"]).write_text("now")
+        threading.Event().wait()
 
 
 class BrokenNet(TinyNet):

@@ -1,4 +1,4 @@
-"""What every peer is: another library's search behind the four verbs of a queue.
+"""What every peer is: another library's search behind the verbs of a queue.
 
 A peer decides after each epoch whether a trial goes on, and never resumes a trial that it has stopped. So its
 jobs are one epoch of one trial long, and a worker that has trained one goes on with the same trial, unless it

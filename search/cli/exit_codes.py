@@ -31,7 +31,7 @@ def user_errors(command: Callable[..., None]) -> Callable[..., None]:
             print(f"error: {one_line(error)}", file=sys.stderr)
             raise typer.Exit(WRONG_INPUT) from error
         except KeyboardInterrupt:
-            print("interrupted before anything was begun.", file=sys.stderr)
+            print("interrupted.", file=sys.stderr)
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError as error:
             if reader_left():
@@ -67,10 +67,10 @@ def end_run(
     from search.cli.tables import print_run, summary
     from search.runs.folder import short
 
-    if outcome.interrupted or outcome.storage_error:
-        why = "interrupted" if outcome.interrupted else f"error: {outcome.storage_error}"
+    if outcome.interrupted or outcome.error:
+        why = "interrupted" if outcome.interrupted else f"error: {outcome.error}"
         print(f"{why}; what was finished is kept.", file=sys.stderr)
-        if outcome.folder.exists():
+        if (outcome.folder / "config.yaml").exists():
             verb = "confirm" if open_run(outcome.folder).status == "finished" else "resume"
             again = again or f"{verb} {short(outcome.folder)}"
             print(f"go on with: python -m search {again}", file=sys.stderr)

@@ -1,6 +1,6 @@
 """Trial and Job: frozen data that the queue, the engines and the results exchange."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -75,6 +75,11 @@ class Job:
         plural = "s" if len(self.lanes) > 1 else ""
         more = f" and {len(self.lanes) - 4} more" if len(self.lanes) > 4 else ""
         return f"trial{plural} {numbers}{more} epochs {self.first}-{self.last}"
+
+
+def structure_of(params: Mapping[str, Any], names: Sequence[str]) -> tuple[str, ...]:
+    """The values of the parameters `names`, which shape a model. Lanes of equal structure train as one."""
+    return tuple(repr(params.get(name)) for name in names)
 
 
 def trial_seed(seed: int, number: int, init_seed: int | None = None) -> int:

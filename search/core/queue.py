@@ -3,11 +3,13 @@
     while not isinstance(job := queue.next_job(), Done):     # a Job, or WAIT: ask again when a job has ended
         for report in train(job):                            # in any process, at any time
             queue.report(report)
-        queue.finish(job, job.checkpoint)                    # or queue.fail(job, error)
+        queue.finish(job, job.checkpoint)                    # or queue.fail(job, error): it has raised
+                                                             # or queue.lose(job, cause): its worker is gone
 
 After `next_job` the trials of the job are running; after `finish` they are paused at their rung (complete at
-the last); after `fail` the trial has failed, or each trial of a pack is tried again alone. Finished rungs are
-in the study, so a queue made from the same study continues where this one was: resuming is the normal start.
+the last). After `fail` the trial has failed, or the trials of a pack are tried again in smaller ones; after
+`lose` the job is tried again (`retries.py`). Finished rungs are in the study, so a queue made from the same
+study continues where this one was: resuming is the normal start.
 
 A policy decides what is next (`policies/`); the queue turns its decisions into jobs.
 """
@@ -19,14 +21,15 @@ from math import ceil, inf
 from typing import Any, Final
 
 from search.core.history import Observation
-from search.core.job import LOST, Job, State, Trial, trial_seed
+from search.core.job import LOST, Job, State, Trial, structure_of, trial_seed
 from search.core.policies.base import Problem
 from search.core.policies.registry import POLICIES
 from search.core.ranking import last_vector, scalarised, vector
+from search.core.retries import Retries
 from search.core.rungs import Done, Promote, Sample, Wait
 from search.core.stopping import Stopping
 from search.core.study import Study
-from spaces.lane import Lane, Report, is_space_error
+from spaces.lane import EngineError, Lane, Report, is_memory_error, is_space_error
 from spaces.space import Space
 
 WAIT: Final = Wait()
@@ -54,7 +57,7 @@ class Plan:
 
 
 class Queue:
-    """Study, rungs and packs behind four verbs. Deterministic for a seed and an order of finishes."""
+    """Study, rungs and packs behind five verbs. Deterministic for a seed and an order of finishes."""
 
     def __init__(self, space: Space, plan: Plan, study: Study) -> None:
         self.space, self.plan, self.study = space, plan, study
@@ -64,14 +67,19 @@ class Queue:
         self.facts = set(study.facts())  # rungs whose facts are recorded
         self.jobs: dict[int, Job] = {}  # running
         self.reports: dict[int, list[Report]] = {}  # of the running jobs
-        self.suspects: set[int] = set()  # trials of packs that failed
+        self.retries = Retries(space.structure)
         self.started = 0
         self.stopping = Stopping(problem, plan.trials, plan.min_gain, study)
         self.results = sum(len(trial.order) for trial in self.trials.values())
         self.pace: float | None = None  # seconds per epoch and trial, as last reported
 
     def next_job(self) -> Job | Wait | Done:
-        """The job to train next; WAIT if a running one must end first; DONE if there is none left."""
+        """The job to train next; WAIT if a running one must end first; DONE if there is none left.
+
+        Raises EngineError if workers die whatever they train.
+        """
+        if self.retries.hopeless():
+            raise EngineError(f"the first workers have all died: {self.retries.cause}")
         if self._all_failed():
             return DONE if not self.jobs else WAIT
         count = self._new_lanes()
@@ -85,15 +93,16 @@ class Queue:
         ):
             case Promote(rung, trials):
                 ready = common_structure_first([self.trials[n] for n in trials], self.space.structure)
-                suspects = [trial for trial in ready if trial.number in self.suspects]
-                return self._start(rung, suspects[:1] or ready[: self._lanes(rung, len(ready))])
+                return self._start(rung, ready, self._lanes(rung, len(ready)))
             case Sample(params):
-                return self._start(0, [self.study.create(one) for one in (*known, *params)])
+                new = [self.study.create(one) for one in (*known, *params)]
+                self.trials |= {trial.number: trial for trial in new}
+                return self._start(0, new, len(new))
             case Wait():
                 return WAIT
             case Done():
                 if trial := self._unfinished():
-                    return self._start(len(trial.values), [trial])
+                    return self._start(len(trial.values), [trial], 1)
                 self._stop_paused()
                 return DONE
 
@@ -102,6 +111,7 @@ class Queue:
         job = self.jobs[report.job]
         assert job.rung is not None, "a job of the queue trains to a rung"
         self.reports[job.number].append(report)
+        self.retries.reported()
         if report.seconds:  # an epoch after a module has stopped itself takes none
             self.pace = report.lane_seconds
         if report.facts and job.rung not in self.facts:
@@ -119,33 +129,31 @@ class Queue:
         del self.jobs[job.number], self.reports[job.number]
 
     def fail(self, job: Job, error: str) -> None:
-        """A job has raised: its trial has failed. Each trial of a pack is tried again alone."""
-        for lane in job.lanes:
-            trial = self.trials[lane.number]
-            if trial.state is not State.RUNNING:
-                continue
-            if len(job.lanes) > 1:
-                self.trials[trial.number] = replace(trial, state=State.PAUSED)
-                self.suspects.add(trial.number)
-            else:
-                self.trials[trial.number] = replace(trial, state=State.FAILED, error=error)
-                self.study.record_end(self.trials[trial.number])
-        del self.jobs[job.number], self.reports[job.number]
+        """A job has raised: its trial has failed. The trials of a pack are tried again in smaller ones."""
+        if again := len(job.lanes) > 1:
+            self.retries.failed(job, error)
+        self._break_off(job, None if again else error)
+
+    def lose(self, job: Job, cause: str) -> None:
+        """The worker of a job is gone: the job is tried again, a few times; then its trial has failed."""
+        self._break_off(job, None if self.retries.lost(job, cause) else cause)
 
     def best(self) -> Trial | None:
         """The incumbent: the trial with the best last value, at any rung. None before the first value.
 
-        A diverged trial is never the incumbent: it has no model, and would diverge again. Of several
-        objectives the first one counts, among the trials that keep the constraints.
+        A diverged or failed trial is never the incumbent, for it has no model. Of several objectives the
+        first one counts, among the trials that keep the constraints.
         """
-        valued = [t for t in self.trials.values() if t.values and t.state is not State.DIVERGED]
+        valued = [t for t in self.trials.values() if t.values and t.state not in LOST]
         return min(valued, key=lambda t: (last_vector(self.space, t)[:2], t.number), default=None)
 
     def seed(self, number: int) -> int:
         """Seed of a trial's initial weights and dropout."""
         return trial_seed(self.plan.seed, number, self.plan.init_seed)
 
-    def _start(self, rung: int, trials: Sequence[Trial]) -> Job:
+    def _start(self, rung: int, ready: Sequence[Trial], size: int) -> Job:
+        """A job to `rung` of at most `size` of the trials that are ready."""
+        trials = self.retries.pack(rung, ready, size)
         for trial in trials:
             self.trials[trial.number] = replace(trial, state=State.RUNNING)
         self.started += 1
@@ -180,11 +188,26 @@ class Queue:
             device=reports[-1].device,
             node=reports[-1].node,
         )
-        self.trials[number] = trial
-        self.results += 1
         self.study.record_rung(trial, job.rung, epoch_rows(reports, number))
-        if state is not State.PAUSED:
-            self.study.record_end(trial)
+        self.trials[number] = trial  # after the journal, so that no table is ahead of it
+        self.results += 1
+        self.retries.reached(number)
+
+    def _break_off(self, job: Job, error: str | None) -> None:
+        """A job has ended before its rung. Its trials have failed with the error, or are paused as before."""
+        for lane in job.lanes:
+            trial = self.trials[lane.number]
+            if trial.state is State.RUNNING:
+                if error:
+                    self._end(replace(trial, state=State.FAILED, error=error))
+                else:
+                    self.trials[trial.number] = replace(trial, state=State.PAUSED)
+        del self.jobs[job.number], self.reports[job.number]
+
+    def _end(self, trial: Trial) -> None:
+        """The trial has stopped or failed."""
+        self.study.record_end(trial)
+        self.trials[trial.number] = trial
 
     def _min_lanes(self, rung: int) -> int:
         """How many trials outweigh the overhead of a job to this rung."""
@@ -216,10 +239,10 @@ class Queue:
             Observation(
                 trial.params,
                 tuple(sign * value for value in trial.values)
-                + ((inf,) if trial.state is State.DIVERGED else ()),
+                + ((inf,) if trial.state is State.DIVERGED or is_memory_error(trial.error) else ()),
                 tuple(vector(self.space, metrics) for metrics in trial.metrics),
                 busy=number in busy,
-                failed=trial.state is State.FAILED,
+                failed=trial.state is State.FAILED and not is_memory_error(trial.error),
                 order=trial.order,
             )
             for number, trial in self.trials.items()
@@ -253,20 +276,17 @@ class Queue:
 
     def _stop_paused(self) -> None:
         """The search is over: a trial that is paused was never promoted."""
-        for number, trial in self.trials.items():
+        for trial in list(self.trials.values()):
             if trial.state is State.PAUSED:
-                self.trials[number] = replace(trial, state=State.STOPPED)
-                self.study.record_end(self.trials[number])
+                self._end(replace(trial, state=State.STOPPED))
 
 
 def common_structure_first(trials: list[Trial], structure: Sequence[str]) -> list[Trial]:
     """The trials, those of the most common structure first, so that the lanes of a pack are alike."""
 
-    def of(trial: Trial) -> tuple[str, ...]:
-        return tuple(repr(trial.params.get(name)) for name in structure)
-
-    counts = Counter(map(of, trials))
-    return sorted(trials, key=lambda trial: (-counts[of(trial)], of(trial)))
+    of = {trial.number: structure_of(trial.params, structure) for trial in trials}
+    counts = Counter(of.values())
+    return sorted(trials, key=lambda trial: (-counts[of[trial.number]], of[trial.number]))
 
 
 def epoch_rows(reports: Sequence[Report], number: int) -> list[dict[str, Any]]:

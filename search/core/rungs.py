@@ -90,12 +90,12 @@ def decide(
     While `left` > 0, a promotion to rung k waits for `min_lanes[k]` trials (default 1): waiting costs no
     training, and a later choice is made among more trials.
     """
+    if lost := interrupted(values, busy):
+        return Promote(0, lost)  # first, as they were: so a search ends alike wherever it is killed
     for rung in reversed(range(rungs - 1)):
         ready = promotable(values, busy, rung, eta)
         if len(ready) >= (min_lanes[rung + 1] if min_lanes and left > 0 else 1):
             return Promote(rung + 1, ready)
-    if lost := interrupted(values, busy):
-        return Promote(0, lost)
     if left > 0:
         return Sample()
     return Wait() if busy else Done()

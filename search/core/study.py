@@ -1,8 +1,9 @@
 """The one persistent Optuna study of a run. Its journal is the whole state of the search.
 
-A finished Optuna trial is immutable, so a trial stays RUNNING there while it may yet be promoted. The values
-of its rungs are its intermediate values. The user attribute `rung/<epochs>` says how each was reached; it is
-written first, and the rung counts as finished once its value is there.
+A finished Optuna trial is immutable, so a trial stays RUNNING there while it may yet be promoted. What one
+event changes is one entry of the journal: the user attribute `rung/<epochs>` when a rung is finished or the
+trial diverges on the way there, `end` when a trial stops or fails. The entries that follow say the same to
+Optuna: the intermediate value, the state. A kill may come before them; the next writer adds them.
 """
 
 import time
@@ -53,6 +54,9 @@ class Study:
         else:
             directions = [DIRECTIONS[objective.mode] for objective in space.objectives]
             self.study_id = self.storage.create_new_study(directions, path.parent.name)
+        if writable:
+            for frozen in self.frozen_trials():
+                self._tell_optuna(frozen)
 
     def create(self, params: Mapping[str, Any]) -> Trial:
         """A new trial with these parameters."""
@@ -64,28 +68,20 @@ class Study:
     def record_rung(self, trial: Trial, rung: int, epochs: Sequence[Row]) -> None:
         """A job has trained the trial to rung `rung`, or until it diverged on the way there.
 
-        `epochs` are the rows of the epochs of that job.
+        `epochs` are the rows of the epochs of that job. After the last rung nothing more is recorded.
         """
         record = {key: getattr(trial, key) for key in AT_RUNG}
         record |= {"trained": trial.epochs, "order": trial.order, "epochs": list(epochs), "at": time.time()}
+        record |= {"state": trial.state.value, "error": trial.error}
+        if len(trial.values) > rung:
+            record["value"] = trial.values[rung]
         if len(trial.metrics) > rung:
             record["metrics"] = trial.metrics[rung]
-        trial_id = self._id(trial)
-        self.storage.set_trial_user_attr(trial_id, f"rung/{self.rungs[rung]}", record)
-        if len(trial.values) > rung:
-            self.storage.set_trial_intermediate_value(trial_id, self.rungs[rung], trial.values[rung])
+        self._record(trial, f"rung/{self.rungs[rung]}", record)
 
     def record_end(self, trial: Trial) -> None:
-        """The trial has ended: complete, stopped, diverged or failed. Nothing is recorded after that."""
-        trial_id = self._id(trial)
-        self.storage.set_trial_user_attr(trial_id, "state", trial.state.value)
-        if trial.error:
-            self.storage.set_trial_user_attr(trial_id, "error", trial.error)
-        values = None
-        if trial.state in (State.COMPLETE, State.STOPPED):
-            metrics = trial.metrics[-1] if trial.metrics else {self.space.objective.metric: trial.values[-1]}
-            values = [metrics[objective.metric] for objective in self.space.objectives]
-        self.storage.set_trial_state_values(trial_id, OPTUNA_STATES[trial.state], values)
+        """The trial has stopped or failed. Nothing is recorded after that."""
+        self._record(trial, "end", {"state": trial.state.value, "error": trial.error})
 
     def record_facts(self, rung: int, facts: Mapping[str, float]) -> None:
         """Constants of the data that trials train on up to rung `rung`, such as baselines."""
@@ -119,13 +115,13 @@ class Study:
                 "trial": frozen.number,
                 "rung": rung,
                 "epochs": epochs,
-                "value": frozen.intermediate_values[epochs],
+                "value": record.get("value", frozen.intermediate_values.get(epochs)),
                 "finished_at": record["at"] - start,
                 **{key: record[key] for key in AT_RUNG},
             }
             for frozen in trials
             for rung, epochs, record in self._kept(frozen)
-            if epochs in frozen.intermediate_values
+            if "value" in record or epochs in frozen.intermediate_values
         ]
         return sorted(rows, key=lambda row: (row["finished_at"], row["trial"]))
 
@@ -143,25 +139,59 @@ class Study:
     def _id(self, trial: Trial) -> int:
         return self.storage.get_trial_id_from_study_id_trial_number(self.study_id, trial.number)
 
+    def _record(self, trial: Trial, key: str, record: Row) -> None:
+        """Writes the one entry of an event, then what it means to Optuna."""
+        trial_id = self._id(trial)
+        self.storage.set_trial_user_attr(trial_id, key, record)
+        self._tell_optuna(self.storage.get_trial(trial_id))
+
+    def _tell_optuna(self, frozen: FrozenTrial) -> None:
+        """Adds the values and the state that follow from the records of a trial, if Optuna lacks them."""
+        if frozen.state.is_finished():
+            return
+        trial = self._trial(frozen)
+        trial_id = self._id(trial)
+        for epochs, value in zip(self.rungs, trial.values, strict=False):
+            if epochs not in frozen.intermediate_values:
+                self.storage.set_trial_intermediate_value(trial_id, epochs, value)
+        if trial.state is State.PAUSED:
+            return
+        values = None
+        if trial.state in (State.COMPLETE, State.STOPPED):
+            metrics = trial.metrics[-1] if trial.metrics else {self.space.objective.metric: trial.values[-1]}
+            values = [metrics[objective.metric] for objective in self.space.objectives]
+        self.storage.set_trial_state_values(trial_id, OPTUNA_STATES[trial.state], values)
+
     def _kept(self, frozen: FrozenTrial) -> Iterator[tuple[int, int, Row]]:
-        """Index, epochs and record of each finished rung, and of the rung before which a trial ended."""
+        """Index, epochs and record of each finished rung, and of the rung before which a trial diverged.
+
+        In the journal of an earlier version a record counts once the value of its rung or the state of its
+        trial is there too.
+        """
         for rung, epochs in enumerate(self.rungs):
             record = frozen.user_attrs.get(f"rung/{epochs}")
-            if record and (epochs in frozen.intermediate_values or frozen.state.is_finished()):
+            if record and (
+                "state" in record or epochs in frozen.intermediate_values or frozen.state.is_finished()
+            ):
                 yield rung, epochs, record
 
     def _trial(self, frozen: FrozenTrial) -> Trial:
-        ended, values = frozen.state.is_finished(), frozen.intermediate_values
-        records = [record for _, _, record in self._kept(frozen)]
-        last = records[-1:]
+        records = {epochs: record for _, epochs, record in self._kept(frozen)}
+        values = frozen.intermediate_values | {e: r["value"] for e, r in records.items() if "value" in r}
+        last = list(records.values())[-1:]
+        end = frozen.user_attrs.get("end") or {"state": State.PAUSED, "error": None}
+        if last and last[0].get("state", State.PAUSED) != State.PAUSED:
+            end = last[0]
+        elif "state" in frozen.user_attrs and frozen.state.is_finished():
+            end = {"error": None, **frozen.user_attrs}  # an earlier version's
         return Trial(
             number=frozen.number,
             params=dict(frozen.params),
-            state=State(frozen.user_attrs["state"]) if ended else State.PAUSED,
+            state=State(end["state"]),
             values=tuple(values[epochs] for epochs in self.rungs if epochs in values),
-            metrics=tuple(record["metrics"] for record in records if "metrics" in record),
+            metrics=tuple(record["metrics"] for record in records.values() if "metrics" in record),
             order=tuple(last[0].get("order", [-1] * len(records))) if last else (),
             epochs=last[0]["trained"] if last else 0,
-            error=frozen.user_attrs.get("error"),
+            error=end["error"],
             **{key: record[key] for record in last for key in AT_RUNG},
         )

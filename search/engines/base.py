@@ -1,4 +1,4 @@
-"""What every engine is: a loop over the four verbs of a queue."""
+"""What every engine is: a loop over the five verbs of a queue."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -14,12 +14,13 @@ A test passes a formula instead of training."""
 
 
 class JobQueue(Protocol):
-    """The four verbs that an engine calls."""
+    """The five verbs that an engine calls."""
 
     def next_job(self) -> Job | Wait | Done: ...
     def report(self, report: Report) -> None: ...
     def finish(self, job: Job, checkpoint: str) -> None: ...
     def fail(self, job: Job, error: str) -> None: ...
+    def lose(self, job: Job, cause: str) -> None: ...
 
 
 class Engine(ABC):
@@ -39,8 +40,8 @@ class Engine(ABC):
     def run(self, queue: JobQueue) -> None:
         """Runs jobs until the queue is done.
 
-        An exception in a job is the failure of that job. Raises StorageError when a job does, and any
-        exception of the queue.
+        An exception in a job is the failure of that job; the death of its worker is not, and loses it. Raises
+        StorageError when a job does, and any exception of the queue.
         """
 
     @abstractmethod

@@ -36,7 +36,7 @@ class LocalEngine(Engine):
                     queue.report(report)
             except StorageError:
                 raise
-            except Exception as error:
+            except (Exception, SystemExit) as error:  # sys.exit of a module ends its job, not the search
                 logger.exception("%s failed", job.title)
                 queue.fail(job, describe(error))
             else:

@@ -141,7 +141,7 @@ class Worker(tune.Trainable):
             return {"report": report, "done": done}
         except StorageError as error:
             return {"storage_error": str(error), "done": True}
-        except Exception as error:  # as a result, so that the actor and the text of the error survive
+        except (Exception, SystemExit) as error:  # as a result: actor and text of the error survive
             logger.exception("%s failed", self.job.title)
             return {"error": describe(error), "done": True}
 
@@ -155,7 +155,7 @@ def set_process_title(title: str) -> None:
 
 
 class QueueSearcher(Searcher):
-    """The four verbs of the queue as Tune's searcher. It never raises, for Tune would blame the trial."""
+    """The verbs of the queue as Tune's searcher. It never raises, for Tune would blame the trial."""
 
     def __init__(self, queue: JobQueue, workers: Callable[[], int]) -> None:
         super().__init__()

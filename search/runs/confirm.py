@@ -1,6 +1,6 @@
 """Confirmation: the top trials and the default, retrained on new seeds and scored on the test split.
 
-The jobs are fixed from the start and stand behind the four verbs of a queue, so any engine runs them. Each
+The jobs are fixed from the start and stand behind the five verbs of a queue, so any engine runs them. Each
 result goes into the table `results/confirm.parquet` at once: a confirmation that is repeated trains only
 configurations and seeds that are missing or failed. The weights of one seed per configuration are kept.
 """
@@ -23,11 +23,13 @@ from search.config.run_config import RunConfig
 from search.core.job import DEFAULT, Job, State, Trial
 from search.core.queue import DONE, WAIT
 from search.core.ranking import last_vector, losses, vector
+from search.core.retries import MAX_RETRIES
 from search.core.rungs import Done, Wait
 from search.engines.base import Engine
+from search.runs import interrupts
 from search.runs.tables import column_types, further_metrics, named_columns
 from search.watch.progress import ConfirmProgress, ProgressView
-from spaces.lane import Lane, Report
+from spaces.lane import EngineError, Lane, Report
 from spaces.seeds import derive_seed
 from spaces.space import Space
 
@@ -142,7 +144,7 @@ def jobs_left(config: RunConfig, folder: Path, trials: Sequence[Trial]) -> list[
 
 
 class ConfirmQueue:
-    """The four verbs for the jobs of a plan. `folder` is the run's."""
+    """The five verbs for the jobs of a plan. `folder` is the run's."""
 
     def __init__(self, plan: ConfirmPlan, space: Space, folder: Path, view: ProgressView) -> None:
         self.plan, self.space, self.folder, self.view = plan, space, folder, view
@@ -153,8 +155,12 @@ class ConfirmQueue:
         self.running: dict[int, tuple[Job, list[Report]]] = {}
         self.trainings = sum(len(job.lanes) for job in self.waiting)
         self.ended, self.epochs, self.start = 0, 0, time.monotonic()
+        self.losses, self.cause = 0, ""  # workers that died since the last result, and why the last one did
 
     def next_job(self) -> Job | Wait | Done:
+        interrupts.check()
+        if self.losses > MAX_RETRIES:
+            raise EngineError(f"workers have died {self.losses} times in a row: {self.cause}")
         if not self.waiting:
             return WAIT if self.running else DONE
         job = self.waiting.pop(0)
@@ -163,6 +169,7 @@ class ConfirmQueue:
         return job
 
     def report(self, report: Report) -> None:
+        self.losses = 0
         self.running[report.job][1].append(report)
         self.epochs += len(report.metrics)
         self.view.progress(self.progress())
@@ -186,12 +193,18 @@ class ConfirmQueue:
 
     def fail(self, job: Job, error: str) -> None:
         """A job has raised: its training has failed. Each training of a pack is tried again alone."""
-        _, reports = self.running.pop(job.number)
-        self.epochs -= sum(len(report.metrics) for report in reports)
+        self._break_off(job)
         if len(job.lanes) == 1:
             self._record(job.lanes[0], State.FAILED, 0.0, error=error)
         else:
             self.waiting += [replace(job, number=next(self.numbers), lanes=(lane,)) for lane in job.lanes]
+
+    def lose(self, job: Job, cause: str) -> None:
+        """The worker of a job is gone: the job is tried again."""
+        self._break_off(job)
+        self.losses, self.cause = self.losses + 1, cause
+        self.view.say(f"{self.view.clock()} {job.title} lost: {cause}; tried again")
+        self.waiting.append(replace(job, number=next(self.numbers)))
 
     def progress(self) -> ConfirmProgress:
         return ConfirmProgress(
@@ -202,6 +215,11 @@ class ConfirmQueue:
             seconds=time.monotonic() - self.start,
             busy=tuple(job.title for job, _ in self.running.values()),
         )
+
+    def _break_off(self, job: Job) -> None:
+        """A job has ended before its last epoch."""
+        _, reports = self.running.pop(job.number)
+        self.epochs -= sum(len(report.metrics) for report in reports)
 
     def _record(
         self,

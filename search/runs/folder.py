@@ -4,18 +4,19 @@ import fcntl
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import yaml
 
-from results.files import write_text
+from results.files import sweep, sync, write_text
 from results.store import Run, open_run
 from search.config.run_config import RunConfig, from_plain
 from spaces.messages import did_you_mean
 
 
 def new_folder(config: RunConfig) -> Path:
-    """The path of the folder for a new run; nothing is written yet.
+    """Makes the folder of a new run, which is empty. Of two runs at once each gets its own.
 
     Raises ValueError if the storage cannot be written, or has a run of that name.
     """
@@ -27,18 +28,27 @@ def new_folder(config: RunConfig) -> Path:
         raise ValueError(
             f"storage is {storage}, but {existing} can't be written: {error.strerror} (storage=FOLDER)"
         ) from error
-    if config.name is not None:
-        folder = storage / config.name
-        if folder.exists():
-            raise ValueError(
-                f"there is a run {config.name!r} in {storage} already; go on with it: "
-                f"python -m search resume {config.name}, or choose another name=..."
-            )
-        return folder
-    number = 1
-    while (storage / f"{config.space.name}-{number}").exists():
-        number += 1
-    return storage / f"{config.space.name}-{number}"
+    names = [config.name] if config.name else (f"{config.space.name}-{number}" for number in count(1))
+    storage.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        try:
+            (storage / name).mkdir()
+        except FileExistsError:
+            continue
+        sync(storage)
+        return storage / name
+    raise ValueError(
+        f"there is a run {config.name!r} in {storage} already; go on with it: "
+        f"python -m search resume {config.name}, or choose another name=..."
+    )
+
+
+def sweep_run(folder: Path) -> None:
+    """Deletes temporary files of killed writers in the run's folder. Only for the holder of its lock."""
+    for part in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
+        sweep(part)
+    for path in folder.glob("checkpoints/**/*.part*"):
+        path.unlink()
 
 
 def write_config(folder: Path, config: RunConfig) -> None:

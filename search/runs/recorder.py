@@ -10,6 +10,7 @@ from pathlib import Path
 from search.core.job import Job, State
 from search.core.queue import Queue
 from search.core.rungs import Done, Wait
+from search.runs import interrupts
 from search.runs.tables import write_tables
 from search.watch.progress import ProgressView
 from search.watch.watcher import Watcher
@@ -20,7 +21,7 @@ KEEPING = (State.RUNNING, State.PAUSED, State.COMPLETE)  # states in which a tri
 
 
 class Recorder:
-    """The four verbs of a queue; `folder` is the run's."""
+    """The five verbs of a queue; `folder` is the run's."""
 
     def __init__(
         self, queue: Queue, folder: Path, view: ProgressView, watchers: Sequence[Watcher] = ()
@@ -30,6 +31,7 @@ class Recorder:
         self.write()
 
     def next_job(self) -> Job | Wait | Done:
+        interrupts.check()
         job = self.queue.next_job()
         if isinstance(job, Done):
             self.delete_checkpoints()
@@ -51,6 +53,11 @@ class Recorder:
 
     def fail(self, job: Job, error: str) -> None:
         self.queue.fail(job, error)
+        self._ended(job)
+
+    def lose(self, job: Job, cause: str) -> None:
+        self.view.say(f"{self.view.clock()} {job.title} lost: {cause}; tried again")
+        self.queue.lose(job, cause)
         self._ended(job)
 
     def _ended(self, job: Job) -> None:

@@ -1,10 +1,8 @@
 """A run from start to end: check, make the folder, search, confirm, close."""
 
 import logging
-import signal
-import types
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,18 +17,21 @@ from search.engines.registry import make_engine
 from search.engines.train_job import TrainJob
 from search.runs import warm_start
 from search.runs.confirm import confirm_trials, has_value, jobs_left
-from search.runs.folder import find, locked, new_folder, read_config, short, write_config
+from search.runs.folder import find, locked, new_folder, read_config, short, sweep_run, write_config
+from search.runs.interrupts import interruptible
 from search.runs.preflight import check_test_split, prepare, prepare_again
 from search.runs.recorder import Recorder
 from search.watch.capture import CapturedOutput, capture_output
 from search.watch.progress import ProgressView
 from search.watch.prometheus import Gauges
 from search.watch.watcher import Watcher
+from spaces.lane import EngineError
 
 logger = logging.getLogger(__name__)
 AtEnd = Callable[[Path], object]
 """Called with the folder of a run when its work is done, while the engine closes: begins the report."""
 Work = Callable[[Engine, RunConfig, Path, ProgressView], None]
+LAST_WORDS = "ended at once; what was finished is kept.\ngo on with: python -m search resume {}\n"
 CONFIRM_TOP = 3  # trials to confirm unless told otherwise
 
 
@@ -40,7 +41,7 @@ class Outcome:
 
     folder: Path
     interrupted: bool = False
-    storage_error: str | None = None  # why the folder could not be written, if that ended the run
+    error: str | None = None  # what ended the run early, though no trial is at fault
 
 
 def start(config: RunConfig, at_end: AtEnd | None = None) -> Outcome:
@@ -52,10 +53,10 @@ def start(config: RunConfig, at_end: AtEnd | None = None) -> Outcome:
     config, notes = prepare(config)
     if config.confirm_top:
         check_test_split(config)
-    folder = new_folder(config)
     if config.warm_start:
         earlier = warm_start.warm_start(find(config.warm_start, config.storage), config)
         notes.append(warm_start.note(earlier))
+    folder = new_folder(config)
     with capture_output() as output:
         return carry_out(search, config, folder, output, notes, new=True, at_end=at_end)
 
@@ -128,31 +129,37 @@ def carry_out(
     at_end: AtEnd | None,
 ) -> Outcome:
     """Does the work on the configured engine, in the locked folder, with a view of its progress."""
-    engine = make_engine(config, TrainJob.of(config, folder))
     try:
+        engine = make_engine(config, TrainJob.of(config, folder))
+    except BaseException:
         if new:
-            folder.mkdir(parents=True)
-            write_config(folder, config)
-        environment.record(folder)
-        output.keep(folder / "run.log")
-        title = f"{folder.name}: {config.space.about or config.space.name}"
+            folder.rmdir()
+        raise
+    try:
         # After the engine, for Ray installs a SIGTERM handler of its own.
-        view = ProgressView(output.console, title, engine.workers)
-        with sigterm_interrupts(), locked(folder), view:
-            view.say(title)
-            for note in notes:
-                view.say(f"note: {note}")
-            work(engine, config, folder, view)
-        if at_end:
-            at_end(folder)
+        with interruptible(LAST_WORDS.format(short(folder)), output.terminal), closing(engine):
+            with locked(folder):
+                if new:
+                    write_config(folder, config)
+                sweep_run(folder)
+                environment.record(folder)
+                output.keep(folder / "run.log")
+                title = f"{folder.name}: {config.space.about or config.space.name}"
+                with ProgressView(output.console, title, engine.workers) as view:
+                    view.say(title)
+                    for note in notes:
+                        view.say(f"note: {note}")
+                    work(engine, config, folder, view)
+            if at_end:
+                at_end(folder)
         return Outcome(folder)
     except KeyboardInterrupt:
         return Outcome(folder, interrupted=True)
+    except EngineError as error:
+        return Outcome(folder, error=str(error))
     except OSError as error:
         logger.exception("the run's folder can't be written")
-        return Outcome(folder, storage_error=str(error))
-    finally:
-        engine.close()
+        return Outcome(folder, error=str(error))
 
 
 def search(engine: Engine, config: RunConfig, folder: Path, view: ProgressView) -> None:
@@ -215,17 +222,3 @@ def announce(view: ProgressView, config: RunConfig, folder: Path, dashboard: str
     if dashboard:
         view.say(f"Ray dashboard: {dashboard} (token: ray get-auth-token)")
     view.say(f"trials in the browser: python -m search dashboard {short(folder)}")
-
-
-@contextmanager
-def sigterm_interrupts() -> Iterator[None]:
-    """In the block a SIGTERM raises KeyboardInterrupt, as Ctrl-C does: finished work is kept."""
-
-    def interrupt(signum: int, frame: types.FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

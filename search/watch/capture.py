@@ -18,6 +18,7 @@ class CapturedOutput:
         sys.stderr.flush()
         self.saved = (os.dup(1), os.dup(2))
         self.console = Console(file=os.fdopen(os.dup(1), "w", encoding="utf-8", errors="replace"))
+        self.terminal = self.saved[1]  # file descriptor of the standard error of before
         self.early = tempfile.TemporaryFile()  # noqa: SIM115 (closed by end)
         self._redirect(self.early.fileno())
 

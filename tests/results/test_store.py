@@ -90,10 +90,12 @@ def test_status(folder, states, status):
     assert open_run(folder).status == status
 
 
-def test_a_run_with_a_value_of_a_failed_trial_has_not_failed(folder):
+def test_a_failed_trial_is_never_the_best(folder):
+    write_trials(folder, [row(0, "diverged", 0.4), row(1, "failed", 0.5), row(2, "stopped", 0.6)], {})
+    assert open_run(folder).best()["trial"] == 2
     write_trials(folder, [row(0, "diverged", 0.4), row(1, "failed", 0.5), row(2, "failed")], {})
     run = open_run(folder)
-    assert (run.status, run.best()["trial"]) == ("finished", 1)
+    assert (run.status, run.best()) == ("failed", None)
 
 
 def test_a_run_without_tables_is_empty(folder):

@@ -4,7 +4,6 @@ Keys are `<lane number>/<model|optimizer>/<name>`. A file is written under a tem
 readers never see an incomplete one. Nothing in it is unpickled.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from results.files import replacing
 from spaces.lane import StorageError
 
 State = dict[str, Tensor]
@@ -95,13 +95,11 @@ def save(path: Path, lanes: Mapping[int, State]) -> None:
 
 def write(path: Path, tensors: dict[str, Tensor]) -> None:
     """Writes a safetensors file atomically. Raises StorageError if it can't be written."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, temporary)
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            save_file(tensors, temporary)
     except (OSError, SafetensorError) as error:
-        temporary.unlink(missing_ok=True)
         raise StorageError(f"the checkpoint {path} can't be written: {error}") from error
 
 

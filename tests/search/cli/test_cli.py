@@ -126,6 +126,35 @@ def test_an_interrupted_search_is_resumed(tiny, uninterrupted, tmp_path, sent, e
 
 
 @pytest.mark.slow
+def test_a_second_interrupt_ends_a_search_that_hangs(tmp_path):
+    file, pipe = tmp_path / "hanging.yaml", tmp_path / "hanging"
+    file.write_text(SPACE.format(net="HangingNet"))
+    os.mkfifo(pipe)
+    command = [sys.executable, "-m", "search", "run", f"space={file}", "name=r", "engine=local"]
+    environment = {**os.environ, "HANGING": str(pipe)}
+    with subprocess.Popen(
+        [*command, f"storage={tmp_path}"], cwd=ROOT, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stderr
+        assert pipe.read_text() == "now"
+        process.send_signal(signal.SIGINT)
+        lines = [process.stderr.readline() for _ in range(2)]
+        assert "once more ends it at once" in "".join(lines)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == 130
+        assert f"go on with: python -m search resume {tmp_path}/r" in process.stderr.read()
+
+
+@pytest.mark.slow
+def test_a_module_that_exits_fails_its_trial(tmp_path):
+    file = tmp_path / "exiting.yaml"
+    file.write_text(SPACE.format(net="ExitingNet"))
+    ran = search("run", f"space={file}", "name=r", "engine=local", "trials=9", f"storage={tmp_path}")
+    assert ran.returncode == 1
+    assert "trial 0 failed: SystemExit: enough" in ran.stdout
+
+
+@pytest.mark.slow
 def test_a_search_fails_if_all_its_trials_fail(tmp_path):
     file = tmp_path / "broken.yaml"
     file.write_text(SPACE.format(net="BrokenNet"))
@@ -166,7 +195,7 @@ def test_more_gpus_than_the_cluster_has_are_refused(tiny, tmp_path):
     ran = search("run", tiny, "gpus_per_job=64", f"storage={tmp_path}/runs")
     assert ran.returncode == 2
     assert "gpus_per_job is 64, but the cluster has" in ran.stderr
-    assert not (tmp_path / "runs").exists()
+    assert not list((tmp_path / "runs").iterdir())
 
 
 @pytest.mark.parametrize("command", sorted(typer.main.get_command(app).commands))  # type: ignore[attr-defined]
