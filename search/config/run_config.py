@@ -57,6 +57,10 @@ class RunConfig:
         Annotated[Amount, Field(ge=0, allow_inf_nan=False)] | Literal["auto"],
         Rule("be a number >= 0, or auto"),
     ]
+    job_timeout: Annotated[
+        Annotated[Amount, Field(gt=0, allow_inf_nan=False)] | Literal["auto"],
+        Rule("be a number of seconds > 0, or auto"),
+    ]
     stop: Annotated[Literal["auto"] | None, Rule("be auto or null")]
     min_gain: Annotated[Amount, Field(gt=0, lt=1), Rule("be a number between 0 and 1")]
     confirm_top: NonNegativeInt

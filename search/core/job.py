@@ -1,5 +1,6 @@
 """Trial and Job: frozen data that the queue, the engines and the results exchange."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -57,6 +58,7 @@ class Job:
     last: int  # epochs done after it
     rung: int | None  # index of the rung at `last`; None in a confirmation
     confirm_seed: int | None = None
+    timeout: float | None = None  # seconds to each epoch after which the job hangs; None: no limit
 
     @property
     def checkpoint(self) -> str:
@@ -80,6 +82,13 @@ class Job:
 def structure_of(params: Mapping[str, Any], names: Sequence[str]) -> tuple[str, ...]:
     """The values of the parameters `names`, which shape a model. Lanes of equal structure train as one."""
     return tuple(repr(params.get(name)) for name in names)
+
+
+def common_structure_first(trials: Sequence[Trial], structure: Sequence[str]) -> list[Trial]:
+    """The trials, those of the most common structure first, so that the lanes of a pack are alike."""
+    of = {trial.number: structure_of(trial.params, structure) for trial in trials}
+    counts = Counter(of.values())
+    return sorted(trials, key=lambda trial: (-counts[of[trial.number]], of[trial.number]))
 
 
 def trial_seed(seed: int, number: int, init_seed: int | None = None) -> int:

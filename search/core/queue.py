@@ -14,14 +14,14 @@ study continues where this one was: resuming is the normal start.
 A policy decides what is next (`policies/`); the queue turns its decisions into jobs.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, inf
 from typing import Any, Final
 
+from search.core.deadline import Deadline
 from search.core.history import Observation
-from search.core.job import LOST, Job, State, Trial, structure_of, trial_seed
+from search.core.job import LOST, Job, State, Trial, common_structure_first, trial_seed
 from search.core.policies.base import Problem
 from search.core.policies.registry import POLICIES
 from search.core.ranking import last_vector, scalarised, vector
@@ -53,6 +53,7 @@ class Plan:
     init_seed: int | None = None  # of initial weights, the same for all trials; None: one for each
     known: tuple[Mapping[str, Any], ...] = ()  # configurations to try first
     observations: tuple[Observation, ...] = ()  # trials of an earlier run, for the policy
+    timeout: float | None = None  # seconds to an epoch, see Deadline
     min_gain: float | None = None  # end when less is expected of further trials; None: begin all trials
 
 
@@ -68,6 +69,7 @@ class Queue:
         self.jobs: dict[int, Job] = {}  # running
         self.reports: dict[int, list[Report]] = {}  # of the running jobs
         self.retries = Retries(space.structure)
+        self.deadline = Deadline(plan.timeout)
         self.started = 0
         self.stopping = Stopping(problem, plan.trials, plan.min_gain, study)
         self.results = sum(len(trial.order) for trial in self.trials.values())
@@ -112,6 +114,7 @@ class Queue:
         assert job.rung is not None, "a job of the queue trains to a rung"
         self.reports[job.number].append(report)
         self.retries.reported()
+        self.deadline.epoch(report)
         if report.seconds:  # an epoch after a module has stopped itself takes none
             self.pace = report.lane_seconds
         if report.facts and job.rung not in self.facts:
@@ -158,7 +161,8 @@ class Queue:
             self.trials[trial.number] = replace(trial, state=State.RUNNING)
         self.started += 1
         lanes = tuple(Lane(t.number, t.params, self.seed(t.number), t.checkpoint) for t in trials)
-        job = Job(self.started, lanes, first=trials[0].epochs, last=self.plan.rungs[rung], rung=rung)
+        first, last, timeout = trials[0].epochs, self.plan.rungs[rung], self.deadline.limit()
+        job = Job(self.started, lanes, first, last, rung, timeout=timeout)
         self.jobs[job.number], self.reports[job.number] = job, []
         return job
 
@@ -279,14 +283,6 @@ class Queue:
         for trial in list(self.trials.values()):
             if trial.state is State.PAUSED:
                 self._end(replace(trial, state=State.STOPPED))
-
-
-def common_structure_first(trials: list[Trial], structure: Sequence[str]) -> list[Trial]:
-    """The trials, those of the most common structure first, so that the lanes of a pack are alike."""
-
-    of = {trial.number: structure_of(trial.params, structure) for trial in trials}
-    counts = Counter(of.values())
-    return sorted(trials, key=lambda trial: (-counts[of[trial.number]], of[trial.number]))
 
 
 def epoch_rows(reports: Sequence[Report], number: int) -> list[dict[str, Any]]:

@@ -1,13 +1,16 @@
 """The local engine: one job at a time in this process. For tests, debugging and small searches."""
 
 import logging
-from collections.abc import Mapping
+import signal
+import threading
+import types
+from collections.abc import Iterator, Mapping
 from typing import final
 
 from search.core.job import Job
 from search.core.rungs import Done
 from search.engines.base import Engine, JobQueue, Train
-from spaces.lane import StorageError
+from spaces.lane import Report, StorageError
 from spaces.messages import describe
 
 logger = logging.getLogger(__name__)
@@ -15,7 +18,10 @@ logger = logging.getLogger(__name__)
 
 @final
 class LocalEngine(Engine):
-    """`LocalEngine(train).run(queue)` trains the jobs of the queue, one after the other."""
+    """`LocalEngine(train).run(queue)` trains the jobs of the queue, one after the other.
+
+    A job that hangs has failed. Its thread can't be ended, and is left behind.
+    """
 
     def __init__(self, train: Train) -> None:
         self.train = train
@@ -32,7 +38,8 @@ class LocalEngine(Engine):
         while not isinstance(job := queue.next_job(), Done):
             assert isinstance(job, Job), "with one job at a time there is never one to wait for"
             try:
-                for report in self.train(job):
+                reports = self.train(job)
+                while report := next_report(reports, job.timeout):
                     queue.report(report)
             except StorageError:
                 raise
@@ -47,3 +54,20 @@ class LocalEngine(Engine):
 
     def publish(self, name: str, about: str, value: float, tags: Mapping[str, str]) -> None:
         """Nothing: this process has no metrics port."""
+
+
+def next_report(reports: Iterator[Report], seconds: float | None) -> Report | None:
+    """The next report; None at the end. Raises TimeoutError after so many seconds, in the main thread."""
+    if seconds is None or threading.current_thread() is not threading.main_thread():
+        return next(reports, None)
+
+    def hangs(signum: int, frame: types.FrameType | None) -> None:
+        raise TimeoutError(f"no epoch in {seconds:g} s (job_timeout=SECONDS)")
+
+    before = signal.signal(signal.SIGALRM, hangs)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        return next(reports, None)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

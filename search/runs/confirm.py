@@ -20,6 +20,7 @@ from results import stats
 from results.store import open_run, write_confirmed
 from results.text import number
 from search.config.run_config import RunConfig
+from search.core.deadline import Deadline
 from search.core.job import DEFAULT, Job, State, Trial
 from search.core.queue import DONE, WAIT
 from search.core.ranking import last_vector, losses, vector
@@ -54,6 +55,7 @@ class ConfirmPlan:
     epochs: int
     lanes: int | None = None  # trainings per job; None: all of equal structure
     workers: int = 1  # jobs at once
+    timeout: float | None = None  # seconds to an epoch, see Deadline
 
 
 def candidates(trials: Sequence[Trial], space: Space, top: int) -> tuple[Candidate, ...]:
@@ -105,6 +107,7 @@ def plan_of(config: RunConfig, trials: Sequence[Trial], workers: int = 1) -> Con
         epochs=config.epochs,
         lanes=None if config.lanes == "auto" else int(config.lanes),
         workers=workers,
+        timeout=None if config.job_timeout == "auto" else float(config.job_timeout),
     )
 
 
@@ -152,6 +155,7 @@ class ConfirmQueue:
         self.rows = confirm_rows(folder)
         self.waiting = jobs(plan, space.structure, confirmed(folder))
         self.numbers = count(len(self.waiting) + 1)
+        self.deadline = Deadline(plan.timeout)
         self.running: dict[int, tuple[Job, list[Report]]] = {}
         self.trainings = sum(len(job.lanes) for job in self.waiting)
         self.ended, self.epochs, self.start = 0, 0, time.monotonic()
@@ -163,13 +167,14 @@ class ConfirmQueue:
             raise EngineError(f"workers have died {self.losses} times in a row: {self.cause}")
         if not self.waiting:
             return WAIT if self.running else DONE
-        job = self.waiting.pop(0)
+        job = replace(self.waiting.pop(0), timeout=self.deadline.limit())
         self.running[job.number] = job, []
         self.view.progress(self.progress())
         return job
 
     def report(self, report: Report) -> None:
         self.losses = 0
+        self.deadline.epoch(report)
         self.running[report.job][1].append(report)
         self.epochs += len(report.metrics)
         self.view.progress(self.progress())

@@ -191,6 +191,7 @@ def make_plan(config: RunConfig, earlier: warm_start.WarmStart, workers: int) ->
         lanes=None if config.lanes == "auto" else int(config.lanes),
         workers=workers,
         init_seed=config.init_seed,
+        timeout=None if config.job_timeout == "auto" else float(config.job_timeout),
         known=(*earlier.points, *(point for point in own if point not in earlier.points)),
         observations=earlier.observations,
         min_gain=config.min_gain if config.stop else None,

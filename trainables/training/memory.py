@@ -8,6 +8,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from spaces.lane import OutOfMemory
+from spaces.messages import one_line
+
+ALLOCATOR = "DefaultCPUAllocator"  # begins PyTorch's message of an allocation on the CPU that has failed
 # Options of glibc's mallopt (malloc.h). By default glibc maps each large tensor from the system and unmaps it
 # when it is freed, so every step pays again for the same pages.
 OPTIONS = {
@@ -16,6 +20,21 @@ OPTIONS = {
     -2: 64 << 20,  # M_TOP_PAD: heaps grow and shrink by at least 64 MiB
     -1: (1 << 31) - 1,  # M_TRIM_THRESHOLD: free memory at the end of the heap stays
 }
+
+
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Context manager: raises OutOfMemory for an allocation that fails in the block, on any device."""
+    import torch
+
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise OutOfMemory(one_line(error)) from error
+    except RuntimeError as error:
+        if ALLOCATOR not in str(error):
+            raise
+        raise OutOfMemory(one_line(error)) from error
 
 
 @functools.cache

@@ -18,6 +18,8 @@ from trainables.training.fit import Fit
 from trainables.training.lightning_private import set_epochs_done
 from trainables.training.trainer import make_trainer
 
+JOIN_SECONDS = 30.0  # for the step that runs when a job is broken off; one that hangs is left behind
+
 
 def run_fit(
     fit: Fit, ranking: Sequence[str], first: int, last: int, out: Path | None, best: str | None = None
@@ -80,4 +82,4 @@ def fit_in_thread(
     finally:
         checkpointing.enabled = False
         trainer.should_stop = True
-        thread.join()
+        thread.join(JOIN_SECONDS)

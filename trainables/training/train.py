@@ -20,7 +20,7 @@ from trainables import import_path
 from trainables.learner import Learner
 from trainables.training import checkpoint
 from trainables.training.fit import Fit
-from trainables.training.memory import free_memory, keep_memory
+from trainables.training.memory import free_memory, keep_memory, memory_errors
 from trainables.training.pack import Pack, PackFit
 from trainables.training.run_fit import run_fit
 from trainables.training.seeding import seed_all, seeded_setup
@@ -70,15 +70,16 @@ def train(
     other, and are reported together.
 
     Raises ValueError for a parameter that is no argument of module or data, for a ranking metric that is not
-    logged or can't be measured, StorageError if the checkpoint can't be
-    written, and any exception of the module.
+    logged or can't be measured, StorageError if the checkpoint can't be written, OutOfMemory if the lanes
+    do not fit in memory, and any exception of the module.
     """
     keep_memory()
     free_memory()
     facts = baselines(setup, lanes[0])
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-    for report in train_parts(setup, lanes, first, last, Path(out), setup.mode if keep_best else None):
-        yield replace(report, facts=facts, device=device, node=socket.gethostname())
+    with memory_errors():
+        for report in train_parts(setup, lanes, first, last, Path(out), setup.mode if keep_best else None):
+            yield replace(report, facts=facts, device=device, node=socket.gethostname())
 
 
 def train_parts(

@@ -5,8 +5,8 @@ import gc
 
 import pytest
 
-from search.core.job import Job, State, Trial
-from search.core.queue import DONE, MAX_FIRST_FAILURES, WAIT, common_structure_first
+from search.core.job import Job, State, Trial, common_structure_first
+from search.core.queue import DONE, MAX_FIRST_FAILURES, WAIT
 from search.core.rungs import Done
 from search.engines.local import LocalEngine
 from spaces.lane import Report

@@ -8,7 +8,7 @@ import lightning as L
 import pytest
 import torch
 
-from spaces.lane import Lane, StorageError
+from spaces.lane import Lane, OutOfMemory, StorageError
 from spaces.read import names
 from tests.contracts import TrainableContract
 from trainables import import_path
@@ -17,6 +17,7 @@ from trainables.mnist.classifier import CLASS_LOSSES
 from trainables.optim import SCHEDULES, Optim
 from trainables.training import checkpoint
 from trainables.training.batches import Batches
+from trainables.training.memory import memory_errors
 from trainables.training.train import Setup, baselines
 
 
@@ -138,6 +139,19 @@ def test_lanes_of_a_checkpoint_are_restored_separately(tmp_path):
     with pytest.raises(ValueError, match="holds no trial 2"):
         checkpoint.restore(third, optimizers[2], path, 2)
     assert [file.name for file in path.parent.iterdir()] == ["c.safetensors"]
+
+
+@pytest.mark.parametrize(
+    "allocate", [lambda: torch.empty(1 << 60), lambda: bytearray(1 << 60)], ids=["pytorch", "python"]
+)
+def test_an_allocation_that_fails_is_named(allocate):
+    with pytest.raises(OutOfMemory), memory_errors():
+        allocate()
+
+
+def test_other_errors_of_the_runtime_stay_what_they_are():
+    with pytest.raises(RuntimeError, match="mat1 and mat2"), memory_errors():
+        torch.ones(2, 3) @ torch.ones(2, 3)
 
 
 def test_a_full_disk_leaves_no_part_of_a_checkpoint(tmp_path):
