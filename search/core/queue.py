@@ -22,6 +22,7 @@ from typing import Any, Final
 from search.core.deadline import Deadline
 from search.core.history import Observation
 from search.core.job import LOST, Job, State, Trial, common_structure_first, trial_seed
+from search.core.outcome import epoch_rows, with_results
 from search.core.policies.base import Problem
 from search.core.policies.registry import POLICIES
 from search.core.ranking import last_vector, scalarised, vector
@@ -68,7 +69,7 @@ class Queue:
         self.facts = set(study.facts())  # rungs whose facts are recorded
         self.jobs: dict[int, Job] = {}  # running
         self.reports: dict[int, list[Report]] = {}  # of the running jobs
-        self.retries = Retries(space.structure)
+        self.retries = Retries(space.structure, study.packs())
         self.deadline = Deadline(plan.timeout)
         self.started = 0
         self.stopping = Stopping(problem, plan.trials, plan.min_gain, study)
@@ -94,10 +95,12 @@ class Queue:
             min_lanes=[self._min_lanes(rung) for rung in range(len(self.plan.rungs))],
         ):
             case Promote(rung, trials):
-                ready = common_structure_first([self.trials[n] for n in trials], self.space.structure)
+                ready = [self.trials[number] for number in trials]
+                if rung:  # else they are interrupted ones, which begin again as they were
+                    ready = common_structure_first(ready, self.space.structure)
                 return self._start(rung, ready, self._lanes(rung, len(ready)))
             case Sample(params):
-                new = [self.study.create(one) for one in (*known, *params)]
+                new = self.study.create([*known, *params])
                 self.trials |= {trial.number: trial for trial in new}
                 return self._start(0, new, len(new))
             case Wait():
@@ -120,21 +123,20 @@ class Queue:
         if report.facts and job.rung not in self.facts:
             self.study.record_facts(job.rung, report.facts)
             self.facts.add(job.rung)
-        for number in report.diverged:
-            self._end_lane(job, number, State.DIVERGED)
+        self._end_lanes(job, sorted(report.diverged), State.DIVERGED)
 
     def finish(self, job: Job, checkpoint: str) -> None:
         """The lanes of a job have reached their rung; `checkpoint` holds all that have not diverged."""
-        last = job.last == self.plan.rungs[-1]
-        for lane in job.lanes:
-            if self.trials[lane.number].state is State.RUNNING:
-                self._end_lane(job, lane.number, State.COMPLETE if last else State.PAUSED, checkpoint)
+        numbers = [lane.number for lane in job.lanes if self.trials[lane.number].state is State.RUNNING]
+        state = State.COMPLETE if job.last == self.plan.rungs[-1] else State.PAUSED
+        self._end_lanes(job, numbers, state, checkpoint)
         del self.jobs[job.number], self.reports[job.number]
 
     def fail(self, job: Job, error: str) -> None:
         """A job has raised: its trial has failed. The trials of a pack are tried again in smaller ones."""
         if again := len(job.lanes) > 1:
             self.retries.failed(job, error)
+            self.study.record_packs(self.retries.plain())
         self._break_off(job, None if again else error)
 
     def lose(self, job: Job, cause: str) -> None:
@@ -166,36 +168,23 @@ class Queue:
         self.jobs[job.number], self.reports[job.number] = job, []
         return job
 
-    def _end_lane(self, job: Job, number: int, state: State, checkpoint: str | None = None) -> None:
-        """A lane has reached its rung or diverged: its new state goes into the study."""
-        reports = [report for report in self.reports[job.number] if number in report.metrics]
-        trial = self.trials[number]
-        assert job.rung is not None and reports, "a job of the queue reports each of its epochs"
-        assert reports[0].epoch == job.first + 1, "a job reports its first epoch"
-        values, metrics = trial.values, trial.metrics
-        if state is not State.DIVERGED:
-            assert reports[-1].epoch == job.last, "a job that finishes has reported its last epoch"
-            last = reports[-1].metrics[number]
-            values = (*values, last[self.space.objective.metric])
-            if not self.space.ranks_by_value:
-                metrics = (*metrics, {name: last[name] for name in self.space.ranking_metrics})
-        trial = replace(
-            trial,
-            state=state,
-            values=values,
-            metrics=metrics,
-            order=(*trial.order, self.results),
-            epochs=reports[-1].epoch,
-            checkpoint=checkpoint,
-            error=f"diverged in epoch {reports[-1].epoch}" if state is State.DIVERGED else None,
-            seconds=trial.seconds + sum(report.lane_seconds for report in reports),
-            device=reports[-1].device,
-            node=reports[-1].node,
-        )
-        self.study.record_rung(trial, job.rung, epoch_rows(reports, number))
-        self.trials[number] = trial  # after the journal, so that no table is ahead of it
-        self.results += 1
-        self.retries.reached(number)
+    def _end_lanes(
+        self, job: Job, numbers: Sequence[int], state: State, checkpoint: str | None = None
+    ) -> None:
+        """Lanes have reached their rung or diverged: one event, which goes into the study at once."""
+        if not numbers:
+            return
+        assert job.rung is not None, "a job of the queue trains to a rung"
+        space, reports = self.space, self.reports[job.number]
+        ended = [
+            with_results(space, self.trials[number], job, reports, state, checkpoint, order)
+            for order, number in enumerate(numbers, self.results)
+        ]
+        self.study.record_rung(ended, job.rung, [epoch_rows(reports, number) for number in numbers])
+        for trial in ended:  # after the journal, so that no table is ahead of it
+            self.trials[trial.number] = trial
+            self.retries.reached(trial.number)
+        self.results += len(ended)
 
     def _break_off(self, job: Job, error: str | None) -> None:
         """A job has ended before its rung. Its trials have failed with the error, or are paused as before."""
@@ -283,11 +272,3 @@ class Queue:
         for trial in list(self.trials.values()):
             if trial.state is State.PAUSED:
                 self._end(replace(trial, state=State.STOPPED))
-
-
-def epoch_rows(reports: Sequence[Report], number: int) -> list[dict[str, Any]]:
-    """One lane's part of a job's reports, as rows of the table of epochs."""
-    return [
-        {"trial": number, "epoch": report.epoch, "seconds": report.lane_seconds, **report.metrics[number]}
-        for report in reports
-    ]

@@ -6,7 +6,8 @@ gone is tried again as it was.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from search.core.job import Job, Trial, structure_of
 from spaces.lane import is_memory_error
@@ -16,31 +17,37 @@ MAX_FIRST_LOSSES = 5  # workers gone in a row before any result; then the search
 
 
 class Retries:
-    """What is known from failed and lost jobs. `structure` names the parameters that shape the model."""
+    """What is known from failed and lost jobs. `structure` names the parameters that shape the model.
 
-    def __init__(self, structure: Sequence[str]) -> None:
+    `plain` is what an earlier process knew of packs.
+    """
+
+    def __init__(self, structure: Sequence[str], plain: Mapping[str, Any] | None = None) -> None:
+        plain = plain or {"alone": [], "sizes": []}
         self.structure = tuple(structure)
-        self.alone: set[int] = set()  # trials that train alone up to their next rung
+        self.alone: dict[int, int] = dict(plain["alone"])  # the rung up to which a trial trains alone
+        # Lanes of a pack that may fit in memory, by rung and structure.
+        self.sizes: dict[tuple[int, tuple[str, ...]], int] = {(r, tuple(k)): n for r, k, n in plain["sizes"]}
         self.losses: Counter[int] = Counter()  # of each trial
-        self.sizes: dict[tuple[int | None, tuple[str, ...]], int] = {}  # packs that may fit in memory
         self.first_losses = 0  # before any result
         self.cause: str | None = None  # of the last one
         self.works = False  # whether a result has come
 
     def pack(self, rung: int, ready: Sequence[Trial], size: int) -> Sequence[Trial]:
         """The trials of the next job to `rung`, of at most `size` of those that are ready."""
-        if alone := [trial for trial in ready if trial.number in self.alone]:
+        if alone := [trial for trial in ready if self.alone.get(trial.number) == rung]:
             return alone[:1]
         kind = structure_of(ready[0].params, self.structure)
         return ready[: min(size, self.sizes.get((rung, kind), size))]
 
     def failed(self, job: Job, error: str) -> None:
         """A pack has raised."""
+        assert job.rung is not None, "a job of the queue trains to a rung"
         if is_memory_error(error):
             kind = structure_of(job.lanes[0].params, self.structure)
             self.sizes[job.rung, kind] = len(job.lanes) // 2
         else:
-            self.alone |= {lane.number for lane in job.lanes}
+            self.alone |= {lane.number: job.rung for lane in job.lanes}
 
     def lost(self, job: Job, cause: str) -> bool:
         """The worker of a job is gone; returns whether the job may be tried again."""
@@ -51,9 +58,9 @@ class Retries:
             return True
         for number in numbers:
             del self.losses[number]
-        if len(numbers) > 1:
-            self.alone |= set(numbers)
-        return len(numbers) > 1
+        if again := len(numbers) > 1:
+            self.failed(job, cause)
+        return again
 
     def reported(self) -> None:
         """A result has come."""
@@ -61,8 +68,12 @@ class Retries:
 
     def reached(self, number: int) -> None:
         """A trial has reached its rung."""
-        self.alone.discard(number)
         self.losses.pop(number, None)
+
+    def plain(self) -> dict[str, Any]:
+        """What is known of packs, as plain data."""
+        sizes = [[rung, list(kind), size] for (rung, kind), size in self.sizes.items()]
+        return {"alone": [list(pair) for pair in self.alone.items()], "sizes": sizes}
 
     def hopeless(self) -> bool:
         """Whether workers die whatever they train."""

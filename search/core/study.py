@@ -2,8 +2,9 @@
 
 A finished Optuna trial is immutable, so a trial stays RUNNING there while it may yet be promoted. What one
 event changes is one entry of the journal: the user attribute `rung/<epochs>` when a rung is finished or the
-trial diverges on the way there, `end` when a trial stops or fails. The entries that follow say the same to
-Optuna: the intermediate value, the state. A kill may come before them; the next writer adds them.
+trial diverges on the way there, `end` when a trial stops or fails. The start of a pack, and the rungs of a
+pack, are first one entry of the study. The entries that follow say the same of each trial and to Optuna: the
+trial, the intermediate value, the state. A kill may come before them; the next writer adds them.
 """
 
 import time
@@ -28,6 +29,8 @@ OPTUNA_STATES = {
 }
 DIRECTIONS = {"min": StudyDirection.MINIMIZE, "max": StudyDirection.MAXIMIZE}
 AT_RUNG = ("checkpoint", "seconds", "device", "node")  # fields of a Trial that are recorded at each rung
+BEGUN = "begun"  # attribute of the study: the trials that have last begun together
+PACK = "pack"  # attribute of the study: the records of the pack that has last reached its rung
 Row = dict[str, Any]
 
 
@@ -55,37 +58,50 @@ class Study:
             directions = [DIRECTIONS[objective.mode] for objective in space.objectives]
             self.study_id = self.storage.create_new_study(directions, path.parent.name)
         if writable:
-            for frozen in self.frozen_trials():
-                self._tell_optuna(frozen)
+            self._complete_entries()
 
-    def create(self, params: Mapping[str, Any]) -> Trial:
-        """A new trial with these parameters."""
+    def create(self, params: Sequence[Mapping[str, Any]]) -> list[Trial]:
+        """New trials with these parameters."""
+        if len(params) > 1:
+            begun = {"first": len(self.frozen_trials()), "params": [dict(one) for one in params]}
+            self.storage.set_study_user_attr(self.study_id, BEGUN, begun)
+        return [self._create(one) for one in params]
+
+    def _create(self, params: Mapping[str, Any]) -> Trial:
         own = {name: self.distributions[name] for name in params}
         template = create_trial(state=TrialState.RUNNING, params=dict(params), distributions=own)
         trial_id = self.storage.create_new_trial(self.study_id, template)
         return Trial(number=self.storage.get_trial_number_from_id(trial_id), params=dict(params))
 
-    def record_rung(self, trial: Trial, rung: int, epochs: Sequence[Row]) -> None:
-        """A job has trained the trial to rung `rung`, or until it diverged on the way there.
+    def record_rung(self, trials: Sequence[Trial], rung: int, epochs: Sequence[Sequence[Row]]) -> None:
+        """A job has trained the trials to rung `rung`, or until they diverged on the way there.
 
-        `epochs` are the rows of the epochs of that job. After the last rung nothing more is recorded.
+        `epochs` are the rows of the epochs of that job, for each trial. After the last rung nothing more is
+        recorded.
         """
-        record = {key: getattr(trial, key) for key in AT_RUNG}
-        record |= {"trained": trial.epochs, "order": trial.order, "epochs": list(epochs), "at": time.time()}
-        record |= {"state": trial.state.value, "error": trial.error}
-        if len(trial.values) > rung:
-            record["value"] = trial.values[rung]
-        if len(trial.metrics) > rung:
-            record["metrics"] = trial.metrics[rung]
-        self._record(trial, f"rung/{self.rungs[rung]}", record)
+        records = [rung_record(*one, rung) for one in zip(trials, epochs, strict=True)]
+        key = f"rung/{self.rungs[rung]}"
+        if len(trials) > 1:
+            pack = [[trial.number, record] for trial, record in zip(trials, records, strict=True)]
+            self.storage.set_study_user_attr(self.study_id, PACK, {"key": key, "records": pack})
+        for trial, record in zip(trials, records, strict=True):
+            self._record(trial.number, key, record)
 
     def record_end(self, trial: Trial) -> None:
         """The trial has stopped or failed. Nothing is recorded after that."""
-        self._record(trial, "end", {"state": trial.state.value, "error": trial.error})
+        self._record(trial.number, "end", {"state": trial.state.value, "error": trial.error})
 
     def record_facts(self, rung: int, facts: Mapping[str, float]) -> None:
         """Constants of the data that trials train on up to rung `rung`, such as baselines."""
         self.storage.set_study_user_attr(self.study_id, f"facts/{self.rungs[rung]}", dict(facts))
+
+    def record_packs(self, packs: Mapping[str, Any]) -> None:
+        """What failed packs have taught (`Retries.plain`)."""
+        self.storage.set_study_user_attr(self.study_id, "packs", dict(packs))
+
+    def packs(self) -> dict[str, Any] | None:
+        """What failed packs have taught; None before any has failed."""
+        return self.storage.get_study_user_attrs(self.study_id).get("packs")
 
     def record_early_end(self, end: Mapping[str, float]) -> None:
         """The search begins no further trial."""
@@ -136,12 +152,26 @@ class Study:
         keys = {rung: f"facts/{epochs}" for rung, epochs in enumerate(self.rungs)}
         return {rung: facts[key] for rung, key in keys.items() if key in facts}
 
-    def _id(self, trial: Trial) -> int:
-        return self.storage.get_trial_id_from_study_id_trial_number(self.study_id, trial.number)
+    def _id(self, number: int) -> int:
+        return self.storage.get_trial_id_from_study_id_trial_number(self.study_id, number)
 
-    def _record(self, trial: Trial, key: str, record: Row) -> None:
-        """Writes the one entry of an event, then what it means to Optuna."""
-        trial_id = self._id(trial)
+    def _complete_entries(self) -> None:
+        """Adds the entries that a kill kept from following."""
+        attributes = self.storage.get_study_user_attrs(self.study_id)
+        if begun := attributes.get(BEGUN):
+            for params in begun["params"][len(self.frozen_trials()) - begun["first"] :]:
+                self._create(params)
+        pack = attributes.get(PACK, {"records": []})
+        trials = self.frozen_trials()
+        for number, record in pack["records"]:
+            if pack["key"] not in trials[number].user_attrs:
+                self._record(number, pack["key"], record)
+        for frozen in trials:
+            self._tell_optuna(frozen)
+
+    def _record(self, number: int, key: str, record: Row) -> None:
+        """Writes an entry of a trial, then what it means to Optuna."""
+        trial_id = self._id(number)
         self.storage.set_trial_user_attr(trial_id, key, record)
         self._tell_optuna(self.storage.get_trial(trial_id))
 
@@ -150,7 +180,7 @@ class Study:
         if frozen.state.is_finished():
             return
         trial = self._trial(frozen)
-        trial_id = self._id(trial)
+        trial_id = self._id(frozen.number)
         for epochs, value in zip(self.rungs, trial.values, strict=False):
             if epochs not in frozen.intermediate_values:
                 self.storage.set_trial_intermediate_value(trial_id, epochs, value)
@@ -195,3 +225,15 @@ class Study:
             error=end["error"],
             **{key: record[key] for record in last for key in AT_RUNG},
         )
+
+
+def rung_record(trial: Trial, epochs: Sequence[Row], rung: int) -> Row:
+    """How the trial has reached `rung`, or where it diverged on the way there."""
+    record = {key: getattr(trial, key) for key in AT_RUNG}
+    record |= {"trained": trial.epochs, "order": trial.order, "epochs": list(epochs), "at": time.time()}
+    record |= {"state": trial.state.value, "error": trial.error}
+    if len(trial.values) > rung:
+        record["value"] = trial.values[rung]
+    if len(trial.metrics) > rung:
+        record["metrics"] = trial.metrics[rung]
+    return record

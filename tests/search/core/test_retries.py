@@ -1,5 +1,6 @@
 """What follows from jobs that failed, did not fit in memory, or lost their worker."""
 
+import json
 from math import inf
 
 import pytest
@@ -71,9 +72,8 @@ def test_a_trial_of_a_broken_pack_is_alone_up_to_its_next_rung_only():
     retries = Retries(("kind",))
     retries.failed(pack(1), "RuntimeError: once")
     assert retries.pack(0, trials(), 4) == trials()[:1]
-    for number in range(4):
-        retries.reached(number)
     assert retries.pack(1, trials(), 4) == trials()
+    assert Retries(("kind",), retries.plain()).pack(0, trials(), 4) == trials()[:1]  # after a kill too
 
 
 def test_the_size_that_fits_in_memory_is_that_of_a_rung_and_a_structure():
@@ -82,6 +82,8 @@ def test_the_size_that_fits_in_memory_is_that_of_a_rung_and_a_structure():
     assert retries.pack(0, trials(), 4) == trials()[:2]
     assert retries.pack(1, trials(), 4) == trials()
     assert retries.pack(0, trials("b"), 4) == trials("b")
+    again = Retries(("kind",), json.loads(json.dumps(retries.plain())))
+    assert again.pack(0, trials(), 4) == trials()[:2]
 
 
 def test_a_pack_is_halved_until_it_fits_in_memory(make_queue):
