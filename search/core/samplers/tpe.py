@@ -13,7 +13,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from search.core.history import Observation
+from search.core.history import History, Observation
 from search.core.samplers.base import MIN_VALUES, Params, Sampler
 from search.core.samplers.optuna_space import distributions, suggest
 from spaces.seeds import derive_seed
@@ -29,7 +29,7 @@ class Tpe(Sampler):
     """Optuna's TPESampler, fitted from scratch in each call."""
 
     def propose(self, history: Sequence[Observation], count: int) -> list[Params]:
-        trials = model_trials(history, distributions(self.space))
+        trials = model_trials(History.of(history), distributions(self.space))
         proposals: list[Params] = []
         while len(proposals) < count:
             # Each proposal counts as running, which makes the next one slower; so a new study now and then.
@@ -51,25 +51,23 @@ def tpe_sampler(seed: int) -> TPESampler:
         )
 
 
-def model_rung(history: Sequence[Observation]) -> int:
+def model_rung(history: History) -> int:
     """The highest rung with MIN_VALUES finished values; the first if there is none."""
-    highest = max((len(trial.values) for trial in history), default=0)
-    for rung in reversed(range(highest)):
-        if sum(len(trial.values) > rung for trial in history) >= MIN_VALUES:
-            return rung
-    return 0
+    return max((rung for rung, places in history.ranked.items() if len(places) >= MIN_VALUES), default=0)
 
 
-def model_trials(history: Sequence[Observation], space: Mapping[str, BaseDistribution]) -> list[FrozenTrial]:
+def model_trials(history: History, space: Mapping[str, BaseDistribution]) -> list[FrozenTrial]:
     """The history as Optuna trials of one rung: complete with its value, or running on the way to it."""
     rung = model_rung(history)
-    finished = [trial for trial in history if len(trial.values) > rung]
-    if len(finished) > MAX_VALUES:
+    positions = [position for _, position in history.ranked[rung]]
+    if len(positions) > MAX_VALUES:
         # TPE models the good values against the rest, so a sample of the rest suffices.
-        ranked = sorted(finished, key=lambda trial: trial.values[rung])
-        rest, keep = ranked[MAX_GOOD:], MAX_VALUES - MAX_GOOD
-        finished = ranked[:MAX_GOOD] + [rest[i * len(rest) // keep] for i in range(keep)]
-    running = [trial for trial in history if trial.busy and len(trial.values) <= rung]
+        rest, keep = positions[MAX_GOOD:], MAX_VALUES - MAX_GOOD
+        positions = positions[:MAX_GOOD] + [rest[i * len(rest) // keep] for i in range(keep)]
+    else:
+        positions.sort()
+    finished = [history[position] for position in positions]
+    running = [history[position] for position in history.busy if len(history[position].values) <= rung]
     values = [*(min(trial.values[rung], FINITE) for trial in finished), *[None] * len(running)]
     return [
         create_trial(
