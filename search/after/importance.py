@@ -8,12 +8,12 @@ import numpy as np
 
 from results.parameters import Importance, Share
 from results.store import Run
+from search.after.sensitivity import hyperparameter_draws, is_searched, skill, total_effects
 from search.config.run_config import RunConfig
 from search.core.history import History, Observation
 from search.core.model.encoding import Encoding
 from search.core.model.gaussian_process import fit
 from search.core.model.results import MIN_FIRST, rows, thin
-from search.core.model.sensitivity import hyperparameter_draws, is_searched, skill, total_effects
 from search.core.model.surrogate import ITERATIONS
 from search.core.model.threads import one_thread
 from spaces.space import Space

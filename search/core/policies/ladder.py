@@ -68,10 +68,8 @@ class Ladder(Policy):
             ready = promotable(own, rung, self.eta)
             if not ready:
                 continue
-            rivals = [
-                history[position] for position in (*(history.first + n for n in ready), surrogate.incumbent)
-            ]
-            features = self.modeller.features(rivals)
+            positions = [*(history.first + number for number in ready), surrogate.incumbent]
+            features = self.modeller.features([history[position] for position in positions])
             mean, variance, half = posterior.predict(features, np.ones(len(features)))
             improvement = np.where(
                 np.array(ready) == incumbent,
