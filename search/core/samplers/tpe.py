@@ -6,12 +6,14 @@ The choice of the rung is BOHB's rule (Falkner et al., ICML 2018): the highest w
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import final
+from copy import copy
+from datetime import datetime
+from typing import Any, Self, final
 
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import TPESampler
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState
 
 from search.core.history import History, Observation
 from search.core.samplers.base import MIN_VALUES, Params, Sampler
@@ -70,11 +72,33 @@ def model_trials(history: History, space: Mapping[str, BaseDistribution]) -> lis
     running = [history[position] for position in history.busy if len(history[position].values) <= rung]
     values = [*(min(trial.values[rung], FINITE) for trial in finished), *[None] * len(running)]
     return [
-        create_trial(
-            state=TrialState.RUNNING if value is None else TrialState.COMPLETE,
-            value=value,
-            params=dict(trial.params),
-            distributions={name: space[name] for name in trial.params},
-        )
-        for trial, value in zip([*finished, *running], values, strict=True)
+        known_trial(trial, value, space) for trial, value in zip([*finished, *running], values, strict=True)
     ]
+
+
+@final
+class Known(FrozenTrial):
+    """A trial that a study takes without a deep copy, which would take most of the time of a proposal."""
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        return copy(self)
+
+
+def known_trial(
+    trial: Observation, value: float | None, space: Mapping[str, BaseDistribution]
+) -> FrozenTrial:
+    """A trial of Optuna: complete with a value, or running."""
+    now = datetime.now()
+    return Known(
+        number=-1,  # as in Optuna's create_trial: the study gives it a number
+        trial_id=-1,
+        state=TrialState.RUNNING if value is None else TrialState.COMPLETE,
+        value=value,
+        datetime_start=now,
+        datetime_complete=None if value is None else now,
+        params=dict(trial.params),
+        distributions={name: space[name] for name in trial.params},
+        user_attrs={},
+        system_attrs={},
+        intermediate_values={},
+    )
