@@ -40,8 +40,8 @@ from benchmarks.tasks import Task
 from benchmarks.ways import ETA, Settings
 from results.agreement import agreements
 from search.after.importance import estimate, history
+from search.after.sensitivity import mixed_samples
 from search.core.model.encoding import Encoding
-from search.core.model.sensitivity import mixed_samples
 from search.core.queue import Plan, Queue
 from search.core.rungs import milestones
 from search.core.samplers.optuna_space import distributions

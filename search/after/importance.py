@@ -8,12 +8,12 @@ import numpy as np
 
 from results.parameters import Importance, Share
 from results.store import Run
+from search.after.sensitivity import hyperparameter_draws, is_searched, skill, total_effects
 from search.config.run_config import RunConfig
-from search.core.history import Observation
+from search.core.history import History, Observation
 from search.core.model.encoding import Encoding
 from search.core.model.gaussian_process import fit
-from search.core.model.results import MIN_FIRST, results, rows, thin
-from search.core.model.sensitivity import hyperparameter_draws, is_searched, skill, total_effects
+from search.core.model.results import MIN_FIRST, rows, thin
 from search.core.model.surrogate import ITERATIONS
 from search.core.model.threads import one_thread
 from spaces.space import Space
@@ -39,9 +39,9 @@ def estimate(
     trials: Sequence[Observation], space: Space, rungs: Sequence[int], seed: int
 ) -> Importance | None:
     """As `importance`, by a model of these trials. None with too few values for it, or if all are equal."""
-    chosen = thin(results(trials), seed)
-    valued = sum(bool(trial.values) for trial in trials)
-    if valued < MIN_FIRST or len({result.value for result in chosen}) < 2:
+    trials = History.of(trials)
+    chosen, valued = thin(trials, seed), len(trials.ranked[0])
+    if valued < MIN_FIRST or len({trials.value(result) for result in chosen}) < 2:
         return None
     encoding = Encoding(space)
     own = rows(encoding, trials, chosen, rungs)

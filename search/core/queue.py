@@ -16,21 +16,21 @@ A policy decides what is next (`policies/`); the queue turns its decisions into 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import ceil, inf
+from math import ceil
 from typing import Any, Final
 
 from search.core.deadline import Deadline
 from search.core.history import Observation
 from search.core.job import LOST, Job, State, Trial, common_structure_first, trial_seed
 from search.core.outcome import epoch_rows, with_results
-from search.core.policies.base import Problem
+from search.core.policies.base import Problem, ranked
 from search.core.policies.registry import POLICIES
-from search.core.ranking import last_vector, scalarised, vector
 from search.core.retries import Retries
 from search.core.rungs import Done, Promote, Sample, Wait
 from search.core.stopping import Stopping
 from search.core.study import Study
-from spaces.lane import EngineError, Lane, Report, is_memory_error, is_space_error
+from search.core.trials import Trials
+from spaces.lane import EngineError, Lane, Report, is_space_error
 from spaces.space import Space
 
 WAIT: Final = Wait()
@@ -63,9 +63,9 @@ class Queue:
 
     def __init__(self, space: Space, plan: Plan, study: Study) -> None:
         self.space, self.plan, self.study = space, plan, study
-        problem = Problem(space, plan.rungs, plan.eta, plan.seed, plan.observations)
+        problem = Problem(space, plan.rungs, plan.eta, plan.seed)
         self.policy = POLICIES[plan.sampler](problem)
-        self.trials: dict[int, Trial] = {trial.number: trial for trial in study.trials()}
+        self.trials = Trials(space, study.trials(), plan.observations)
         self.facts = set(study.facts())  # rungs whose facts are recorded
         self.jobs: dict[int, Job] = {}  # running
         self.reports: dict[int, list[Report]] = {}  # of the running jobs
@@ -87,10 +87,10 @@ class Queue:
             return DONE if not self.jobs else WAIT
         count = self._new_lanes()
         known = self.plan.known[len(self.trials) :][:count]
-        history = self._history()
+        history = self.trials.history
         match self.policy.decide(
             history,
-            left=0 if self.stopping.reached(history) else self.plan.trials - len(self.trials),
+            left=0 if self.stopping.reached(history, self.results) else self.plan.trials - len(self.trials),
             count=count - len(known),
             min_lanes=[self._min_lanes(rung) for rung in range(len(self.plan.rungs))],
         ):
@@ -101,10 +101,13 @@ class Queue:
                 return self._start(rung, ready, self._lanes(rung, len(ready)))
             case Sample(params):
                 new = self.study.create([*known, *params])
-                self.trials |= {trial.number: trial for trial in new}
+                for begun in new:
+                    self.trials[begun.number] = begun
                 return self._start(0, new, len(new))
             case Wait():
                 return WAIT
+            case Done() if self.jobs:
+                return WAIT  # for one whose lanes have all ended
             case Done():
                 if trial := self._unfinished():
                     return self._start(len(trial.values), [trial], 1)
@@ -149,8 +152,7 @@ class Queue:
         A diverged or failed trial is never the incumbent, for it has no model. Of several objectives the
         first one counts, among the trials that keep the constraints.
         """
-        valued = [t for t in self.trials.values() if t.values and t.state not in LOST]
-        return min(valued, key=lambda t: (last_vector(self.space, t)[:2], t.number), default=None)
+        return self.trials.best()
 
     def seed(self, number: int) -> int:
         """Seed of a trial's initial weights and dropout."""
@@ -220,32 +222,15 @@ class Queue:
         count = self._lanes(0, self.plan.trials - len(self.trials))
         if self.plan.lanes is None:
             # No more at once than have finished; else a search of quick trials is a random one.
-            finished = sum(bool(t.values) or t.state is State.DIVERGED for t in self.trials.values())
+            finished = len(self.trials.history.ranked[0]) - len(self.plan.observations)
             count = min(count, max(MIN_NEW_LANES, finished))
         return count
 
-    def _history(self) -> list[Observation]:
-        """The trials as the policy takes them."""
-        sign = self.space.objective.sign
-        busy = {lane.number for job in self.jobs.values() for lane in job.lanes}
-        return [
-            Observation(
-                trial.params,
-                tuple(sign * value for value in trial.values)
-                + ((inf,) if trial.state is State.DIVERGED or is_memory_error(trial.error) else ()),
-                tuple(vector(self.space, metrics) for metrics in trial.metrics),
-                busy=number in busy,
-                failed=trial.state is State.FAILED and not is_memory_error(trial.error),
-                order=trial.order,
-            )
-            for number, trial in self.trials.items()
-        ]
-
     def _all_failed(self) -> bool:
         """Whether the first trials have all failed, or one in a way that all will."""
-        failed = [trial for trial in self.trials.values() if trial.state is State.FAILED]
         if any(trial.values for trial in self.trials.values()):
             return False
+        failed = [trial for trial in self.trials.values() if trial.state is State.FAILED]
         return len(failed) >= MAX_FIRST_FAILURES or any(is_space_error(trial.error) for trial in failed)
 
     def _unfinished(self) -> Trial | None:
@@ -255,11 +240,13 @@ class Queue:
         eta trials promotes none. Then the incumbent, if it is paused: its value may be better than those of
         trials that went further. Of these at most eta, for in a space that overfits there may be many.
         """
-        history = scalarised(self._history())
+        _, history = ranked(self.trials.history)
         last = len(self.plan.rungs) - 1
         for rung in reversed(range(last)):
             valued = [t for t in self.trials.values() if len(t.values) > rung and t.state not in LOST]
-            best = min(valued, key=lambda t: (history[t.number].values[rung], t.number), default=None)
+            best = min(
+                valued, key=lambda t: (history[history.first + t.number].values[rung], t.number), default=None
+            )
             if best and best.state is State.PAUSED and len(best.values) == rung + 1:
                 return best
         incumbent = self.best()

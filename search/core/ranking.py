@@ -14,13 +14,13 @@ in one objective are sorted by the other.
 Constraints: a trial that breaks one ranks behind all trials that keep them, by how far it breaks them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from search.core.history import Observation
+from search.core.history import History
 from search.core.job import Trial
 from spaces.space import Space
 
@@ -40,20 +40,23 @@ def last_vector(space: Space, trial: Trial) -> tuple[float, ...]:
     return vector(space, trial.metrics[-1] if trial.metrics else only)
 
 
-def scalarised(history: Sequence[Observation]) -> list[Observation]:
+def scalarised(history: History) -> History:
     """The history with the `losses` of each rung in place of its values, if several metrics rank trials.
 
     A loss depends on all trials of the rung, so those of a part of the history differ.
     """
-    if not any(observation.vectors for observation in history):
-        return list(history)
+    if not history.has_vectors:
+        return history
     values = [list(observation.values) for observation in history]
     for rung in range(max((len(observation.vectors) for observation in history), default=0)):
         there = [number for number, one in enumerate(history) if len(one.vectors) > rung]
         found = losses(np.array([history[number].vectors[rung] for number in there]))
         for number, loss in zip(there, found.tolist(), strict=True):
             values[number][rung] = loss
-    return [replace(one, values=tuple(own)) for one, own in zip(history, values, strict=True)]
+    ranked = [replace(one, values=tuple(own)) for one, own in zip(history, values, strict=True)]
+    scaled = History(ranked[history.first :], ranked[: history.first])
+    scaled.log = history.log  # equal, and known as the same one
+    return scaled
 
 
 def losses(vectors: Array) -> Array:

@@ -5,18 +5,21 @@ Hyperparameter Tuning", MLSys 2020, algorithm 2. Rung k lies at `grace * eta**k`
 `1/eta` of all that have finished its rung is promoted to the next one. A trial that is never promoted counts
 as stopped; none trains speculatively past its rung.
 
-    values = {0: (0.9,), 1: (0.5,), 2: (0.7,)}          three trials have finished rung 0
-    decide(values, busy=set(), rungs=3, eta=3, left=9)  -> Promote(rung=1, trials=(1,))
-    decide(values, busy={1}, rungs=3, eta=3, left=9)    -> Sample()       trial 1 is in a job
-    decide(values, busy={1}, rungs=3, eta=3, left=0)    -> Wait()         its value may change the top third
-    decide({**values, 1: (0.5, 0.4)}, set(), rungs=3, eta=3, left=0) -> Done()
-    decide(values, busy=set(), rungs=3, eta=3, left=9, min_lanes=(1, 2, 2)) -> Sample()   one is too few
+    history of the values (0.9,) (0.5,) (0.7,)        three trials have finished rung 0
+    decide(history, rungs=3, eta=3, left=9)           -> Promote(rung=1, trials=(1,))
+    the same, and trial 1 is in a job                 -> Sample()
+    the same, and left=0                              -> Wait()         its value may change the top third
+    history of (0.9,) (0.5, 0.4) (0.7,), and left=0   -> Done()
+    decide(history, rungs=3, eta=3, left=9, min_lanes=(1, 2, 2)) -> Sample()   one is too few
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Any
+
+from search.core.history import History
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,7 @@ def expected_epochs(trials: int, rungs: Sequence[int], eta: int) -> int:
 
 
 def decide(
-    values: Mapping[int, Sequence[float]],
-    busy: Collection[int],
+    history: History,
     *,
     rungs: int,
     eta: int,
@@ -85,31 +87,27 @@ def decide(
 ) -> Decision:
     """The next action when a worker is free.
 
-    `values[t]` holds the objectives of trial t at its finished rungs; lower is better, and the last is
-    infinite if it diverged. Failed trials are left out. `busy` trials are in a job; `left` more may start.
-    While `left` > 0, a promotion to rung k waits for `min_lanes[k]` trials (default 1): waiting costs no
-    training, and a later choice is made among more trials.
+    `left` more trials may start. While `left` > 0, a promotion to rung k waits for `min_lanes[k]` trials
+    (default 1): waiting costs no training, and a later choice is made among more trials.
     """
-    if lost := interrupted(values, busy):
+    if lost := interrupted(history):
         return Promote(0, lost)  # first, as they were: so a search ends alike wherever it is killed
     for rung in reversed(range(rungs - 1)):
-        ready = promotable(values, busy, rung, eta)
+        ready = promotable(history, rung, eta)
         if len(ready) >= (min_lanes[rung + 1] if min_lanes and left > 0 else 1):
             return Promote(rung + 1, ready)
     if left > 0:
         return Sample()
-    return Wait() if busy else Done()
+    return Wait() if history.busy else Done()
 
 
-def interrupted(values: Mapping[int, Sequence[float]], busy: Collection[int]) -> tuple[int, ...]:
+def interrupted(history: History) -> tuple[int, ...]:
     """The trials that lost their job before the first rung: without a value and in no job."""
-    return tuple(t for t in sorted(values) if not values[t] and t not in busy)
+    return tuple(position - history.first for position in history.lost)
 
 
-def promotable(
-    values: Mapping[int, Sequence[float]], busy: Collection[int], rung: int, eta: int
-) -> tuple[int, ...]:
+def promotable(history: History, rung: int, eta: int) -> tuple[int, ...]:
     """The trials that may go on from `rung`, best first: in the top 1/eta of it, paused and not diverged."""
-    finished = [trial for trial in values if len(values[trial]) > rung]
-    top = sorted(finished, key=lambda t: (values[t][rung], t))[: len(finished) // eta]
-    return tuple(t for t in top if len(values[t]) == rung + 1 and t not in busy and values[t][rung] < inf)
+    finished, paused = history.finished[rung], history.paused[rung]
+    last = finished[len(finished) // eta - 1] if len(finished) >= eta else (-inf, -1)
+    return tuple(position - history.first for _, position in paused[: bisect_right(paused, last)])

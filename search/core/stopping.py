@@ -1,9 +1,8 @@
 """The decision to begin no further trial, when the model expects too little of it (`stop=auto`)."""
 
-from collections.abc import Sequence
 from typing import Any, final
 
-from search.core.history import Observation
+from search.core.history import History
 from search.core.model.prospect import prospect
 from search.core.model.surrogate import Modeller
 from search.core.policies.base import Problem
@@ -25,19 +24,21 @@ class Stopping:
         self.end: dict[str, Any] | None = study.early_end()
         self.judged = 0  # results at the last judgement
 
-    def reached(self, history: Sequence[Observation]) -> bool:
-        """Whether no further trial is begun. The first time, the reason is recorded in the study."""
-        results = sum(len(observation.values) for observation in history)
+    def reached(self, history: History, results: int) -> bool:
+        """Whether no further trial is begun. The first time, the reason is recorded in the study.
+
+        `results` are those of the search itself.
+        """
         if self.end is None and self.min_gain is not None and results >= GROWTH * self.judged:
-            self.judged = results
-            found = prospect(self.modeller, scalarised([*self.problem.earlier, *history]), self.min_gain)
+            self.judged, trials = results, len(history) - history.first
+            found = prospect(self.modeller, scalarised(history), self.min_gain)
             if found and found.gain < self.min_gain:
                 self.end = {
-                    "trials": len(history),
+                    "trials": trials,
                     "gain": found.gain,
                     "certainty": found.certainty,
                     "min_gain": self.min_gain,
-                    "epochs_saved": self._epochs(self.trials) - self._epochs(len(history)),
+                    "epochs_saved": self._epochs(self.trials) - self._epochs(trials),
                 }
                 self.study.record_early_end(self.end)
         return self.end is not None

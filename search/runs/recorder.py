@@ -4,7 +4,8 @@ An engine gets a Recorder in place of the queue. Writing the tables takes a smal
 """
 
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from search.core.job import Job, State
@@ -28,6 +29,8 @@ class Recorder:
     ) -> None:
         self.queue, self.folder, self.view, self.watchers = queue, folder, view, watchers
         self.next_write = 0.0
+        self.users: dict[str, set[int]] = defaultdict(set)  # trials that have or had each checkpoint
+        self._note(queue.trials)
         self.write()
 
     def next_job(self) -> Job | Wait | Done:
@@ -46,10 +49,19 @@ class Recorder:
 
     def finish(self, job: Job, checkpoint: str) -> None:
         self.queue.finish(job, checkpoint)
-        used = {trial.checkpoint for trial in self.queue.trials.values() if trial.state in KEEPING}
-        for start in {lane.start for lane in job.lanes if lane.start} - used:
-            (self.folder / start).unlink(missing_ok=True)
+        self._note(lane.number for lane in job.lanes)
+        for start in {lane.start for lane in job.lanes if lane.start}:
+            trials = [self.queue.trials[number] for number in self.users[start]]
+            if not any(trial.checkpoint == start and trial.state in KEEPING for trial in trials):
+                (self.folder / start).unlink(missing_ok=True)
+                del self.users[start]
         self._ended(job)
+
+    def _note(self, numbers: Iterable[int]) -> None:
+        """These trials may have a new checkpoint."""
+        for number in numbers:
+            if checkpoint := self.queue.trials[number].checkpoint:
+                self.users[checkpoint].add(number)
 
     def fail(self, job: Job, error: str) -> None:
         self.queue.fail(job, error)

@@ -8,7 +8,7 @@ from scipy.stats import rankdata
 
 from benchmarks.estimates import SIZE, fanova, measure, replay, spearman, total_effects, true_effects
 from benchmarks.smooth import load_smooth
-from search.core.model.sensitivity import mixed_samples
+from search.after.sensitivity import mixed_samples
 from tests.benchmarks.bowl import make_task
 
 

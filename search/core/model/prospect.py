@@ -4,12 +4,11 @@ Functions drawn from the posterior say by how much the best configuration anywhe
 best one so far: Wilson, "Stopping Bayesian Optimization with Probabilistic Regret Bounds", NeurIPS 2024.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from search.core.history import Observation
+from search.core.history import History
 from search.core.model.acquisition import make_pool
 from search.core.model.encoding import Array
 from search.core.model.surrogate import Modeller, Surrogate
@@ -33,7 +32,7 @@ class Prospect:
 
 
 @one_thread
-def prospect(modeller: Modeller, history: Sequence[Observation], min_gain: float) -> Prospect | None:
+def prospect(modeller: Modeller, history: History, min_gain: float) -> Prospect | None:
     """The prospect of a search; None with too few values, or if all are equal."""
     last = np.array([one.values[-1] for one in history if one.values])
     last = last[np.isfinite(last)]
@@ -48,7 +47,7 @@ def prospect(modeller: Modeller, history: Sequence[Observation], min_gain: float
     return Prospect(float(gains.mean()) / span, float((gains < min_gain * span).mean()))
 
 
-def features(modeller: Modeller, surrogate: Surrogate, history: Sequence[Observation]) -> tuple[Array, Array]:
+def features(modeller: Modeller, surrogate: Surrogate, history: History) -> tuple[Array, Array]:
     """Features of the best trials and of the best candidates, (points, features) each."""
     own = modeller.features([one for one in history if one.values and not one.diverged])
     mean, _, _ = surrogate.posterior.predict(own, np.ones(len(own)))

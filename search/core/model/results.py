@@ -1,14 +1,16 @@
 """The results of a search as rows for a model: configuration, epochs, value on a scale that suits it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import islice
 from math import isfinite, log
 from typing import Self
 
 import numpy as np
 
-from search.core.history import Observation
+from search.core.history import History, Observation, Result
 from search.core.model.encoding import Array, Encoding
 from search.core.ranking import scalarised
 from spaces.space import Space
@@ -35,33 +37,14 @@ class Rows:
     scale: "Scale"
 
 
-@dataclass(frozen=True)
-class Result:
-    """One value of one trial."""
-
-    trial: int  # position in the history
-    rung: int
-    value: float  # lower is better, infinite if the trial diverged on the way to the rung
-
-
-def results(history: Sequence[Observation]) -> list[Result]:
-    """All values in the order in which they came; those without a known order first."""
-    found = [
-        (observation.order[rung] if observation.order else -1, Result(trial, rung, value))
-        for trial, observation in enumerate(history)
-        for rung, value in enumerate(observation.values)
-    ]
-    return [result for _, result in sorted(found, key=lambda pair: (pair[0], pair[1].trial, pair[1].rung))]
-
-
-def earlier_state(history: Sequence[Observation], ordered: Sequence[Result]) -> list[Observation]:
+def earlier_state(history: Sequence[Observation], ordered: Sequence[Result]) -> History:
     """The history at the time when it had these results alone."""
     counts = Counter(result.trial for result in ordered)
     return scalarised(
-        [
+        History(
             replace(one, values=one.values[: counts[trial]], vectors=one.vectors[: counts[trial]])
             for trial, one in enumerate(history)
-        ]
+        )
     )
 
 
@@ -71,24 +54,34 @@ def fidelities(rungs: Sequence[int]) -> list[float]:
     return [1.0 if epochs == rungs[-1] else log(epochs) / last for epochs in rungs]
 
 
-def thin(results: Sequence[Result], seed: int) -> list[Result]:
+def thin(history: History, seed: int) -> list[Result]:
     """At most MAX_ROWS results, in their order: of each rung, from the last one down, the better ones and a
     random part of the others, up to half of the rows that are left.
 
     The random part changes little as results are added: each trial has a fixed random priority.
     """
-    if len(results) <= MAX_ROWS:
-        return list(results)
-    priority = np.random.default_rng(seed).random(1 + max(result.trial for result in results))
+    if len(history.log) <= MAX_ROWS:
+        return list(history.log)
     kept: list[Result] = []
-    for rung in reversed(range(1 + max(result.rung for result in results))):
+    for rung in sorted(history.ranked, reverse=True):
         left = MAX_ROWS - len(kept)
         quota = left - left // 2 if rung else left
-        ranked = sorted((r for r in results if r.rung == rung), key=lambda r: (r.value, r.trial))
-        good, rest = ranked[: quota // 2], ranked[quota // 2 :]
-        kept += good + sorted(rest, key=lambda r: float(priority[r.trial]))[: quota - len(good)]
-    chosen = set(kept)
-    return [result for result in results if result in chosen]
+        places = history.ranked[rung]
+        good = {trial for _, trial in places[: quota // 2]}
+        rest = (t for t in shuffled(len(history), seed) if len(history[t].values) > rung and t not in good)
+        kept += (Result(t, rung) for t in (*good, *islice(rest, min(quota, len(places)) - len(good))))
+    return sorted(kept, key=history.time)
+
+
+def shuffled(count: int, seed: int) -> Iterator[int]:
+    """The positions of a history in random order. It is kept as trials are added, each at a random place."""
+    return (position for position in permutation(count.bit_length(), seed) if position < count)
+
+
+@lru_cache(maxsize=2)
+def permutation(bits: int, seed: int) -> list[int]:
+    """The numbers below 2**bits by their random priorities, which do not depend on `bits`."""
+    return np.argsort(np.random.default_rng(seed).random(2**bits)).tolist()
 
 
 @dataclass(frozen=True)
@@ -135,12 +128,10 @@ class Scale:
         return np.asarray(self.median + self.unit * np.sinh(scaled * self.deviation + self.mean))
 
 
-def rows(
-    encoding: Encoding, history: Sequence[Observation], chosen: Sequence[Result], rungs: Sequence[int]
-) -> Rows:
+def rows(encoding: Encoding, history: History, chosen: Sequence[Result], rungs: Sequence[int]) -> Rows:
     """The rows of these results."""
     points = np.array([encoding.point(history[result.trial].params) for result in chosen])
-    fidelity, values = fidelities(rungs), np.array([result.value for result in chosen])
+    fidelity, values = fidelities(rungs), np.array([history.value(result) for result in chosen])
     first = [one.values[0] for one in history[: first_trials(encoding.space)] if one.values]
     known = sum(map(isfinite, first)) >= MIN_SCALE
     scale = Scale.of(values, np.array(first) if known else values)

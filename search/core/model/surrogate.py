@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from search.core.history import Observation
+from search.core.history import History, Observation, Result
 from search.core.model.encoding import Array, Encoding
 from search.core.model.gaussian_process import Posterior, fit
-from search.core.model.results import Result, earlier_state, fidelities, results, rows, thin
+from search.core.model.results import earlier_state, fidelities, rows, thin
 from spaces.seeds import derive_seed
 from spaces.space import Space
 
@@ -38,28 +37,28 @@ class Modeller:
 
     def __init__(self, space: Space, rungs: Sequence[int], seed: int) -> None:
         self.encoding, self.rungs, self.seed = Encoding(space), tuple(rungs), seed
-        self.fitted: tuple[list[Any], Array] = ([], np.empty(0))  # results and their hyperparameters
+        self.fitted: tuple[list[Result], int, Array] = ([], 0, np.empty(0))  # log, its first n, their fit
 
     def surrogate(self, history: Sequence[Observation]) -> Surrogate:
         """The surrogate of a history with at least one value.
 
         The incumbent and the centres have not diverged, unless all trials have.
         """
-        ordered = results(history)
-        used = thin(ordered, self.seed)
-        theta = self._hyperparameters(history, ordered)
+        history = History.of(history)
+        used = thin(history, self.seed)
+        theta = self._hyperparameters(history)
         posterior = Posterior(theta, self.encoding.groups, rows(self.encoding, history, used, self.rungs))
         trials = sorted({result.trial for result in used})
         trials = [trial for trial in trials if not history[trial].diverged] or trials
         points = self._points([history[trial] for trial in trials])
         mean, _, _ = posterior.predict(self.encoding.features(points), np.ones(len(points)))
         best = np.argsort(mean, kind="stable")[:CENTRES]
-        running = [observation for observation in history if observation.busy]
+        running = [history[position] for position in history.busy]
         if running:
             levels = fidelities(self.rungs)
             fidelity = np.array([levels[len(observation.values)] for observation in running])
             posterior = posterior.with_means(self.features(running), fidelity)
-        seed = derive_seed(self.seed, len(history), len(ordered), len(running))
+        seed = derive_seed(self.seed, len(history), len(history.log), len(running))
         return Surrogate(self.encoding, posterior, trials[best[0]], points[best], seed)
 
     def features(self, observations: Sequence[Observation]) -> Array:
@@ -69,14 +68,14 @@ class Modeller:
     def _points(self, observations: Sequence[Observation]) -> Array:
         return np.array([self.encoding.point(observation.params) for observation in observations])
 
-    def _hyperparameters(self, history: Sequence[Observation], ordered: Sequence[Result]) -> Array:
+    def _hyperparameters(self, history: History) -> Array:
         size = 1
-        while (larger := max(size + 1, int(size * GROWTH))) <= len(ordered):
+        while (larger := max(size + 1, int(size * GROWTH))) <= len(history.log):
             size = larger
-        known = [(history[result.trial], result) for result in ordered[:size]]
-        key = [(one.params, one.vectors[: result.rung + 1] or result) for one, result in known]
-        if key != self.fitted[0]:
-            before = earlier_state(history, ordered[:size])
-            own = rows(self.encoding, before, thin(results(before), self.seed), self.rungs)
-            self.fitted = key, fit(self.encoding.groups, own, ITERATIONS)
-        return self.fitted[1]
+        log, known, theta = self.fitted
+        if log is not history.log or known != size:  # the first results of a log stay
+            before = earlier_state(history, history.log[:size])
+            own = rows(self.encoding, before, thin(before, self.seed), self.rungs)
+            theta = fit(self.encoding.groups, own, ITERATIONS)
+            self.fitted = history.log, size, theta
+        return theta

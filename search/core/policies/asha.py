@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import final
 
 from search.core.history import Observation
-from search.core.policies.base import Policy, Problem, ranked, values_and_busy
+from search.core.policies.base import Policy, Problem, ranked
 from search.core.rungs import Decision, Sample, decide
 from search.core.samplers.base import Sampler
 
@@ -24,9 +24,8 @@ class Asha(Policy):
         self, trials: Sequence[Observation], left: int, count: int, min_lanes: Sequence[int]
     ) -> Decision:
         rungs, eta = len(self.problem.rungs), self.problem.eta
-        history, trials = ranked(self.problem.earlier, trials)
-        values, busy = values_and_busy(trials)
-        decision = decide(values, busy, rungs=rungs, eta=eta, left=left, min_lanes=min_lanes)
+        history, own = ranked(trials)
+        decision = decide(own, rungs=rungs, eta=eta, left=left, min_lanes=min_lanes)
         if isinstance(decision, Sample):
             return Sample(tuple(self.sampler.propose(history, count)))
         return decision

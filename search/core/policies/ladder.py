@@ -13,11 +13,11 @@ from typing import final
 
 import numpy as np
 
-from search.core.history import Observation
+from search.core.history import History, Observation
 from search.core.model.acquisition import improvement_over_last, log_expected_improvement, make_pool, spread
 from search.core.model.surrogate import Modeller, Surrogate
 from search.core.model.threads import one_thread
-from search.core.policies.base import Policy, Problem, ranked, values_and_busy
+from search.core.policies.base import Policy, Problem, ranked
 from search.core.rungs import Decision, Promote, Sample, decide, interrupted, promotable
 from search.core.samplers.gp import can_model
 from search.core.samplers.qmc import Qmc
@@ -28,7 +28,7 @@ class Ladder(Policy):
     """Before there are values enough, and when no new trial may start, the rule alone decides."""
 
     def __init__(self, problem: Problem) -> None:
-        self.rungs, self.eta, self.earlier = problem.rungs, problem.eta, problem.earlier
+        self.rungs, self.eta = problem.rungs, problem.eta
         self.modeller = Modeller(problem.space, problem.rungs, problem.seed)
         self.first = Qmc(problem.space, problem.rungs, problem.seed)
 
@@ -36,12 +36,11 @@ class Ladder(Policy):
     def decide(
         self, trials: Sequence[Observation], left: int, count: int, min_lanes: Sequence[int]
     ) -> Decision:
-        history, trials = ranked(self.earlier, trials)
-        values, busy = values_and_busy(trials)
-        decision = decide(values, busy, rungs=len(self.rungs), eta=self.eta, left=left, min_lanes=min_lanes)
+        history, own = ranked(trials)
+        decision = decide(own, rungs=len(self.rungs), eta=self.eta, left=left, min_lanes=min_lanes)
         if left == 0 or count == 0:
             return decision
-        if lost := interrupted(values, busy):
+        if lost := interrupted(own):
             return Promote(0, lost)
         if not can_model(history, self.modeller.encoding.space):
             is_sample = isinstance(decision, Sample)
@@ -49,33 +48,28 @@ class Ladder(Policy):
         surrogate = self.modeller.surrogate(history)
         pool = make_pool(surrogate, count)
         gain = float(pool.improvement.max()) - log(self.rungs[-1])
-        for promotion in self._promotions(surrogate, history, trials, gain):
+        for promotion in self._promotions(surrogate, history, own, gain):
             if len(promotion.trials) >= min_lanes[promotion.rung]:
                 return promotion
         points = spread(surrogate, pool, count)
         return Sample(tuple(surrogate.encoding.configuration(point) for point in points))
 
     def _promotions(
-        self,
-        surrogate: Surrogate,
-        history: Sequence[Observation],
-        trials: Sequence[Observation],
-        least: float,
+        self, surrogate: Surrogate, history: History, own: History, least: float
     ) -> list[Promote]:
         """For each rung the trials that may be promoted to it and gain more than `least`, best first.
 
         A gain is the logarithm of the expected improvement per epoch. The rung with the best one comes first.
         The incumbent is still uncertain itself: it counts with the improvement over its mean.
         """
-        values, busy = values_and_busy(trials)
-        posterior, incumbent = surrogate.posterior, surrogate.incumbent - len(self.earlier)
+        posterior, incumbent = surrogate.posterior, surrogate.incumbent - history.first
         found: list[tuple[float, Promote]] = []
         for rung, epochs in enumerate(self.rungs[:-1]):
-            ready = promotable(values, busy, rung, self.eta)
+            ready = promotable(own, rung, self.eta)
             if not ready:
                 continue
-            rivals = [*(trials[number] for number in ready), history[surrogate.incumbent]]
-            features = self.modeller.features(rivals)
+            positions = [*(history.first + number for number in ready), surrogate.incumbent]
+            features = self.modeller.features([history[position] for position in positions])
             mean, variance, half = posterior.predict(features, np.ones(len(features)))
             improvement = np.where(
                 np.array(ready) == incumbent,

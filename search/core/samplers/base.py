@@ -25,5 +25,6 @@ class Sampler(ABC):
     def propose(self, history: Sequence[Observation], count: int) -> list[Params]:
         """`count` configurations to try next; equal arguments give equal proposals.
 
-        `history` holds all trials: those of an earlier search, then its own in the order of their numbers.
+        `history` holds all trials: those of an earlier search, then its own in the order of their numbers. A
+        History (search/core/history.py) has them sorted in several ways too, as `History.of` makes it.
         """

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import final
 
-from search.core.history import Observation
+from search.core.history import History, Observation
 from search.core.model.acquisition import make_pool, spread
 from search.core.model.results import first_trials
 from search.core.model.surrogate import Modeller
@@ -23,6 +23,7 @@ class Gp(Sampler):
 
     @one_thread
     def propose(self, history: Sequence[Observation], count: int) -> list[Params]:
+        history = History.of(history)
         if not can_model(history, self.space):
             return self.first.propose(history, count)
         surrogate = self.modeller.surrogate(history)
@@ -30,6 +31,6 @@ class Gp(Sampler):
         return [surrogate.encoding.configuration(point) for point in points]
 
 
-def can_model(history: Sequence[Observation], space: Space) -> bool:
+def can_model(history: History, space: Space) -> bool:
     """Whether there are trials enough with a value."""
-    return sum(bool(observation.values) for observation in history) >= first_trials(space)
+    return len(history.ranked[0]) >= first_trials(space)

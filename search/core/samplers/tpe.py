@@ -6,14 +6,16 @@ The choice of the rung is BOHB's rule (Falkner et al., ICML 2018): the highest w
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import final
+from copy import copy
+from datetime import datetime
+from typing import Any, Self, final
 
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import TPESampler
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState
 
-from search.core.history import Observation
+from search.core.history import History, Observation
 from search.core.samplers.base import MIN_VALUES, Params, Sampler
 from search.core.samplers.optuna_space import distributions, suggest
 from spaces.seeds import derive_seed
@@ -29,7 +31,7 @@ class Tpe(Sampler):
     """Optuna's TPESampler, fitted from scratch in each call."""
 
     def propose(self, history: Sequence[Observation], count: int) -> list[Params]:
-        trials = model_trials(history, distributions(self.space))
+        trials = model_trials(History.of(history), distributions(self.space))
         proposals: list[Params] = []
         while len(proposals) < count:
             # Each proposal counts as running, which makes the next one slower; so a new study now and then.
@@ -51,32 +53,52 @@ def tpe_sampler(seed: int) -> TPESampler:
         )
 
 
-def model_rung(history: Sequence[Observation]) -> int:
+def model_rung(history: History) -> int:
     """The highest rung with MIN_VALUES finished values; the first if there is none."""
-    highest = max((len(trial.values) for trial in history), default=0)
-    for rung in reversed(range(highest)):
-        if sum(len(trial.values) > rung for trial in history) >= MIN_VALUES:
-            return rung
-    return 0
+    return max((rung for rung, places in history.ranked.items() if len(places) >= MIN_VALUES), default=0)
 
 
-def model_trials(history: Sequence[Observation], space: Mapping[str, BaseDistribution]) -> list[FrozenTrial]:
+def model_trials(history: History, space: Mapping[str, BaseDistribution]) -> list[FrozenTrial]:
     """The history as Optuna trials of one rung: complete with its value, or running on the way to it."""
     rung = model_rung(history)
-    finished = [trial for trial in history if len(trial.values) > rung]
-    if len(finished) > MAX_VALUES:
+    positions = [position for _, position in history.ranked[rung]]
+    if len(positions) > MAX_VALUES:
         # TPE models the good values against the rest, so a sample of the rest suffices.
-        ranked = sorted(finished, key=lambda trial: trial.values[rung])
-        rest, keep = ranked[MAX_GOOD:], MAX_VALUES - MAX_GOOD
-        finished = ranked[:MAX_GOOD] + [rest[i * len(rest) // keep] for i in range(keep)]
-    running = [trial for trial in history if trial.busy and len(trial.values) <= rung]
+        rest, keep = positions[MAX_GOOD:], MAX_VALUES - MAX_GOOD
+        positions = positions[:MAX_GOOD] + [rest[i * len(rest) // keep] for i in range(keep)]
+    else:
+        positions.sort()
+    finished = [history[position] for position in positions]
+    running = [history[position] for position in history.busy if len(history[position].values) <= rung]
     values = [*(min(trial.values[rung], FINITE) for trial in finished), *[None] * len(running)]
     return [
-        create_trial(
-            state=TrialState.RUNNING if value is None else TrialState.COMPLETE,
-            value=value,
-            params=dict(trial.params),
-            distributions={name: space[name] for name in trial.params},
-        )
-        for trial, value in zip([*finished, *running], values, strict=True)
+        known_trial(trial, value, space) for trial, value in zip([*finished, *running], values, strict=True)
     ]
+
+
+@final
+class Known(FrozenTrial):
+    """A trial that a study takes without a deep copy, which would take most of the time of a proposal."""
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        return copy(self)
+
+
+def known_trial(
+    trial: Observation, value: float | None, space: Mapping[str, BaseDistribution]
+) -> FrozenTrial:
+    """A trial of Optuna: complete with a value, or running."""
+    now = datetime.now()
+    return Known(
+        number=-1,  # as in Optuna's create_trial: the study gives it a number
+        trial_id=-1,
+        state=TrialState.RUNNING if value is None else TrialState.COMPLETE,
+        value=value,
+        datetime_start=now,
+        datetime_complete=None if value is None else now,
+        params=dict(trial.params),
+        distributions={name: space[name] for name in trial.params},
+        user_attrs={},
+        system_attrs={},
+        intermediate_values={},
+    )

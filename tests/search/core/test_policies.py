@@ -5,7 +5,7 @@ from math import inf
 
 import pytest
 
-from search.core.history import Observation
+from search.core.history import History, Observation
 from search.core.job import Job
 from search.core.policies.base import Problem
 from search.core.policies.registry import POLICIES
@@ -83,8 +83,7 @@ def test_promotions_wait_for_company():
 
 def test_earlier_results_inform_the_first_proposals():
     """The optimum of the earlier search is at x = 0.3."""
-    informed = POLICIES["ladder"](Problem(SPACE, RUNGS, 3, 0, tuple(history(40, rungs=3))))
-    first = informed.decide([], 20, 6, (1, 1, 1))
+    first = decide(History(earlier=history(40, rungs=3)), count=6)
     assert isinstance(first, Sample)
     assert sum(abs(params["x"] - 0.3) for params in first.params) / 6 < 0.15
 

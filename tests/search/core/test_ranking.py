@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from search.core.history import Observation
+from search.core.history import History, Observation
 from search.core.job import Job, State
 from search.core.ranking import is_front, losses, maximin_fitness, scalarised, vector
 from search.engines.local import LocalEngine
@@ -87,11 +87,11 @@ def test_each_rung_is_ranked_by_itself():
         Observation({}, (9.0, 9.0), ((0.0, 2.0, 1.0), (0.0, 4.0, 4.0))),
         Observation({}, (9.0, inf), ((0.0, 3.0, 3.0),)),
     ]
-    one, two, three = (trial.values for trial in scalarised(trials))
+    one, two, three = (trial.values for trial in scalarised(History(trials)))
     assert one[0] == two[0] < 0 < three[0]
     assert two[1] < 0 < one[1]
     assert three[1] == inf
-    assert scalarised(history(5)) == history(5)
+    assert scalarised(History(history(5))) == history(5)
 
 
 def train(job: Job):

@@ -106,5 +106,5 @@ def test_a_trial_that_does_not_fit_alone_has_failed_and_the_sampler_knows(make_q
     finish(queue, queue.next_job())
     queue.fail(queue.next_job(), describe(OutOfMemory("too large")))
     assert (queue.trials[1].state, queue.trials[1].error) == (State.FAILED, "OutOfMemory: too large")
-    observed = queue._history()[1]
+    observed = queue.trials.history[1]
     assert (observed.values, observed.failed, observed.diverged) == ((inf,), False, True)

@@ -6,7 +6,15 @@ from math import inf
 
 import pytest
 
-from search.core.rungs import Done, Promote, Sample, Wait, decide, expected_epochs, milestones
+from search.core import rungs as rule
+from search.core.history import History, Observation
+from search.core.rungs import Done, Promote, Sample, Wait, expected_epochs, milestones
+
+
+def decide(values, busy, **options):
+    """The rule's decision for trials with these values at their rungs, of which some are in a job."""
+    trials = (Observation({}, tuple(own), busy=number in busy) for number, own in values.items())
+    return rule.decide(History(trials), **options)
 
 
 @pytest.mark.parametrize(

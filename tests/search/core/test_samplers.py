@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from search.config.run_config import resolve
-from search.core.history import Observation
+from search.core.history import History, Observation
 from search.core.samplers.base import MIN_VALUES
 from search.core.samplers.optuna_space import distributions
 from search.core.samplers.registry import SAMPLERS
@@ -59,10 +59,10 @@ def test_a_space_that_cmaes_cannot_search_is_the_users_error(space):
 
 
 def test_the_model_is_of_the_highest_rung_with_enough_values():
-    assert model_rung([]) == 0
-    assert model_rung(history(MIN_VALUES - 1, rungs=2)) == 0
-    assert model_rung(history(MIN_VALUES, rungs=2)) == 1
-    assert model_rung(history(MIN_VALUES, rungs=1) + history(3, rungs=2)) == 0
+    assert model_rung(History()) == 0
+    assert model_rung(History(history(MIN_VALUES - 1, rungs=2))) == 0
+    assert model_rung(History(history(MIN_VALUES, rungs=2))) == 1
+    assert model_rung(History(history(MIN_VALUES, rungs=1) + history(3, rungs=2))) == 0
 
 
 def test_running_and_diverged_trials_are_modelled():
@@ -73,14 +73,14 @@ def test_running_and_diverged_trials_are_modelled():
         Observation(params, (), busy=False),
         Observation(params, (float("inf"),), busy=False),
     ]
-    frozen = model_trials(trials, distributions(SPACE))
+    frozen = model_trials(History(trials), distributions(SPACE))
     assert [trial.state.name for trial in frozen] == ["COMPLETE"] * 21 + ["RUNNING"]
     assert SAMPLERS["tpe"](SPACE, RUNGS, 0).propose(trials, 1)
 
 
 def test_a_long_history_is_thinned_but_keeps_its_best():
     trials = history(4 * MAX_VALUES)
-    frozen = model_trials(trials, distributions(SPACE))
+    frozen = model_trials(History(trials), distributions(SPACE))
     best = sorted(o.values[0] for o in trials)[:25]
     assert len(frozen) == MAX_VALUES
     assert sorted(trial.value for trial in frozen)[:25] == best

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from search.core.history import History
 from search.core.model.prospect import MIN_TRIALS, prospect
 from search.core.model.surrogate import Modeller
 from search.core.rungs import expected_epochs
@@ -14,8 +15,8 @@ def test_the_prospect_falls_when_the_optimum_is_found():
     modeller = Modeller(SPACE, RUNGS, 0)
     few = [one for one in history(60, rungs=3) if abs(one.params["x"] - 0.3) > 0.25]
     found = replace(few[0], params={**few[0].params, "x": 0.3}, values=(0.0,) * 3)
-    before = prospect(modeller, few, 0.05)
-    after = prospect(modeller, [*few, found], 0.05)
+    before = prospect(modeller, History(few), 0.05)
+    after = prospect(modeller, History([*few, found]), 0.05)
     assert before is not None and after is not None
     assert after.gain < 0.05 < before.gain
     assert after.certainty > 0.8 > before.certainty
@@ -23,8 +24,8 @@ def test_the_prospect_falls_when_the_optimum_is_found():
 
 def test_without_values_enough_or_with_equal_ones_there_is_no_prospect():
     modeller = Modeller(SPACE, RUNGS, 0)
-    assert prospect(modeller, history(MIN_TRIALS - 1), 0.5) is None
-    assert prospect(modeller, [replace(one, values=(1.0,)) for one in history(30)], 0.5) is None
+    assert prospect(modeller, History(history(MIN_TRIALS - 1)), 0.5) is None
+    assert prospect(modeller, History(replace(one, values=(1.0,)) for one in history(30)), 0.5) is None
 
 
 def test_a_search_ends_early_and_stays_so_when_resumed(make_queue):

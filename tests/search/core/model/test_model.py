@@ -9,11 +9,11 @@ from scipy.integrate import quad
 from scipy.spatial.distance import pdist
 from scipy.stats import norm
 
-from search.core.history import Observation
+from search.core.history import History, Observation, Result
 from search.core.model.acquisition import improvement_over_last, log_expected_improvement, make_pool, spread
 from search.core.model.gaussian_process import JITTER, Posterior, fit, negative_log_posterior
 from search.core.model.kernel import covariance, prior, variance
-from search.core.model.results import MAX_ROWS, Result, Rows, Scale, fidelities, first_trials, results, thin
+from search.core.model.results import MAX_ROWS, Rows, Scale, fidelities, first_trials, thin
 from search.core.model.surrogate import Modeller
 from tests.history import RUNGS, SPACE, history
 
@@ -114,30 +114,48 @@ def test_results_come_in_the_order_of_their_finishes():
         Observation({"x": 0.3}, busy=True),
         Observation({"x": 0.4}, failed=True),
     ]
-    earlier = Observation({"x": 0.5}, (5.0,))
-    assert [(r.trial, r.rung, r.value) for r in results([*trials, earlier])] == [
-        (5, 0, 5.0),
-        (0, 0, 3.0),
-        (1, 0, inf),
-        (2, 0, 2.0),
-        (0, 1, 1.0),
+    seen = History(trials, earlier=[Observation({"x": 0.5}, (5.0,))])
+    assert [(*result, seen.value(result)) for result in seen.log] == [
+        (0, 0, 5.0),
+        (1, 0, 3.0),
+        (2, 0, inf),
+        (3, 0, 2.0),
+        (1, 1, 1.0),
     ]
 
 
 def test_thinned_results_keep_the_best_of_each_rung_and_all_of_few():
     rng = np.random.default_rng(0)
     values = rng.random(1000).tolist()
-    many = [Result(trial, 0, values[trial]) for trial in range(1000)]
-    many += [Result(trial, 1, values[trial]) for trial in range(330)]
+    trials = [
+        Observation({}, (value,) * (1 + (number < 330)), order=(number, 1000 + number))
+        for number, value in enumerate(values)
+    ]
+    many = History(trials)
     few = thin(many, seed=0)
     assert len(few) == MAX_ROWS
-    assert few == [result for result in many if result in set(few)]
+    assert few == [result for result in many.log if result in set(few)]
     for rung in (0, 1):
-        best = min((result for result in many if result.rung == rung), key=lambda result: result.value)
-        assert best in few
-    assert thin(many[:MAX_ROWS], seed=0) == many[:MAX_ROWS]
-    again = thin([*many, Result(1000, 0, 0.5)], seed=0)
+        assert min((one for one in many.log if one.rung == rung), key=many.value) in few
+    one_rung = History(trials[400 : 400 + MAX_ROWS])
+    assert thin(one_rung, seed=0) == one_rung.log
+    again = thin(History([*trials, Observation({}, (0.5,), order=(2000,))]), seed=0)
     assert len(set(few) - set(again)) <= 2
+
+
+def test_thinned_results_are_the_better_ones_and_those_with_the_first_priorities():
+    rng = np.random.default_rng(1)
+    lengths = rng.choice([1, 2, 3], 700, p=[0.7, 0.2, 0.1]).tolist()
+    many = History(Observation({}, tuple(rng.random(length).tolist())) for length in lengths)
+    priority = np.random.default_rng(5).random(len(many))
+    kept: list[Result] = []
+    for rung in (2, 1, 0):
+        left = MAX_ROWS - len(kept)
+        quota = left - left // 2 if rung else left
+        ranked = sorted((one for one in many.log if one.rung == rung), key=many.value)
+        good, rest = ranked[: quota // 2], ranked[quota // 2 :]
+        kept += good + sorted(rest, key=lambda one: float(priority[one.trial]))[: quota - len(good)]
+    assert thin(many, seed=5) == [result for result in many.log if result in kept]
 
 
 def test_draws_have_the_mean_and_the_variance_of_the_posterior():

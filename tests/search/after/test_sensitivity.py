@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from search.after.sensitivity import hyperparameter_draws, mixed_samples, skill, total_effects
 from search.core.model.encoding import Encoding
 from search.core.model.gaussian_process import BOUND, fit
 from search.core.model.kernel import prior
 from search.core.model.results import Rows, Scale
-from search.core.model.sensitivity import hyperparameter_draws, mixed_samples, skill, total_effects
 from spaces.params import Choice, Range
 from tests.history import SPACE
 
