@@ -208,7 +208,7 @@ def write_trials(
 
 
 def write_rungs(run: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Writes `results/rungs.parquet`; the rows must be in the order of `finished_at`, then `trial`."""
+    """Writes `results/rungs.parquet`; the rows must be in the order of `finished_at`."""
     write_table(pa.Table.from_pylist(list(rows), pa.schema(RUNG_FIELDS)), run / "results" / RUNGS_FILE)
 
 

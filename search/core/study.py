@@ -120,26 +120,33 @@ class Study:
         return [self._trial(frozen) for frozen in self.frozen_trials()]
 
     def rung_rows(self) -> list[Row]:
-        """A row per trial and finished rung, in the order of time: the table of rungs.
+        """A row per trial and finished rung, in the order in which the search took in the results.
 
-        `finished_at` counts seconds from the start of the first trial.
+        `finished_at` counts seconds from the start of the first trial. It never falls, also where the machine's
+        clock was set back.
         """
         trials = self.frozen_trials()
         start = min((t.datetime_start.timestamp() for t in trials if t.datetime_start), default=0.0)
-        rows = [
-            {
-                "trial": frozen.number,
-                "rung": rung,
-                "epochs": epochs,
-                "value": record.get("value", frozen.intermediate_values.get(epochs)),
-                "finished_at": record["at"] - start,
-                **{key: record[key] for key in AT_RUNG},
-            }
+        results = [
+            (frozen, rung, epochs, record)
             for frozen in trials
             for rung, epochs, record in self._kept(frozen)
             if "value" in record or epochs in frozen.intermediate_values
         ]
-        return sorted(rows, key=lambda row: (row["finished_at"], row["trial"]))
+        results.sort(key=lambda result: (result[3].get("order", [-1])[-1], result[3]["at"], result[0].number))
+        rows, latest = [], 0.0
+        for frozen, rung, epochs, record in results:
+            latest = max(latest, record["at"] - start)
+            value = record.get("value", frozen.intermediate_values.get(epochs))
+            row = {
+                "trial": frozen.number,
+                "rung": rung,
+                "epochs": epochs,
+                "value": value,
+                "finished_at": latest,
+            }
+            rows.append(row | {key: record[key] for key in AT_RUNG})
+        return rows
 
     def epoch_rows(self) -> list[Row]:
         """A row per trial and epoch, of finished rungs and of ended trials: the table of epochs."""

@@ -68,3 +68,14 @@ def test_optuna_is_told_what_a_kill_kept_from_it(whole, tmp_path, formula_space)
         for trial, frozen in zip(study.trials(), study.frozen_trials(), strict=True):
             assert frozen.state.is_finished() == (trial.state is not State.PAUSED)
             assert tuple(frozen.intermediate_values.values()) == trial.values
+
+
+def test_a_clock_that_is_set_back_leaves_the_order_of_results(make_queue, monkeypatch):
+    queue, now = make_queue(trials=9), iter(range(10**6, 0, -50))
+    monkeypatch.setattr("time.time", lambda: next(now))
+    LocalEngine(FORMULA).run(queue)
+    rows = queue.study.rung_rows()
+    orders = [queue.trials[row["trial"]].order[row["rung"]] for row in rows]
+    assert orders == sorted(orders)
+    times = [row["finished_at"] for row in rows]
+    assert times == sorted(times) and times[0] >= 0
