@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import yaml
-from pydantic import BeforeValidator, Field, StrictFloat, StrictInt
+from pydantic import BeforeValidator, Field, StrictBool, StrictFloat, StrictInt
 
 from search.config import earlier
 from search.config.fidelity import parse_fidelity
@@ -22,6 +22,7 @@ ENGINES = ("ray", "local")
 LOGGERS = {"none": "", "csv": "", "tensorboard": "tensorboard", "mlflow": "mlflow-skinny", "wandb": "wandb"}
 CONFIG_FILE = Path(__file__).parent / "config.yaml"
 CHANGE = "search/config/config.yaml or {}=..."  # where to change a key
+DETERMINISTIC_LANES = 4  # trials of a job where `lanes=auto` may not depend on the machine
 FORMAT: Final = 2  # of a run's folder. In format 1, seeds and splits were drawn with Python's hash().
 
 Text = Annotated[str, BeforeValidator(str)]
@@ -57,6 +58,7 @@ class RunConfig:
         Annotated[Amount, Field(ge=0, allow_inf_nan=False)] | Literal["auto"],
         Rule("be a number >= 0, or auto"),
     ]
+    deterministic: StrictBool
     job_timeout: Annotated[
         Annotated[Amount, Field(gt=0, allow_inf_nan=False)] | Literal["auto"],
         Rule("be a number of seconds > 0, or auto"),
@@ -69,6 +71,13 @@ class RunConfig:
     space: Space
     format: Annotated[Literal[1, 2], Rule("be 1 or 2: a later version of Ladder wrote it")] = FORMAT
     notes: tuple[str, ...] = field(default=(), compare=False)  # on the overrides, for the user; not stored
+
+    @property
+    def pack(self) -> int | None:
+        """Trials of a job; None: as many as outweigh its overhead, which depends on the machine."""
+        if self.lanes != "auto":
+            return int(self.lanes)
+        return DETERMINISTIC_LANES if self.deterministic else None
 
     @property
     def rungs(self) -> tuple[int, ...]:

@@ -122,8 +122,8 @@ class Study:
     def rung_rows(self) -> list[Row]:
         """A row per trial and finished rung, in the order in which the search took in the results.
 
-        `finished_at` counts seconds from the start of the first trial. It never falls, also where the machine's
-        clock was set back.
+        `finished_at` counts seconds from the start of the first trial. It never falls, also where the clock
+        of the machine was set back.
         """
         trials = self.frozen_trials()
         start = min((t.datetime_start.timestamp() for t in trials if t.datetime_start), default=0.0)

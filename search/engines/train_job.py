@@ -67,4 +67,5 @@ def training_setup(config: RunConfig) -> dict[str, Any]:
         "mode": space.objective.mode,
         "further_metrics": space.ranking_metrics[1:],
         "trainer": dict(space.trainer),
+        "deterministic": config.deterministic,
     }

@@ -106,7 +106,7 @@ def make_bench(record: Record, run: Run, config: RunConfig, trials: int) -> Benc
     chosen = record.sample(config.seed)
     size = Size(
         trials=min(trials, len(chosen)),
-        lanes=None if config.lanes == "auto" else int(config.lanes),
+        lanes=config.pack,
         workers=workers_of(run),
         known=tuple(config.space.point(seed) for seed in config.space.seeds),
     )

@@ -28,6 +28,7 @@ from search.core.retries import MAX_RETRIES
 from search.core.rungs import Done, Wait
 from search.engines.base import Engine
 from search.runs import interrupts
+from search.runs.in_order import InOrder
 from search.runs.tables import column_types, further_metrics, named_columns
 from search.watch.progress import ConfirmProgress, ProgressView
 from spaces.lane import EngineError, Lane, Report
@@ -105,7 +106,7 @@ def plan_of(config: RunConfig, trials: Sequence[Trial], workers: int = 1) -> Con
         candidates=candidates(trials, config.space, config.confirm_top),
         seeds=confirmation_seeds(config.seed, config.confirm_seeds),
         epochs=config.epochs,
-        lanes=None if config.lanes == "auto" else int(config.lanes),
+        lanes=config.pack,
         workers=workers,
         timeout=None if config.job_timeout == "auto" else float(config.job_timeout),
     )
@@ -118,7 +119,8 @@ def confirm_trials(
     plan = plan_of(config, trials, engine.workers)
     names = ", ".join(candidate.config for candidate in plan.candidates)
     view.say(f"confirming {names}: {plan.epochs} epochs on {len(plan.seeds)} new seeds")
-    engine.run(ConfirmQueue(plan, config.space, folder, view))
+    queue = ConfirmQueue(plan, config.space, folder, view)
+    engine.run(InOrder(queue, engine.workers) if config.deterministic else queue)
 
 
 def jobs(plan: ConfirmPlan, structure: Sequence[str], done: Collection[Key]) -> list[Job]:

@@ -18,6 +18,7 @@ from search.engines.train_job import TrainJob
 from search.runs import warm_start
 from search.runs.confirm import confirm_trials, has_value, jobs_left
 from search.runs.folder import find, locked, new_folder, read_config, short, sweep_run, write_config
+from search.runs.in_order import InOrder
 from search.runs.interrupts import interruptible
 from search.runs.preflight import check_test_split, prepare, prepare_again
 from search.runs.recorder import Recorder
@@ -172,7 +173,7 @@ def search(engine: Engine, config: RunConfig, folder: Path, view: ProgressView) 
     announce(view, config, folder, engine.dashboard)
     recorder = Recorder(queue, folder, view, watchers(engine, config, folder, queue, view))
     try:
-        engine.run(recorder)
+        engine.run(InOrder(recorder, engine.workers) if config.deterministic else recorder)
     finally:
         recorder.end()
     if config.confirm_top and has_value(queue.trials.values()):
@@ -188,7 +189,7 @@ def make_plan(config: RunConfig, earlier: warm_start.WarmStart, workers: int) ->
         eta=config.eta,
         seed=config.seed,
         sampler=config.sampler,
-        lanes=None if config.lanes == "auto" else int(config.lanes),
+        lanes=config.pack,
         workers=workers,
         init_seed=config.init_seed,
         timeout=None if config.job_timeout == "auto" else float(config.job_timeout),

@@ -26,6 +26,8 @@ from trainables.training.run_fit import run_fit
 from trainables.training.seeding import seed_all, seeded_setup
 from trainables.training.single import SingleFit
 
+DETERMINISTIC_MEMORY = 2**30  # bytes for a pack where it may not depend on the free memory
+
 
 @dataclass(frozen=True)
 class Setup:
@@ -43,6 +45,7 @@ class Setup:
     mixed_precision: bool = True  # False: float32 even for learners that train in mixed precision
     batched: bool | None = None  # whether lanes of equal shapes train as one model; None: if that is faster
     pack_memory: int | None = None  # bytes for a pack; None: half of the free memory
+    deterministic: bool = False  # True: equal jobs give equal results, whatever else the machine does
     further_metrics: tuple[str, ...] = ()  # that rank trials too; those of spaces/metrics.py are measured
 
     def __post_init__(self) -> None:
@@ -77,6 +80,8 @@ def train(
     free_memory()
     facts = baselines(setup, lanes[0])
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    if setup.deterministic:
+        torch.use_deterministic_algorithms(True, warn_only=True)
     with memory_errors():
         for report in train_parts(setup, lanes, first, last, Path(out), setup.mode if keep_best else None):
             yield replace(report, facts=facts, device=device, node=socket.gethostname())
@@ -123,7 +128,8 @@ def part_size(setup: Setup, lanes: list[Lane]) -> tuple[int, str | None]:
     if not isinstance(learner, Learner):
         return 1, f"{setup.trainable} is no Learner, so the trials of a pack are trained one by one"
     state = sum(tensor.nbytes for tensor in learner.state_dict().values())
-    memory = free_for_packs() if setup.pack_memory is None else setup.pack_memory
+    known = DETERMINISTIC_MEMORY if setup.deterministic else setup.pack_memory
+    memory = free_for_packs() if known is None else known
     # Parameters, gradients and two moments, and as much again for activations and the checkpoint.
     size = max(1, memory // (8 * state))
     if size < len(lanes):
@@ -160,7 +166,8 @@ def make_fit(setup: Setup, lanes: list[Lane], files: Path) -> Fit:
                 measure=setup.measure,
             )
         built[lane.number] = (module, data)
-    pack = Pack(built, batched=setup.batched)
+    # The faster of the two ways differs from measurement to measurement, and their results in the last bits.
+    pack = Pack(built, batched=False if setup.deterministic else setup.batched)
     starts = {lane.number: lane.start for lane in lanes}
     return PackFit(
         pack,

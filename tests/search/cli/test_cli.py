@@ -77,6 +77,20 @@ def test_a_search_on_ray(tiny, tmp_path):
     assert "is finished" in finished.stderr
 
 
+@pytest.mark.slow
+def test_a_deterministic_search_on_two_workers_is_repeatable(tmp_path):
+    tables = []
+    for name in ("a", "b"):
+        sizes = ["trials=12", "epochs=3", "deterministic=true"]
+        ran = search("run", "space=mnist_classifier", f"name={name}", f"storage={tmp_path}", *sizes)
+        assert ran.returncode == 0, ran.stderr
+        run = open_run(tmp_path / name)
+        times = {"seconds", "finished_at", "device", "node"}
+        parts = (run.trials, run.rungs, run.epochs)
+        tables.append([part.drop_columns(sorted(times & set(part.column_names))) for part in parts])
+    assert tables[0] == tables[1]
+
+
 SEARCH = ["trials=30", "epochs=3", "engine=local", "seed=3", "lanes=1"]
 
 
