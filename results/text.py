@@ -74,6 +74,15 @@ def broken_constraints(constraints: Sequence[Mapping[str, Any]], broken: int, tr
     return f"{broken:,} of {counted(trials, 'trial')} break a constraint ({all_bounds}); they rank last."
 
 
+def bytes_(number: float) -> str:
+    """A number of bytes: `950 kB`, `1.2 GB`."""
+    for unit in ("kB", "MB", "GB"):
+        number /= 1000
+        if number < 1000 or unit == "GB":
+            break
+    return f"{number:.2g} {unit}" if number < 10 else f"{number:,.0f} {unit}"
+
+
 def duration(seconds: float) -> str:
     """Hours, minutes and seconds: `1:02:03` or `2:03`."""
     total = int(seconds)

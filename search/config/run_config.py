@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import yaml
-from pydantic import BeforeValidator, Field, StrictBool, StrictFloat, StrictInt
+from pydantic import BeforeValidator, ByteSize, Field, StrictBool, StrictFloat, StrictInt
 
 from search.config import earlier
 from search.config.fidelity import parse_fidelity
@@ -58,6 +58,7 @@ class RunConfig:
         Annotated[Amount, Field(ge=0, allow_inf_nan=False)] | Literal["auto"],
         Rule("be a number >= 0, or auto"),
     ]
+    disk: Annotated[ByteSize | None, Rule("be a size, such as 20GB")]
     deterministic: StrictBool
     job_timeout: Annotated[
         Annotated[Amount, Field(gt=0, allow_inf_nan=False)] | Literal["auto"],

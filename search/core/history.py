@@ -16,6 +16,7 @@ class Observation:
     values: tuple[float, ...] = ()  # at each finished rung; lower is better, infinite if it diverged
     vectors: tuple[tuple[float, ...], ...] = ()  # the same for several metrics (ranking.py), else empty
     busy: bool = False  # whether it is being trained
+    stopped: bool = False  # whether it will not go on
     failed: bool = False  # whether its training raised; it has no further values
     order: tuple[int, ...] = ()  # of each value among all values of the search; empty: of an earlier search
 
@@ -94,7 +95,7 @@ class History(list[Observation]):
             change(self.finished[rung], (value, position))
         if not trial.busy and not trial.values:
             change(self.lost, position)
-        elif not trial.busy and not trial.diverged:
+        elif not trial.busy and not trial.diverged and not trial.stopped:
             change(self.paused[len(trial.values) - 1], (trial.values[-1], position))
 
 

@@ -26,7 +26,7 @@ from search.core.outcome import epoch_rows, with_results
 from search.core.policies.base import Problem, ranked
 from search.core.policies.registry import POLICIES
 from search.core.retries import Retries
-from search.core.rungs import Done, Promote, Sample, Wait
+from search.core.rungs import Done, Promote, Sample, Wait, hopeless
 from search.core.stopping import Stopping
 from search.core.study import Study
 from search.core.trials import Trials
@@ -72,6 +72,7 @@ class Queue:
         self.retries = Retries(space.structure, study.packs())
         self.deadline = Deadline(plan.timeout)
         self.started = 0
+        self.closed = False  # whether no further trial may begin
         self.stopping = Stopping(problem, plan.trials, plan.min_gain, study)
         self.results = sum(len(trial.order) for trial in self.trials.values())
         self.pace: float | None = None  # seconds per epoch and trial, as last reported
@@ -90,7 +91,7 @@ class Queue:
         history = self.trials.history
         match self.policy.decide(
             history,
-            left=0 if self.stopping.reached(history, self.results) else self.plan.trials - len(self.trials),
+            left=0 if self.closed or self.stopping.reached(history, self.results) else self._left(),
             count=count - len(known),
             min_lanes=[self._min_lanes(rung) for rung in range(len(self.plan.rungs))],
         ):
@@ -145,6 +146,13 @@ class Queue:
     def lose(self, job: Job, cause: str) -> None:
         """The worker of a job is gone: the job is tried again, a few times; then its trial has failed."""
         self._break_off(job, None if self.retries.lost(job, cause) else cause)
+
+    def stop_hopeless(self) -> list[Trial]:
+        """Stops the trials that will neither be promoted nor be the best, whatever the others do."""
+        numbers = hopeless(self.trials.history, len(self.plan.rungs), self.plan.eta, self._left())
+        for number in numbers:
+            self._end(replace(self.trials[number], state=State.STOPPED))
+        return [self.trials[number] for number in numbers]
 
     def best(self) -> Trial | None:
         """The incumbent: the trial with the best last value, at any rung. None before the first value.
@@ -204,6 +212,10 @@ class Queue:
         self.study.record_end(trial)
         self.trials[trial.number] = trial
 
+    def _left(self) -> int:
+        """How many more trials the plan has."""
+        return self.plan.trials - len(self.trials)
+
     def _min_lanes(self, rung: int) -> int:
         """How many trials outweigh the overhead of a job to this rung."""
         if self.plan.lanes is not None or self.pace is None:
@@ -219,7 +231,7 @@ class Queue:
 
     def _new_lanes(self) -> int:
         """How many trials a job of new ones has."""
-        count = self._lanes(0, self.plan.trials - len(self.trials))
+        count = self._lanes(0, self._left())
         if self.plan.lanes is None:
             # No more at once than have finished; else a search of quick trials is a random one.
             finished = len(self.trials.history.ranked[0]) - len(self.plan.observations)

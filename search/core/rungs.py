@@ -106,6 +106,27 @@ def interrupted(history: History) -> tuple[int, ...]:
     return tuple(position - history.first for position in history.lost)
 
 
+def hopeless(history: History, rungs: int, eta: int, left: int) -> tuple[int, ...]:
+    """The paused trials that no result to come can bring into the top 1/eta of their rung, nor make the best.
+
+    A trial can only fall in its rung, and the rung grows by the trials below and in jobs and by the `left`
+    that have not begun. The best of a rung stays, for the end of a search finishes it; so do trials that are
+    better than all complete ones.
+    """
+    complete = history.finished[rungs - 1]
+    if not complete or history.has_vectors:
+        return ()  # of several metrics, a further trial may change the rank of all
+    below, found = left + len(history.busy) + len(history.lost), []
+    for rung in range(rungs - 1):
+        finished, paused = history.finished[rung], history.paused[rung]
+        top = max(1, (len(finished) + below) // eta)
+        if top <= len(finished):
+            bound = max(finished[top - 1], (complete[0][0], inf))
+            found += [position - history.first for _, position in paused[bisect_right(paused, bound) :]]
+        below += len(paused)
+    return tuple(found)
+
+
 def promotable(history: History, rung: int, eta: int) -> tuple[int, ...]:
     """The trials that may go on from `rung`, best first: in the top 1/eta of it, paused and not diverged."""
     finished, paused = history.finished[rung], history.paused[rung]

@@ -54,6 +54,7 @@ def observation(space: Space, trial: Trial) -> Observation:
         tuple(sign * value for value in trial.values) + ((inf,) if lost else ()),
         tuple(vector(space, metrics) for metrics in trial.metrics),
         busy=trial.state is State.RUNNING,
+        stopped=trial.state is State.STOPPED,
         failed=trial.state is State.FAILED and not too_large,
         order=trial.order,
     )

@@ -171,7 +171,7 @@ def search(engine: Engine, config: RunConfig, folder: Path, view: ProgressView) 
     plan = make_plan(config, warm_start.read(folder), engine.workers)
     queue = Queue(config.space, plan, Study(folder / "study.log", config.space, config.rungs))
     announce(view, config, folder, engine.dashboard)
-    recorder = Recorder(queue, folder, view, watchers(engine, config, folder, queue, view))
+    recorder = Recorder(queue, folder, view, watchers(engine, config, folder, queue, view), config.disk)
     try:
         engine.run(InOrder(recorder, engine.workers) if config.deterministic else recorder)
     finally:

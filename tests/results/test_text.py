@@ -29,3 +29,11 @@ def test_an_estimate_and_its_interval_have_the_same_digits():
     alone = Estimate(0.96219, 1)
     assert (text.mean(alone), text.interval(alone)) == ("0.9622", "")
     assert (text.score(score), text.score(alone)) == ("0.9622 (0.9594 to 0.9650)", "0.9622")
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [(0, "0 kB"), (950_000, "950 kB"), (1_234_000, "1.2 MB"), (2.5e10, "25 GB"), (3e12, "3,000 GB")],
+)
+def test_bytes(number, expected):
+    assert text.bytes_(number) == expected
