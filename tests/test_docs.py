@@ -98,7 +98,7 @@ def test_documented_defaults_are_those_of_the_configuration():
         value = CONFIG[key]
         if key in next(iter(BUDGETS)):
             value = ", ".join(dict.fromkeys(str(budget[key]) for budget in BUDGETS))
-        elif value is None or isinstance(value, list):
+        elif value is None or isinstance(value, bool | list):
             value = yaml.safe_dump(value, default_flow_style=True).splitlines()[0]
         assert key == "budgets" or default.strip("`") == str(value), key
 
