@@ -1,0 +1,98 @@
+"""The Ray cluster of a search: one of its own on this machine, or one that is joined.
+
+A cluster of its own is closed: each port is bound to 127.0.0.1, and the dashboard asks for a token. Other
+clusters on the machine, and what dead ones have left behind, make no difference to it.
+"""
+
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import final
+
+import psutil
+import ray
+from ray.exceptions import AuthenticationError
+
+from spaces.messages import one_line
+
+OBJECT_STORE_BYTES = 256 * 2**20  # reports are small; data and checkpoints travel by file
+VITAL = ("gcs_server", "raylet")
+CHECK_SECONDS = 1.0
+PATIENCE_SECONDS = 5.0
+CONNECT_SECONDS = 10.0
+
+
+def connect() -> str | None:
+    """Joins the cluster at RAY_ADDRESS, or starts one on this machine; returns the dashboard's address.
+
+    Raises ValueError if there is no cluster to join, or it refuses this process.
+    """
+    if address := os.environ.get("RAY_ADDRESS"):
+        try:
+            if ":" in address.removeprefix("ray://"):  # Ray itself tries for minutes
+                host, _, port = address.removeprefix("ray://").rpartition(":")
+                socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+            context = ray.init(logging_level=logging.WARNING)
+        except (OSError, ValueError, AuthenticationError, RuntimeError) as error:
+            raise ValueError(
+                f"Ray's cluster at {address} can't be joined: {one_line(error)} (cluster=... or RAY_ADDRESS)"
+            ) from error
+    else:
+        context = ray.init(
+            address="local",
+            include_dashboard=True,
+            dashboard_host="127.0.0.1",
+            object_store_memory=OBJECT_STORE_BYTES,
+            logging_level=logging.ERROR,
+        )
+    return context.dashboard_url and f"http://{context.dashboard_url}"
+
+
+@final
+class Guard(threading.Thread):
+    """Interrupts this process when a vital process of its own cluster dies; `cause` then says which.
+
+    Ray itself waits for a minute, and then ends the process without a word. A process that waits for Ray
+    hears no interrupt: after PATIENCE_SECONDS `abandon` is called with the cause, and the process ends.
+    """
+
+    def __init__(self, abandon: Callable[[str], object]) -> None:
+        super().__init__(name="ray guard", daemon=True)
+        self.abandon = abandon
+        self.cause: str | None = None
+        self.ended = threading.Event()
+        self.children = psutil.Process().children(recursive=True)
+        names = [(process.name(), process) for process in self.children]
+        self.vital = [(name, process) for name, process in names if name in VITAL]
+
+    def run(self) -> None:
+        while not self.ended.wait(CHECK_SECONDS) and ray.is_initialized():
+            for name, process in self.vital:
+                if has_ended(process):
+                    self.cause = f"Ray's process {name} has died"
+                    os.kill(os.getpid(), signal.SIGTERM)
+                    if not self.ended.wait(PATIENCE_SECONDS):
+                        self.end()
+                        self.abandon(self.cause)
+                        os._exit(1)
+                    return
+
+    def end(self) -> None:
+        """No further checks. Of a cluster that is broken all processes are killed."""
+        self.ended.set()
+        if self.cause:
+            for process in self.children:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Whether a process is gone, or waits for its parent to take note of its end."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
