@@ -18,9 +18,11 @@ def read_parquet(path: Path, fields: Fields, nullable: Collection[str] = ()) -> 
     """
     try:
         # PyArrow opens a path several times, and may find another file each time. One handle is one file.
-        with open(path, "rb") as file:
-            table = pq.read_table(file, page_checksum_verification=True)
+        with open(path, "rb") as file, pq.ParquetFile(file, page_checksum_verification=True) as parquet:
+            promised, table = parquet.metadata.num_rows, parquet.read()
         table.validate(full=True)
+        if table.num_rows != promised:  # PyArrow passes over a page with a zeroed header
+            raise ValueError(f"{table.num_rows} rows in place of {promised}")
     except FileNotFoundError:
         return None
     except (pa.ArrowException, OSError, ValueError, LookupError, MemoryError, OverflowError) as error:

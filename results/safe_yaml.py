@@ -60,8 +60,9 @@ def read_node(
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
-    parser = loader(data.decode("utf-8-sig"))
+    text = data.decode("utf-8-sig")
     try:
+        parser = loader(text)
         node = parser.get_single_node()
         plain = parser.construct_document(node) if node else None
     except yaml.YAMLError as error:
@@ -69,8 +70,6 @@ def read_node(
     except (ArithmeticError, LookupError, TypeError, AttributeError) as error:
         # PyYAML's own, for a scalar that its tag does not fit: `!!int ''`
         raise ValueError(f"a value does not fit its tag ({type(error).__name__}: {error})") from error
-    finally:
-        parser.dispose()
     if not isinstance(node, yaml.MappingNode) or not isinstance(plain, dict):
         raise ValueError(f"it holds {plain!r:.40}, but must hold fields (name: value)")
     return node, plain

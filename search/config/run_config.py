@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -169,7 +170,12 @@ def _changed(space: Space, sizes: Mapping[str, Any], changes: Mapping[str, Any])
 
 def defaults() -> dict[str, Any]:
     """The content of `config.yaml`: each key with its default, and `budgets`."""
-    return dict(read_fields(CONFIG_FILE))
+    return dict(_content())
+
+
+@cache
+def _content() -> Mapping[str, Any]:
+    return read_fields(CONFIG_FILE)
 
 
 def one_of(key: str, value: Any, known: Collection[str]) -> str:

@@ -40,13 +40,19 @@ def open_study(folder: Path, config: RunConfig, *, writable: bool = True) -> Stu
     return study
 
 
-def check_present(run: Run) -> None:
-    """Raises ValueError if the tables of a run have trials, but its journal is lost: it would begin anew."""
-    path = run.path / FILE
-    if run.trials.num_rows and (not path.exists() or not first_line(path)):
-        count = run.trials.num_rows
-        reason = f"it is lost, but the tables have {count} trials"
-        raise DamagedFile(path, reason, ADVICE)
+def check_journal(run: Run, config: RunConfig) -> None:
+    """Raises ValueError if the journal is damaged, or lacks trials that the tables have: they would be lost.
+
+    A trial is in the journal before it is in a table, and Optuna passes over entries of an unknown study.
+    """
+    path, count = run.path / FILE, run.trials.num_rows
+    if not path.exists() or not first_line(path):
+        if count:
+            raise DamagedFile(path, f"it is lost, but the tables have {count} trials", ADVICE)
+        return
+    found = len(open_study(run.path, config, writable=False).frozen_trials())
+    if found < count:
+        raise DamagedFile(path, f"it has {found} trials, but the tables have {count}", ADVICE)
 
 
 def first_line(path: Path) -> bytes:

@@ -20,7 +20,7 @@ from search.runs import warm_start
 from search.runs.confirm import confirm_trials, has_value, jobs_left
 from search.runs.find import find, open_whole
 from search.runs.folder import locked, new_folder, read_config, short, write_config
-from search.runs.journal import check_present, open_study
+from search.runs.journal import check_journal, open_study
 from search.runs.preflight import check_test_split, prepare, prepare_again
 from search.runs.recorder import Recorder
 from search.watch.capture import CapturedOutput, capture_output
@@ -67,9 +67,8 @@ def resume(folder: Path, at_end: AtEnd | None = None) -> Outcome:
     Raises ValueError if the run is finished, is running, or cannot continue (see `prepare_again`).
     """
     run = open_idle(folder)
-    check_present(run)
+    check_journal(run, config := read_config(run))
     if run.status == "finished":
-        config = read_config(run)
         if config.confirm_top and jobs_left(config, folder, trials_of(config, folder)):
             return confirm(folder, at_end)
         raise ValueError(f"{folder} is finished; look at it with: python -m search show {folder}")
@@ -88,7 +87,7 @@ def confirm(
     continue (see `prepare_again`).
     """
     run = open_idle(folder)
-    check_present(run)
+    check_journal(run, read_config(run))
     config, notes = prepare_again(run)
     check_test_split(config)
     if run.status == "interrupted":
