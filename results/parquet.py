@@ -9,12 +9,15 @@ import pyarrow.parquet as pq
 Fields = Sequence[tuple[str, pa.DataType]]
 
 
+OPTIONAL = ("violation", "front")  # earlier versions did not write them
+
+
 def read_parquet(path: Path, fields: Fields, nullable: Collection[str] = ()) -> pa.Table | None:
     """The table in a Parquet file; None if the file is missing.
 
     Raises ValueError with one line, which does not name the file, if it can't be read or lacks one of the
-    `fields`, or if one has another type, or nulls though it is not in `nullable`. Fields in `nullable` may be
-    missing: earlier versions did not write all of them.
+    `fields`, or if one has another type, or nulls though it is not in `nullable`. Pages have checksums, but
+    the footer has none: a changed one may go unnoticed if it is a footer still.
     """
     try:
         # PyArrow opens a path several times, and may find another file each time. One handle is one file.
@@ -29,7 +32,7 @@ def read_parquet(path: Path, fields: Fields, nullable: Collection[str] = ()) -> 
         raise ValueError(f"it is no whole Parquet file: {' '.join(str(error).split())[:200]}") from error
     for name, kind in fields:
         columns = table.schema.get_all_field_indices(name)
-        if not columns and name in nullable:
+        if not columns and name in OPTIONAL:
             continue
         if len(columns) != 1:
             raise ValueError(f"it has {len(columns)} columns {name!r}, but must have one")

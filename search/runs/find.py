@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pyarrow as pa
+
 from results.damage import DamagedTable
 from results.store import Run, is_locked, open_run
 from search.runs.folder import read_config
 from spaces.messages import did_you_mean
+from spaces.params import Param
 
 
 def find(name: str, storage: str) -> Run:
@@ -42,11 +45,23 @@ def check(run: Run) -> None:
     """Raises ValueError if the configuration is not valid, or a table has values that it does not know."""
     space = read_config(run).space
     for name, table in (("trials", run.trials), ("confirm", run.confirmed)):
-        for row in table.to_pylist() if table is not None else ():
-            try:
-                space.params_in(row)
-            except (LookupError, TypeError, ValueError) as error:
+        for key, param in space.params.items() if table is not None and table.num_rows else ():
+            if unknown := unknown_values(table, f"param/{key}", param):
                 raise ValueError(
-                    f"{run.path}: config.yaml and results/{name}.parquet do not fit each other: no value of "
-                    f"{error} in row {row['trial']}; one of them was changed, so restore it from a copy"
-                ) from error
+                    f"{run.path}: config.yaml and results/{name}.parquet do not fit each other: {key} is "
+                    f"{unknown} there; one of them was changed, so restore it from a copy"
+                )
+
+
+def unknown_values(table: pa.Table, column: str, param: Param) -> str:
+    """Values in a column of a table that are none of the parameter; empty if there are none."""
+    if column not in table.column_names:
+        return "missing"
+    unknown = []
+    for value in table[column].unique().to_pylist():
+        try:
+            if value is not None or not param.when:  # inactive
+                param.from_column(value)
+        except (LookupError, ValueError):
+            unknown.append(value)
+    return ", ".join(map(repr, unknown))[:100]
