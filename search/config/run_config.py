@@ -44,6 +44,7 @@ class RunConfig:
     seed: NonNegativeInt
     init_seed: NonNegativeInt | None
     engine: str
+    cluster: Text | None
     sampler: str
     warm_start: Text | None
     budget: str

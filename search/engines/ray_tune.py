@@ -1,36 +1,48 @@
-"""The Ray engine: a job is a Ray Tune trial. The only file that imports Ray.
+"""The Ray engine: a job is a Ray Tune trial. Only this file and `ray_cluster.py` import Ray.
 
 Tune asks the searcher for a job whenever a worker is free, runs it in an actor that stays for the next job,
 and tells the searcher the results.
 """
 
+import faulthandler
 import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, final
 
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")  # they cost more than small trials do
 os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # search/runs/run.py handles Ctrl-C
 # Actors start side by side, not one after the other. The searcher limits their number.
 os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "1000")
+# Within a cluster that can have one machine only, Ray binds its ports to 127.0.0.1.
+os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "1" if os.environ.get("RAY_ADDRESS") else "0")
 # Each job trains in a new thread. With one heap per thread a worker would hold the memory of several jobs.
 os.environ.setdefault("MALLOC_ARENA_MAX", "1")
 
 import ray
 from ray import tune
+from ray.air.execution._internal import actor_manager
+from ray.exceptions import NodeDiedError, OutOfMemoryError, RayActorError, WorkerCrashedError
+from ray.tune.execution import tune_controller
 from ray.tune.search import Searcher
 from ray.util.metrics import Gauge
 
 from search.core.job import Job
 from search.core.rungs import Done
+from search.engines import ray_cluster
 from search.engines.base import Engine, JobQueue, Train
-from spaces.lane import Report, StorageError
+from spaces.lane import EngineError, OutOfMemory, Report, StorageError
 from spaces.messages import describe
 
 logger = logging.getLogger(__name__)
-OBJECT_STORE_BYTES = 256 * 2**20  # reports are small; data and checkpoints travel by file
-WORKER_DIED = "the worker died (out of memory, or its machine is gone; see run.log)"
+WORKER_DIED = "its worker died (see run.log)"
+LOW_MEMORY = "running low on memory"  # in Ray's message
+OUT_OF_MEMORY = "the machine ran low on memory, and Ray ended the worker (cpus_per_job=... for fewer at once)"
+# Tune takes the first of these for the death of a worker, and ends with a traceback after the others.
+for module in (actor_manager, tune_controller):
+    module.RayActorError = (RayActorError, OutOfMemoryError, NodeDiedError, WorkerCrashedError)
 
 
 @final
@@ -41,21 +53,22 @@ class RayEngine(Engine):
     token authentication. Raises ValueError if the cluster can never run a job.
     """
 
-    def __init__(self, train: Train, *, name: str, cpus_per_job: float, gpus_per_job: float | str) -> None:
+    def __init__(
+        self,
+        train: Train,
+        *,
+        name: str,
+        cpus_per_job: float,
+        gpus_per_job: float | str,
+        abandon: Callable[[str], object] = print,
+    ) -> None:
         self.train, self.name = train, name
         self.gauges: dict[str, Gauge] = {}
         self.address: str | None = None
         if not ray.is_initialized():
-            if os.environ.get("RAY_ADDRESS"):
-                context = ray.init(logging_level=logging.WARNING)
-            else:
-                context = ray.init(
-                    include_dashboard=True,
-                    dashboard_host="127.0.0.1",
-                    object_store_memory=OBJECT_STORE_BYTES,
-                    logging_level=logging.ERROR,
-                )
-            self.address = context.dashboard_url and f"http://{context.dashboard_url}"
+            self.address = ray_cluster.connect()
+        self.guard = ray_cluster.Guard(abandon)
+        self.guard.start()
         available = ray.cluster_resources()
         gpus = available.get("GPU", 0.0)
         if gpus_per_job == "auto":
@@ -82,6 +95,16 @@ class RayEngine(Engine):
 
     def run(self, queue: JobQueue) -> None:
         searcher = QueueSearcher(queue, lambda: self.workers)
+        try:
+            self._tune(searcher)
+        except KeyboardInterrupt as error:
+            if self.guard.cause:
+                raise EngineError(self.guard.cause) from error
+            raise
+        if searcher.error:
+            raise searcher.error
+
+    def _tune(self, searcher: "QueueSearcher") -> None:
         with tempfile.TemporaryDirectory(prefix="ladder-tune-") as scratch:
             tune.Tuner(
                 tune.with_resources(
@@ -100,14 +123,14 @@ class RayEngine(Engine):
                     storage_path=scratch,
                     verbose=0,
                     stop=StopOnError(searcher),
+                    callbacks=[Losses(searcher)],
                     checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 ),
             ).fit()
-        if searcher.error:
-            raise searcher.error
 
     def close(self) -> None:
         """Stops a cluster that was started here; leaves one that was joined."""
+        self.guard.end()
         ray.shutdown()
 
     def publish(self, name: str, about: str, value: float, tags: Mapping[str, str]) -> None:
@@ -132,6 +155,8 @@ class Worker(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         set_process_title(f"ray::{self.name} {self.job.title}")
+        if self.job.timeout:  # then this process prints where it hangs, and ends
+            faulthandler.dump_traceback_later(self.job.timeout, exit=True)
         try:
             report = next(self.reports)
             self.alive -= report.diverged
@@ -144,6 +169,8 @@ class Worker(tune.Trainable):
         except (Exception, SystemExit) as error:  # as a result: actor and text of the error survive
             logger.exception("%s failed", self.job.title)
             return {"error": describe(error), "done": True}
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
     def __repr__(self) -> str:
         return f"{self.name} worker"
@@ -161,6 +188,8 @@ class QueueSearcher(Searcher):
         super().__init__()
         self.queue, self.workers = queue, workers
         self.jobs: dict[str, Job] = {}
+        self.singly = 0  # jobs to run one at a time, to find one that does not fit in memory
+        self.single: set[str] = set()  # those that were begun so
         self.errors: dict[str, str] = {}
         self.error: BaseException | None = None
 
@@ -168,7 +197,8 @@ class QueueSearcher(Searcher):
         try:
             if self.error:
                 return Searcher.FINISHED
-            if len(self.jobs) >= self.workers():
+            workers = 1 if self.singly else self.workers()
+            if len(self.jobs) >= workers:
                 return None  # a decision made when a worker is free knows more than one made ahead
             job = self.queue.next_job()
         except Exception as error:
@@ -176,6 +206,7 @@ class QueueSearcher(Searcher):
             return Searcher.FINISHED
         if isinstance(job, Job):
             self.jobs[trial_id] = job
+            self.single |= {trial_id} if workers == 1 else set()
             return {"job": job}
         return Searcher.FINISHED if isinstance(job, Done) else None
 
@@ -185,12 +216,12 @@ class QueueSearcher(Searcher):
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
+        if error:
+            return  # the worker is gone; `lost` follows
         if result:
             self._receive(trial_id, result)
-        job = self.jobs.pop(trial_id)
+        job = self._ended(trial_id)
         try:
-            if error:
-                self.errors[trial_id] = WORKER_DIED
             if self.error:
                 return  # the search ends; a resumed one trains this job again
             if trial_id in self.errors:
@@ -199,6 +230,26 @@ class QueueSearcher(Searcher):
                 self.queue.finish(job, job.checkpoint)
         except Exception as failure:
             self.error = self.error or failure
+
+    def lost(self, trial_id: str, error: str) -> None:
+        """The worker of a job is gone. A job that was alone when memory ran out does not fit in it."""
+        job, memory = self._ended(trial_id), LOW_MEMORY in error
+        try:
+            if self.error:
+                return
+            if memory and trial_id in self.single:
+                self.queue.fail(job, describe(OutOfMemory(OUT_OF_MEMORY)))
+            else:
+                self.singly += memory
+                self.queue.lose(job, OUT_OF_MEMORY if memory else WORKER_DIED)
+        except Exception as failure:
+            self.error = self.error or failure
+
+    def _ended(self, trial_id: str) -> Job:
+        """The job, which no longer runs."""
+        if trial_id in self.single:
+            self.singly = max(0, self.singly - 1)
+        return self.jobs.pop(trial_id)
 
     def _receive(self, trial_id: str, result: dict[str, Any]) -> None:
         try:
@@ -219,6 +270,16 @@ class QueueSearcher(Searcher):
 
     def restore(self, checkpoint_path: str) -> None:
         """Nothing, for the same reason."""
+
+
+class Losses(tune.Callback):
+    """Tells the searcher of each job that ended with its worker, and why."""
+
+    def __init__(self, searcher: QueueSearcher) -> None:
+        self.searcher = searcher
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self.searcher.lost(trial.trial_id, Path(trial.error_file).read_text() if trial.error_file else "")
 
 
 class StopOnError(tune.Stopper):

@@ -1,16 +1,28 @@
 """The engine that a configuration names. Ray is imported only where it is asked for."""
 
+import os
+from collections.abc import Callable
+
 from search.config.run_config import RunConfig
 from search.engines.base import Engine, Train
 from search.engines.local import LocalEngine
 
 
-def make_engine(config: RunConfig, train: Train) -> Engine:
-    """The engine `config.engine`. Raises ValueError if its cluster can never run a job of this run."""
+def make_engine(config: RunConfig, train: Train, abandon: Callable[[str], object]) -> Engine:
+    """The engine `config.engine`. Raises ValueError if its cluster is not there or can never run a job.
+
+    `abandon` prints why the process ends at once, where an engine can do no more.
+    """
     if config.engine == "local":
         return LocalEngine(train)
+    if config.cluster:
+        os.environ["RAY_ADDRESS"] = config.cluster  # before Ray is imported
     from search.engines.ray_tune import RayEngine
 
     return RayEngine(
-        train, name=config.space.name, cpus_per_job=config.cpus_per_job, gpus_per_job=config.gpus_per_job
+        train,
+        name=config.space.name,
+        cpus_per_job=config.cpus_per_job,
+        gpus_per_job=config.gpus_per_job,
+        abandon=abandon,
     )

@@ -1,6 +1,7 @@
 """A run from start to end: check, make the folder, search, confirm, close."""
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -32,7 +33,7 @@ logger = logging.getLogger(__name__)
 AtEnd = Callable[[Path], object]
 """Called with the folder of a run when its work is done, while the engine closes: begins the report."""
 Work = Callable[[Engine, RunConfig, Path, ProgressView], None]
-LAST_WORDS = "ended at once; what was finished is kept.\ngo on with: python -m search resume {}\n"
+LAST_WORDS = "{}; what was finished is kept.\ngo on with: python -m search resume {}\n"
 CONFIRM_TOP = 3  # trials to confirm unless told otherwise
 
 
@@ -130,15 +131,22 @@ def carry_out(
     at_end: AtEnd | None,
 ) -> Outcome:
     """Does the work on the configured engine, in the locked folder, with a view of its progress."""
+
+    def abandon(cause: str) -> None:
+        os.write(output.terminal, LAST_WORDS.format(f"error: {cause}", short(folder)).encode())
+
     try:
-        engine = make_engine(config, TrainJob.of(config, folder))
+        engine = make_engine(config, TrainJob.of(config, folder), abandon)
     except BaseException:
         if new:
             folder.rmdir()
         raise
     try:
         # After the engine, for Ray installs a SIGTERM handler of its own.
-        with interruptible(LAST_WORDS.format(short(folder)), output.terminal), closing(engine):
+        with (
+            interruptible(LAST_WORDS.format("ended at once", short(folder)), output.terminal),
+            closing(engine),
+        ):
             with locked(folder):
                 if new:
                     write_config(folder, config)
