@@ -7,8 +7,10 @@ clusters on the machine, and what dead ones have left behind, make no difference
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import final
 
 import psutil
@@ -21,6 +23,7 @@ OBJECT_STORE_BYTES = 256 * 2**20  # reports are small; data and checkpoints trav
 VITAL = ("gcs_server", "raylet")
 CHECK_SECONDS = 1.0
 PATIENCE_SECONDS = 5.0
+CONNECT_SECONDS = 10.0
 
 
 def connect() -> str | None:
@@ -30,8 +33,11 @@ def connect() -> str | None:
     """
     if address := os.environ.get("RAY_ADDRESS"):
         try:
+            if ":" in address.removeprefix("ray://"):  # Ray itself tries for minutes
+                host, _, port = address.removeprefix("ray://").rpartition(":")
+                socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
             context = ray.init(logging_level=logging.WARNING)
-        except (ConnectionError, AuthenticationError, RuntimeError) as error:
+        except (OSError, ValueError, AuthenticationError, RuntimeError) as error:
             raise ValueError(
                 f"Ray's cluster at {address} can't be joined: {one_line(error)} (cluster=... or RAY_ADDRESS)"
             ) from error
@@ -60,13 +66,14 @@ class Guard(threading.Thread):
         self.cause: str | None = None
         self.ended = threading.Event()
         self.children = psutil.Process().children(recursive=True)
-        self.vital = [process for process in self.children if process.name() in VITAL]
+        names = [(process.name(), process) for process in self.children]
+        self.vital = [(name, process) for name, process in names if name in VITAL]
 
     def run(self) -> None:
         while not self.ended.wait(CHECK_SECONDS):
-            for process in self.vital:
-                if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
-                    self.cause = f"Ray's process {process.name()} has died"
+            for name, process in self.vital:
+                if has_ended(process):
+                    self.cause = f"Ray's process {name} has died"
                     os.kill(os.getpid(), signal.SIGTERM)
                     if not self.ended.wait(PATIENCE_SECONDS):
                         self.end()
@@ -79,5 +86,13 @@ class Guard(threading.Thread):
         self.ended.set()
         if self.cause:
             for process in self.children:
-                if process.is_running():
+                with suppress(psutil.NoSuchProcess):
                     process.kill()
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Whether a process is gone, or waits for its parent to take note of its end."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

@@ -65,10 +65,12 @@ class RayEngine(Engine):
         self.train, self.name = train, name
         self.gauges: dict[str, Gauge] = {}
         self.address: str | None = None
+        self.guard: ray_cluster.Guard | None = None  # of a cluster of its own
         if not ray.is_initialized():
             self.address = ray_cluster.connect()
-        self.guard = ray_cluster.Guard(abandon)
-        self.guard.start()
+            if not os.environ.get("RAY_ADDRESS"):
+                self.guard = ray_cluster.Guard(abandon)
+                self.guard.start()
         available = ray.cluster_resources()
         gpus = available.get("GPU", 0.0)
         if gpus_per_job == "auto":
@@ -98,7 +100,7 @@ class RayEngine(Engine):
         try:
             self._tune(searcher)
         except KeyboardInterrupt as error:
-            if self.guard.cause:
+            if self.guard and self.guard.cause:
                 raise EngineError(self.guard.cause) from error
             raise
         if searcher.error:
@@ -130,7 +132,8 @@ class RayEngine(Engine):
 
     def close(self) -> None:
         """Stops a cluster that was started here; leaves one that was joined."""
-        self.guard.end()
+        if self.guard:
+            self.guard.end()
         ray.shutdown()
 
     def publish(self, name: str, about: str, value: float, tags: Mapping[str, str]) -> None:

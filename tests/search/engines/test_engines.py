@@ -1,9 +1,19 @@
 """Both engines pass the contract, the Ray one on a real local cluster."""
 
+import os
+import signal
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
 import pytest
 
+from search.core.job import State
+from search.core.retries import MAX_RETRIES
 from search.engines.local import LocalEngine
+from search.engines.ray_tune import WORKER_DIED, QueueSearcher
 from tests.contracts import EngineContract
+from tests.formula import Formula
 
 
 class TestLocal(EngineContract):
@@ -35,25 +45,52 @@ class TestRay(EngineContract):
         with pytest.raises(ValueError, match="gpus_per_job is 64, but the cluster has"):
             RayEngine(None, name="formula", cpus_per_job=1, gpus_per_job=64)
 
-    def test_a_worker_that_dies_fails_its_trial_only(self, engine, make_queue):
-        from search.core.job import State
-
+    def test_a_worker_that_dies_is_replaced_and_its_job_tried_again(self, engine, make_queue, tmp_path):
         queue = make_queue(trials=4, epochs=1)
-        engine(DyingFormula()).run(queue)
-        states = [queue.trials[number].state for number in range(4)]
-        assert states.count(State.FAILED) == 1
-        assert "the worker died" in next(t.error for t in queue.trials.values() if t.error)
+        engine(Mishap("dies", tmp_path / "mishaps", times=1)).run(queue)
+        assert {trial.state for trial in queue.trials.values()} == {State.COMPLETE}
+        assert (tmp_path / "mishaps").read_text() == "x"
+
+    def test_a_trial_whose_workers_all_die_fails_in_the_end(self, engine, make_queue, tmp_path):
+        queue = make_queue(trials=4, epochs=1)
+        engine(Mishap("dies", tmp_path / "mishaps", times=99)).run(queue)
+        assert (queue.trials[0].state, queue.trials[0].error) == (State.FAILED, WORKER_DIED)
+        assert sum(trial.state is State.COMPLETE for trial in queue.trials.values()) == 3
+        assert len((tmp_path / "mishaps").read_text()) == 1 + MAX_RETRIES
+
+    def test_a_worker_that_hangs_ends_itself_and_its_job_is_tried_again(self, engine, make_queue, tmp_path):
+        queue = make_queue(trials=4, epochs=1, timeout=2.0)
+        engine(Mishap("hangs", tmp_path / "mishaps", times=1)).run(queue)
+        assert {trial.state for trial in queue.trials.values()} == {State.COMPLETE}
+
+    def test_a_job_that_was_alone_when_memory_ran_out_does_not_fit(self, engine, make_queue):
+        """Of several, each is tried again alone; the text is that of Ray."""
+        searcher = QueueSearcher(make_queue(trials=4, epochs=1), lambda: 2)
+        searcher.suggest("a"), searcher.suggest("b")
+        for name in ("a", "b"):
+            searcher.lost(name, "2 worker(s) were killed due to the node running low on memory.")
+        first = searcher.suggest("c")["job"]
+        assert searcher.suggest("d") is None
+        searcher.lost("c", "1 worker(s) were killed due to the node running low on memory.")
+        trials = searcher.queue.trials
+        assert trials[first.lanes[0].number].error.startswith("OutOfMemory: ")
+        assert [trial.state for trial in trials.values()].count(State.FAILED) == 1
+        assert searcher.error is None
 
 
-class DyingFormula:
-    """The process that is handed trial 0 is killed, as for want of memory."""
+@dataclass(frozen=True)
+class Mishap:
+    """The formula; the process that is handed trial 0 dies or hangs, the first `times` times."""
+
+    kind: str
+    file: Path  # a character for each time
+    times: int
 
     def __call__(self, job):
-        import os
-        import signal
-
-        from tests.formula import Formula
-
-        if job.lanes[0].number == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+        before = self.file.read_text() if self.file.exists() else ""
+        if job.lanes[0].number == 0 and len(before) < self.times:
+            self.file.write_text(before + "x")
+            if self.kind == "dies":
+                os.kill(os.getpid(), signal.SIGKILL)
+            threading.Event().wait()
         return Formula()(job)

@@ -32,3 +32,34 @@ def test_a_searcher_may_have_no_job_now():
     source = inspect.getsource(search_generator.SearchGenerator)
     assert "Searcher.FINISHED" in source
     assert "is None" in source
+
+
+def test_tune_asks_for_the_class_of_an_error_by_a_name_that_can_be_set():
+    """Tune itself takes only RayActorError for the death of a worker."""
+    from ray.air.execution._internal import actor_manager
+    from ray.exceptions import OutOfMemoryError, RayActorError
+    from ray.tune.execution import tune_controller
+
+    from search.engines import ray_tune  # noqa: F401 (sets it)
+
+    for module in (actor_manager, tune_controller):
+        assert "isinstance(exception, RayActorError)" in inspect.getsource(module), "see ray_tune.py"
+        assert {RayActorError, OutOfMemoryError} <= set(module.RayActorError)
+
+
+def test_ray_still_reads_whether_a_cluster_can_have_one_machine_only():
+    from ray._private import ray_constants
+
+    assert ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR == "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "see ray_tune.py"
+
+
+def test_ray_still_says_that_memory_is_low():
+    import ray
+
+    from search.engines.ray_tune import LOW_MEMORY
+
+    assert (
+        LOW_MEMORY.encode()
+        in Path(ray.__path__[0], "_raylet.so").read_bytes()
+        + Path(ray.__path__[0], "core/src/ray/raylet/raylet").read_bytes()
+    )
