@@ -1,4 +1,4 @@
-"""The Ray engine: a job is a Ray Tune trial. Only this file and `ray_cluster.py` import Ray.
+"""The Ray engine: a job is a Ray Tune trial. Only this file, `ray_cluster.py` and `ray_join.py` import Ray.
 
 Tune asks the searcher for a job whenever a worker is free, runs it in an actor that stays for the next job,
 and tells the searcher the results.
@@ -31,7 +31,7 @@ from ray.util.metrics import Gauge
 
 from search.core.job import Job
 from search.core.rungs import Done
-from search.engines import ray_cluster
+from search.engines import ray_cluster, ray_join
 from search.engines.base import Engine, JobQueue, Train
 from spaces.lane import EngineError, OutOfMemory, Report, StorageError
 from spaces.messages import describe
@@ -49,8 +49,8 @@ for module in (actor_manager, tune_controller):
 class RayEngine(Engine):
     """`RayEngine(train, ...).run(queue)` trains the jobs of the queue on a Ray cluster.
 
-    Joins the cluster at RAY_ADDRESS, or starts one on this machine, with its dashboard on 127.0.0.1 behind
-    token authentication. Raises ValueError if the cluster can never run a job.
+    Joins the cluster at RAY_ADDRESS, or starts one on this machine (`ray_cluster.py`, `ray_join.py`). Raises
+    ValueError if there is none to join, or if the cluster can never run a job.
     """
 
     def __init__(
@@ -65,13 +65,12 @@ class RayEngine(Engine):
         self.train, self.name = train, name
         self.gauges: dict[str, Gauge] = {}
         self.address: str | None = None
-        self.guard: ray_cluster.Guard | None = None  # of a cluster of its own
+        self.guard: ray_cluster.Guard | None = None
         if not ray.is_initialized():
             self.address = ray_cluster.connect()
-            if not os.environ.get("RAY_ADDRESS"):
-                self.guard = ray_cluster.Guard(abandon)
-                self.guard.start()
-        available = ray.cluster_resources()
+            self.guard = ray_cluster.Guard(abandon)
+            self.guard.start()
+        available = ray_join.resources()
         gpus = available.get("GPU", 0.0)
         if gpus_per_job == "auto":
             gpus_per_job = 1.0 if gpus else 0.0
@@ -90,7 +89,7 @@ class RayEngine(Engine):
 
     @property
     def workers(self) -> int:
-        available = ray.cluster_resources()
+        available = ray_join.resources()
         return max(
             1, min(int(available.get(kind, 0.0) / need) for kind, need in self.per_job.items() if need)
         )
