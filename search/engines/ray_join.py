@@ -1,12 +1,14 @@
-"""Joining a Ray cluster that others run: its token, whether it answers, what it has or could have.
+"""Joining a Ray cluster that others run: its token, whether it answers, whether it grows.
 
 A cluster may ask for a token. Ray shows one only where RAY_AUTH_MODE is set, or to a cluster that it has
-found itself; here a user's token is shown to any cluster that is joined. One without tokens ignores it.
+found itself; here a user's token is shown to any cluster that asks for one. To show it to one that does not
+would be wrong: this process would then refuse the calls of that cluster's workers, which have none.
 
 Private names of Ray, checked with 2.60 by tests/search/engines/test_ray_private.py: the imports from
 `ray._private` and `ray.core`.
 """
 
+import json
 import logging
 import os
 import socket
@@ -16,15 +18,17 @@ from typing import Any, final
 
 import grpc
 import ray
-from ray._private import services, state
+from ray._private import services
 from ray._private.authentication import authentication_token_setup as tokens
 from ray._private.grpc_utils import init_grpc_channel
 from ray.core.generated import gcs_service_pb2, gcs_service_pb2_grpc
+from ray.experimental.internal_kv import _internal_kv_get
 
 from spaces.messages import one_line
 
 ANSWER_SECONDS = 5.0
 STORE_PATIENCE = 40.0  # seconds that a cluster may take to restart its control store; Ray itself waits 60
+UNTYPED = "node_"  # begin of the type that Ray makes up for a node that no autoscaler has brought
 NO_CLIENT = "Ray's client can't run a search; start it on a machine of the cluster, or with `ray job submit`"
 NO_TOKEN = "it asks for another token: put it into ~/.ray/auth_token, or name its file in RAY_AUTH_TOKEN_PATH"
 
@@ -43,10 +47,12 @@ def join(address: str) -> Any:
     try:
         if "://" in address:
             raise ConnectionError(NO_CLIENT if address.startswith("ray://") else "it must be HOST:PORT")
-        logging.getLogger("ray").setLevel(logging.ERROR)
-        tokens.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
         place = services.canonicalize_bootstrap_address_or_die(address)
-        if why := silence(place):
+        if (why := silence(place)) == NO_TOKEN:
+            logging.getLogger("ray").setLevel(logging.ERROR)  # else it warns of what is meant
+            tokens.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
+            why = silence(place)
+        if why:
             raise ConnectionError(why)
         return ray.init(address=place, logging_level=logging.ERROR)
     except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
@@ -66,11 +72,31 @@ def silence(address: str) -> str | None:
     return None
 
 
-def resources() -> Mapping[str, float]:
-    """What the cluster has, or could have: an autoscaler may bring further nodes, up to its own limits."""
-    now = ray.cluster_resources()
-    most = state.state.get_max_resources_from_cluster_config() or {}
-    return {kind: max(now.get(kind, 0.0), float(most.get(kind, 0.0))) for kind in {*now, *most}}
+def scales() -> bool:
+    """Whether an autoscaler may bring further nodes: its nodes have types, other nodes have none."""
+    status = json.loads(_internal_kv_get("__autoscaling_status") or "{}")
+    types = ((status.get("autoscaler_report") or {}).get("node_type_mapping") or {}).values()
+    return any(not name.startswith(UNTYPED) for name in types)
+
+
+def shortage(per_job: Mapping[str, float]) -> str | None:
+    """What a job needs and the cluster has not, with the key to change; None if a job fits."""
+    available = ray.cluster_resources()
+    for kind, need in per_job.items():
+        if need > available.get(kind, 0.0):
+            key, have = f"{kind.lower()}s_per_job", available.get(kind, 0.0)
+            return f"{key} is {need:g}, but the cluster has {have:g} {kind}s ({key}=...)"
+    return None
+
+
+def workers(per_job: Mapping[str, float], scales: bool) -> int:
+    """Jobs to run at once: those that fit into the cluster as it is now.
+
+    In a cluster that scales a quarter more, at least one: those wait, and the autoscaler sees that.
+    """
+    available = ray.cluster_resources()
+    fit = min(int(available.get(kind, 0.0) / need) for kind, need in per_job.items() if need)
+    return max(1, fit + max(1, fit // 4) if scales else fit)
 
 
 @final

@@ -70,18 +70,15 @@ class RayEngine(Engine):
             self.address = ray_cluster.connect()
             self.guard = ray_cluster.Guard(abandon)
             self.guard.start()
-        available = ray_join.resources()
-        gpus = available.get("GPU", 0.0)
         if gpus_per_job == "auto":
-            gpus_per_job = 1.0 if gpus else 0.0
+            gpus_per_job = 1.0 if ray.cluster_resources().get("GPU", 0.0) else 0.0
         self.per_job = {"CPU": float(cpus_per_job), "GPU": float(gpus_per_job)}
-        for kind, key in (("CPU", "cpus_per_job"), ("GPU", "gpus_per_job")):
-            if self.per_job[kind] > available.get(kind, 0.0):
-                have = f"{available.get(kind, 0.0):g}"
+        self.scales = ray_join.scales()
+        if shortage := ray_join.shortage(self.per_job):
+            if not self.scales:
                 self.close()
-                raise ValueError(
-                    f"{key} is {self.per_job[kind]:g}, but the cluster has {have} {kind}s ({key}=...)"
-                )
+                raise ValueError(shortage)
+            logger.warning("%s: the search waits for the cluster's autoscaler", shortage)
 
     @property
     def dashboard(self) -> str | None:
@@ -89,10 +86,7 @@ class RayEngine(Engine):
 
     @property
     def workers(self) -> int:
-        available = ray_join.resources()
-        return max(
-            1, min(int(available.get(kind, 0.0) / need) for kind, need in self.per_job.items() if need)
-        )
+        return ray_join.workers(self.per_job, self.scales)
 
     def run(self, queue: JobQueue) -> None:
         searcher = QueueSearcher(queue, lambda: self.workers)
