@@ -6,7 +6,6 @@ They are constants of the data, in `results/facts.json`. Rungs may differ in ima
 from dataclasses import dataclass
 from typing import final
 
-from results.facts import read_facts
 from results.store import Run
 
 MARGIN = 0.01  # relative improvement from which a value counts as better than a baseline
@@ -39,7 +38,7 @@ def baselines(run: Run) -> list[Baseline]:
     if best is None:
         return []
     sign = 1 if run.objective["mode"] == "min" else -1
-    facts = read_facts(run.path).get(best["rung"], {})
+    facts = run.facts.get(best["rung"], {})
     return [
         Baseline(key, value, sign * (value - best["objective"]) > MARGIN * scale(value, sign))
         for key in NAMES

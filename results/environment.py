@@ -24,10 +24,17 @@ def record(run: Path) -> None:
 
 
 def read(run: Path) -> list[dict[str, Any]]:
-    """The recorded environments, oldest first; empty if there are none."""
-    path = run / FILE
-    records: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
-    return records
+    """The recorded environments, oldest first; empty if there are none, or the file is damaged.
+
+    They are for the reader of the report alone, so a damaged file stops nothing; the next record replaces it.
+    """
+    try:
+        records = json.loads((run / FILE).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return []
+    keys = {"at", "python", "versions", "system", "commit"}
+    whole = isinstance(records, list) and all(isinstance(one, dict) and keys <= one.keys() for one in records)
+    return records if whole else []
 
 
 def describe() -> dict[str, Any]:

@@ -8,8 +8,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
+from results.damage import DamagedTable
 from results.files import write_text
 
 FACTS_FILE = "results/facts.json"
@@ -36,10 +37,19 @@ def write_facts(run: Path, facts: Mapping[int, Mapping[str, float]]) -> None:
 
 
 def read_facts(run: Path) -> dict[int, dict[str, float]]:
-    """Constants of the data by the index of the rung; empty if the file is missing."""
+    """Constants of the data by the index of the rung; empty if the file is missing.
+
+    Raises DamagedTable if it can't be read.
+    """
     path = run / FACTS_FILE
-    facts = json.loads(path.read_text()) if path.exists() else {}
-    return {int(rung): values for rung, values in facts.items()}
+    try:
+        facts = read_json(path) or {}
+        return {
+            int(rung): {name: number(value) for name, value in values.items()}
+            for rung, values in facts.items()
+        }
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DamagedTable(path, error) from error
 
 
 def write_early_end(run: Path, end: EarlyEnd) -> None:
@@ -48,9 +58,33 @@ def write_early_end(run: Path, end: EarlyEnd) -> None:
 
 
 def read_early_end(run: Path) -> EarlyEnd | None:
-    """The early end of a search; None if there was none."""
+    """The early end of a search; None if there was none. Raises DamagedTable if its file can't be read."""
     path = run / STOP_FILE
-    return EarlyEnd(**json.loads(path.read_text())) if path.exists() else None
+    try:
+        fields = read_json(path)
+        if fields is None:
+            return None
+        end = EarlyEnd(**fields)
+        return EarlyEnd(**{name: number(value) for name, value in asdict(end).items()})
+    except (ValueError, TypeError) as error:
+        raise DamagedTable(path, error) from error
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file; None if the file is missing. Raises ValueError if it can't be read."""
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, RecursionError) as error:
+        raise ValueError(f"it can't be read ({type(error).__name__})") from error
+
+
+def number(value: Any) -> Any:
+    """The value, if it is a number. Raises ValueError if not."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{value!r} is no number")
+    return value
 
 
 def write_json(path: Path, text: str) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import final
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from results.damage import DamagedFile
+from results.parquet import read_parquet
 from results.store import write_table
 
 REPLAY_FILE = "results/replay.parquet"
@@ -121,16 +122,16 @@ def write(run: Path, replay: Replay) -> None:
 
 def read(run: Path) -> Replay | None:
     """The last replay of a run; None if there is none. Raises ValueError if its file can't be read."""
-    if not (run / REPLAY_FILE).exists():
-        return None
+    path = run / REPLAY_FILE
     try:
-        table = pq.read_table(run / REPLAY_FILE)
-    except pa.ArrowInvalid as error:
-        raise ValueError(
-            f"{run / REPLAY_FILE} can't be read: {error} (make it again: python -m search replay {run.name})"
-        ) from error
-    basis = Basis(**json.loads(table.schema.metadata[KEY]))
-    return Replay(basis, tuple(Row(**row) for row in table.to_pylist()))
+        table = read_parquet(path, REPLAY_FIELDS, ("behind_low",))
+        if table is None:
+            return None
+        basis = Basis(**json.loads((table.schema.metadata or {})[KEY]))
+        return Replay(basis, tuple(Row(**row) for row in table.to_pylist()))
+    except (ValueError, LookupError, TypeError) as error:
+        advice = f"make it again: python -m search replay {run.name}"
+        raise DamagedFile(path, error, advice) from error
 
 
 def texts(replay: Replay) -> list[str]:

@@ -8,16 +8,18 @@ confirmation. Each file is written under a temporary name and renamed, so a read
 
 import fcntl
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 
-from results.facts import EarlyEnd, read_early_end
+from results.config_file import read_config_file
+from results.damage import DamagedFile, DamagedTable
+from results.facts import EarlyEnd, read_early_end, read_facts
 from results.files import replacing
+from results.parquet import read_parquet
 from results.stats import Confirmation, confirmation
 
 TRIAL_FIELDS = [
@@ -64,6 +66,8 @@ EPOCHS_FILE = "epochs/00000.parquet"
 CONFIRM_FILE = "confirm.parquet"
 LOST = ("diverged", "failed")  # states of a trial without a model
 ACTIVE = ("running", "paused")
+NULLABLE = {"rung", "objective", "device", "node", "error", "violation", "front", "checkpoint"}
+CONFIRM_NULLABLE = NULLABLE | {"trial", "epoch", "val", "test", "seconds"}
 
 
 @final
@@ -78,6 +82,7 @@ class Run:
     epochs: pa.Table
     confirmed: pa.Table | None = None  # None before the first `confirm`
     early_end: EarlyEnd | None = None  # None if the search begins all its trials
+    facts: Mapping[int, Mapping[str, float]] = field(default_factory=dict)  # of the data, by rung
 
     @property
     def name(self) -> str:
@@ -170,24 +175,35 @@ def best_first(rows: Iterable[Mapping[str, Any]], mode: str) -> list[Mapping[str
 def open_run(path: str | Path) -> Run:
     """Opens the run in folder `path`. Missing tables are empty.
 
-    Raises ValueError if the folder has no config.yaml, or a table cannot be read.
+    Raises DamagedTable if a file that is derived from the journal can't be read (`search/runs/find.py` makes
+    it again), and another ValueError if there is no config.yaml, or it or the confirmation can't be read.
     """
     path = Path(path)
-    try:
-        config = yaml.safe_load((path / "config.yaml").read_text())
-    except OSError as error:
-        raise ValueError(f"{path} is not a run: it has no config.yaml (python -m search list)") from error
+    config = read_config_file(path)
     tables = path / "results"
     trials = read_table(tables / TRIALS_FILE, TRIAL_FIELDS)
     rungs = known_rungs(read_table(tables / RUNGS_FILE, RUNG_FIELDS), trials)
     epochs = read_table(tables / EPOCHS_FILE, EPOCH_FIELDS)
-    confirmed = pq.read_table(tables / CONFIRM_FILE) if (tables / CONFIRM_FILE).exists() else None
-    return Run(path.resolve(), config, trials, rungs, epochs, confirmed, read_early_end(path))
+    try:
+        confirmed = read_parquet(tables / CONFIRM_FILE, CONFIRM_FIELDS, CONFIRM_NULLABLE)
+    except ValueError as error:
+        advice = f"remove it and train again: python -m search confirm {path.name}"
+        raise DamagedFile(tables / CONFIRM_FILE, error, advice) from error
+    return Run(
+        path.resolve(), config, trials, rungs, epochs, confirmed, read_early_end(path), read_facts(path)
+    )
 
 
 def read_table(path: Path, fields: Sequence[tuple[str, pa.DataType]]) -> pa.Table:
-    """The table in a Parquet file; an empty one with these fields if the file is missing."""
-    return pq.read_table(path) if path.exists() else pa.schema(fields).empty_table()
+    """The table in a Parquet file; an empty one with these fields if the file is missing.
+
+    Raises DamagedTable if it can't be read.
+    """
+    try:
+        table = read_parquet(path, fields, NULLABLE)
+    except ValueError as error:
+        raise DamagedTable(path, error) from error
+    return pa.schema(fields).empty_table() if table is None else table
 
 
 def known_rungs(rungs: pa.Table, trials: pa.Table) -> pa.Table:
@@ -260,7 +276,7 @@ def write_table(table: pa.Table, path: Path) -> None:
     """Writes a Parquet file under a temporary name and renames it. Creates the folder if needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
-        pq.write_table(table, temporary)
+        pq.write_table(table, temporary, write_page_checksum=True)
 
 
 def is_locked(run: Path) -> bool:

@@ -6,10 +6,10 @@ CONTRIBUTING.md ("Add a space") describes the fields; `spaces/slice_reg.yaml` is
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import yaml
 
+from results.safe_yaml import BoundedLoader, read_node
 from spaces.messages import did_you_mean, one_line
 from spaces.parse_space import parse_space
 from spaces.space import Space
@@ -25,8 +25,8 @@ def names() -> list[str]:
 def read(name_or_path: str) -> Space:
     """The space of that name, or in that YAML file.
 
-    Raises ValueError if there is none, it cannot be read, it is not YAML, or `parse_space` refuses it; the
-    message begins with file and line.
+    Raises ValueError if there is none, it cannot be read, it is not YAML or beyond the bounds of
+    `results/safe_yaml.py`, or `parse_space` refuses it; the message names the file, and a line if it can.
     """
     path = Path(name_or_path)
     shipped = path.suffix not in {".yaml", ".yml"}
@@ -36,17 +36,13 @@ def read(name_or_path: str) -> Space:
             hint = did_you_mean(name_or_path, names())
             raise ValueError(f"there is no space {name_or_path!r}{hint} (space=NAME or space=FILE.yaml)")
     try:
-        node, plain = _parse(path.read_text())
+        node, plain = read_node(path, _Loader)
     except OSError as error:
         raise ValueError(
             f"the space file {path} can't be read: {error.strerror} (space=FILE.yaml)"
         ) from error
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: of an encoding or a date
-        raise ValueError(f"the space file {path} is not YAML: {one_line(error)}") from error
-    if not isinstance(node, yaml.MappingNode):
-        raise ValueError(
-            f"{path}:1: the file holds {plain!r:.40}, but must hold fields (trainable, data, params ...)"
-        )
+    except ValueError as error:
+        raise ValueError(f"the space file {path} is not YAML of a space: {one_line(error)}") from error
     lines = _lines(node)
     space = parse_space(plain, path.stem, f"{path}", lines)
     for name, param in space.params.items():
@@ -60,23 +56,13 @@ def read(name_or_path: str) -> Space:
     return space if shipped else replace(space, file=name_or_path)
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(BoundedLoader):
     """YAML in which 1e-3 is a number; in YAML 1.1, which PyYAML implements, it is text."""
 
 
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
 )
-
-
-def _parse(text: str) -> tuple[yaml.Node | None, Any]:
-    """The node of a YAML document, which knows its lines, and the document's content."""
-    loader = _Loader(text)
-    try:
-        node = loader.get_single_node()
-        return node, loader.construct_document(node) if node else None
-    finally:
-        loader.dispose()
 
 
 def _lines(node: yaml.Node, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], int]:

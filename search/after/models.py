@@ -16,6 +16,7 @@ from search.engines.train_job import training_setup
 from search.runs.folder import read_config
 from search.runs.tables import with_tables
 from spaces.lane import Lane
+from spaces.messages import one_line
 from trainables.training import checkpoint
 from trainables.training.train import Setup, build
 
@@ -67,12 +68,22 @@ def ranked_models(run: Run) -> list[Model]:
 
 
 def load(model: Model) -> tuple[L.LightningModule, L.LightningDataModule]:
-    """The model in eval mode, and its data; on the CPU."""
+    """The model in eval mode, and its data; on the CPU.
+
+    Raises ValueError if its checkpoint is damaged or belongs to another module.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # notes on the data, which the search has printed
         module, data = build(model.setup, model.lane)
     assert model.lane.start is not None
-    module.load_state_dict(checkpoint.weights(Path(model.lane.start), model.lane.number))
+    weights = checkpoint.weights(Path(model.lane.start), model.lane.number)
+    try:
+        module.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(
+            f"the checkpoint {model.lane.start} does not fit {model.setup.trainable}; restore the file, or "
+            f"the module as it was in the search ({one_line(error)[:300]})"
+        ) from error
     return module.eval(), data
 
 

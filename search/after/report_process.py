@@ -69,12 +69,12 @@ def main() -> None:
 
 def print_report(folder: str) -> None:
     """Makes the report of the run in `folder` and prints its path."""
-    from results.store import open_run
     from search.after.report import make
+    from search.runs.find import open_whole
     from search.runs.folder import short
 
     try:
-        print(short(make(open_run(folder))))
+        print(short(make(open_whole(Path(folder)))))
     except ValueError as error:
         sys.exit(f"error: {one_line(error)}")
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import yaml
 
+from results.safe_yaml import read_fields
 from search.before.argument_ranges import Argument, arguments, in_range, integer_range, search_range
 from search.config.run_config import CONFIG_FILE
 from spaces.read import read
@@ -122,7 +122,7 @@ def space_file(trainable: str, data: str, file: str) -> str:
 def draft_of(module: type, data: type) -> Draft:
     """The fields of the space file for the arguments of the two classes."""
     draft = Draft()
-    keys = {key.partition(".")[0] for key in yaml.safe_load(CONFIG_FILE.read_text())}
+    keys = {key.partition(".")[0] for key in read_fields(CONFIG_FILE)}
     for argument in arguments(module):
         name, default = argument.name, argument.default
         values = search_range(argument)

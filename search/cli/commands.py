@@ -47,7 +47,7 @@ def resume(name: Name, storage: Storage = None, as_json: AsJson = False) -> None
     Example: `python -m search resume first`
     """
     from search.after.report_process import ReportProcess
-    from search.runs.folder import find
+    from search.runs.find import find
     from search.runs.run import resume as resume_run
 
     folder = find(name, storage_of(storage)).path
@@ -63,7 +63,7 @@ def show(name: Name, storage: Storage = None, as_json: AsJson = False) -> None:
     Example: `python -m search show first --json`
     """
     from search.cli.tables import print_run, summary
-    from search.runs.folder import find
+    from search.runs.find import find
 
     run = find(name, storage_of(storage))
     if as_json:
@@ -84,7 +84,7 @@ def confirm(name: Name, options: Options = None, as_json: AsJson = False) -> Non
     """
     from results.store import open_run
     from search.after.report_process import ReportProcess
-    from search.runs.folder import find
+    from search.runs.find import find
     from search.runs.run import confirm as confirm_run
     from spaces.validation import PositiveInt, check_value
 
@@ -111,7 +111,8 @@ def export(name: Name, options: Options = None) -> None:
     This is the confirmed winner, if there is one. `onnx=true` adds model.onnx (install ladder-search[onnx]).
     """
     from search.after.export import export as write_export
-    from search.runs.folder import find, short
+    from search.runs.find import find
+    from search.runs.folder import short
 
     values = options_of(options, storage="runs", onnx=False)
     if not isinstance(values["onnx"], bool):
@@ -138,7 +139,7 @@ def predict(
     """
     from search.after.predict import predict as predict_all
     from search.config.overrides import parse_overrides
-    from search.runs.folder import find
+    from search.runs.find import find
 
     values = parse_overrides(options or [])
     run = find(name, str(values.pop("storage", "runs")))
@@ -157,7 +158,8 @@ def report(name: Name, storage: Storage = None) -> None:
     Example: `python -m search report first`
     """
     from search.after.report import make
-    from search.runs.folder import find, short
+    from search.runs.find import find
+    from search.runs.folder import short
 
     print(short(make(find(name, storage_of(storage)))))
 
@@ -177,7 +179,8 @@ def compare(
     """
     from results.report import compare as comparison
     from search.cli.tables import print_table
-    from search.runs.folder import find, short
+    from search.runs.find import find
+    from search.runs.folder import short
     from search.runs.tables import with_tables
 
     storage = storage_of([name for name in names if "=" in name])
@@ -196,19 +199,17 @@ app.command()(user_errors(replay))
 @app.command("list")
 @user_errors
 def list_runs(storage: Storage = None, as_json: AsJson = False) -> None:
-    """List the runs in a storage folder.
+    """List the runs in a storage folder. One that can't be opened is `unreadable`, with the reason.
 
     Example: `python -m search list storage=runs`
     """
-    from results.store import open_run
-    from search.cli.tables import brief, print_table
+    from search.cli.tables import brief, print_briefs
 
-    folders = sorted(path.parent for path in Path(storage_of(storage)).glob("*/config.yaml"))
-    rows = [brief(open_run(folder)) for folder in folders]
+    rows = [brief(path.parent) for path in sorted(Path(storage_of(storage)).glob("*/config.yaml"))]
     if as_json:
         print(json.dumps(rows, indent=2))
     elif rows:
-        print_table(rows)
+        print_briefs(rows)
     else:
         print(f"no runs in {storage_of(storage)}; begin with: python -m search run space=slice_reg")
 
@@ -220,13 +221,17 @@ def dashboard(name: Name, options: Options = None) -> None:
 
     Example: `python -m search dashboard first port=8080`
     """
-    from search.runs.folder import find, read_config
+    from search.runs.find import find
+    from search.runs.folder import read_config
+    from search.runs.journal import open_study
     from search.watch.dashboard import serve
     from spaces.validation import NonNegativeInt, check_value
 
     values = options_of(options, storage="runs", port=0)
     run = find(name, str(values["storage"]))
-    serve(run, read_config(run), check_value(NonNegativeInt, "port", values["port"]))
+    config = read_config(run)
+    open_study(run.path, config, writable=False)  # refuses a damaged journal
+    serve(run, config, check_value(NonNegativeInt, "port", values["port"]))
 
 
 @app.command()

@@ -32,7 +32,8 @@ def replay(name: Name, options: Options = None, as_json: AsJson = False) -> None
     from search.replay.replay import SEARCHES
     from search.replay.replay import replay as search_again
     from search.replay.settings import settings_of
-    from search.runs.folder import find, read_config, short
+    from search.runs.find import find
+    from search.runs.folder import read_config, short
     from search.runs.run import open_idle
     from search.runs.tables import with_tables
     from spaces.validation import PositiveInt, check_value

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -14,6 +15,8 @@ from results.spending import on_rungs, on_trials, spending
 from results.stats import DEFAULT, Confirmation, ConfirmedConfig, Estimate
 from results.store import Run, best_first
 from results.text import duration, number, plain
+from search.runs.find import open_whole
+from spaces.messages import one_line
 
 TOP = 10  # trials on the screen
 TOP_CONFIRMED = 5  # trials on the screen below a confirmation
@@ -59,9 +62,20 @@ def named(row: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     return {key.removeprefix(prefix): value for key, value in row.items() if key.startswith(prefix)}
 
 
-def brief(run: Run) -> dict[str, Any]:
-    """A run as a row of the list of runs."""
-    best = run.best()
+def brief(folder: Path) -> dict[str, Any]:
+    """The run in a folder as a row of the list of runs; `error` says why one can't be opened."""
+    try:
+        run = open_whole(folder)
+        best = run.best()
+    except ValueError as error:
+        unknown = dict.fromkeys(("trials", "objective", "best"))
+        return {
+            "run": folder.name,
+            "space": None,
+            "status": "unreadable",
+            **unknown,
+            "error": one_line(error),
+        }
     return {
         "run": run.name,
         "space": run.config["space"],
@@ -70,6 +84,14 @@ def brief(run: Run) -> dict[str, Any]:
         "objective": run.objective["metric"],
         "best": best["objective"] if best else None,
     }
+
+
+def print_briefs(rows: Sequence[dict[str, Any]]) -> None:
+    """Prints the list of runs, and below it why runs can't be opened."""
+    print_table([{key: value for key, value in row.items() if key != "error"} for row in rows])
+    for row in rows:
+        if "error" in row:
+            print(f"{row['run']}: {row['error']}")
 
 
 def print_run(run: Run) -> None:

@@ -6,6 +6,7 @@ docs/decisions/0002-configuration.md.
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from spaces.messages import did_you_mean
 from spaces.space import Space
@@ -14,7 +15,8 @@ from spaces.space import Space
 def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
     """Key and value of each override, in Hydra's grammar.
 
-    Raises ValueError for text that is not `key=value`, and for additions, deletions and sweeps.
+    Raises ValueError for text that is not `key=value`, for additions, deletions and sweeps, and for a
+    `storage` that is no folder.
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
@@ -24,13 +26,31 @@ def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
     for text in overrides:
         try:
             override = parser.parse_override(text)
-        except HydraException as error:
+        except (HydraException, RecursionError) as error:
             hint = "key=value, with quotes around text that has spaces or commas"
             raise ValueError(f"{text!r} is no override: write {hint}") from error
         if override.is_add() or override.is_delete() or override.is_sweep_override():
             raise ValueError(f"{text!r}: write key=value; a list of choices is key=[a,b]")
-        values[override.key_or_group] = override.value()
+        key, value = override.key_or_group, override.value()
+        values[key] = local_folder(value) if key == "storage" and isinstance(value, str) else value
     return values
+
+
+def local_folder(storage: str) -> str:
+    """The folder of `storage=...`; `file://` may stand before it.
+
+    Raises ValueError for another address: the journal needs the locks and the fsync of a file system.
+    """
+    scheme, separator, _ = storage.partition("://")
+    if not separator:
+        return storage
+    address = urlsplit(storage)
+    if scheme.lower() != "file" or address.netloc not in ("", "localhost") or not address.path:
+        raise ValueError(
+            f"storage is {storage!r}, but must be a folder that this machine can write to; mount a remote "
+            "one, and name the folder where it is mounted (storage=FOLDER)"
+        )
+    return unquote(address.path)
 
 
 def check_keys(overrides: Mapping[str, Any], keys: Sequence[str], space: Space) -> None:

@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-import yaml
 from pydantic import BeforeValidator, ByteSize, Field, StrictBool, StrictFloat, StrictInt
 
+from results.safe_yaml import read_fields
 from search.config import earlier
 from search.config.fidelity import parse_fidelity
 from search.config.overrides import check_keys, check_types, parse_overrides
@@ -130,6 +131,8 @@ def from_plain(plain: Mapping[str, Any], file: str) -> RunConfig:
     A key that the file lacks has its default. Raises ValueError for a value that breaks its rule.
     """
     plain = earlier.upgrade(plain)
+    if not isinstance(plain.get("space"), str):
+        raise ValueError(f"{file} names no space ({plain.get('space')!r}); restore it from a copy")
     space = parse_space(
         {key: plain[key] for key in FIELDS if plain.get(key) is not None}, plain["space"], file, {}
     )
@@ -187,7 +190,12 @@ def _changed(space: Space, sizes: Mapping[str, Any], changes: Mapping[str, Any])
 
 def defaults() -> dict[str, Any]:
     """The content of `config.yaml`: each key with its default, and `budgets`."""
-    return yaml.safe_load(CONFIG_FILE.read_text())
+    return dict(_content())
+
+
+@cache
+def _content() -> Mapping[str, Any]:
+    return read_fields(CONFIG_FILE)
 
 
 def one_of(key: str, value: Any, known: Collection[str]) -> str:

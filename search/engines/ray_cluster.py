@@ -60,7 +60,7 @@ class Guard(threading.Thread):
         self.joined = None if self.vital else ray_join.Parts()
 
     def run(self) -> None:
-        while not self.ended.wait(CHECK_SECONDS):
+        while not self.ended.wait(CHECK_SECONDS) and ray.is_initialized():
             if name := self.gone():
                 self.cause = f"Ray's process {name} has died"
                 os.kill(os.getpid(), signal.SIGTERM)

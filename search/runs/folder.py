@@ -10,9 +10,8 @@ from pathlib import Path
 import yaml
 
 from results.files import sweep, sync, write_text
-from results.store import Run, open_run
+from results.store import Run
 from search.config.run_config import RunConfig, from_plain
-from spaces.messages import did_you_mean
 
 
 def new_folder(config: RunConfig) -> Path:
@@ -59,16 +58,6 @@ def write_config(folder: Path, config: RunConfig) -> None:
 def read_config(run: Run) -> RunConfig:
     """The configuration in the run's folder. Raises ValueError if it is not valid."""
     return from_plain(run.config, str(run.path / "config.yaml"))
-
-
-def find(name: str, storage: str) -> Run:
-    """The run of that name in `storage`, or at that path. Raises ValueError if there is none."""
-    for folder in (Path(storage) / name, Path(name)):
-        if (folder / "config.yaml").exists():
-            return open_run(folder)
-    names = [path.parent.name for path in Path(storage).glob("*/config.yaml")]
-    hint = did_you_mean(name, names) if names else ""
-    raise ValueError(f"there is no run {name!r} in {storage}{hint} (python -m search list)")
 
 
 def short(folder: Path) -> str:

@@ -5,7 +5,7 @@ import warnings
 from dataclasses import replace
 
 from results.store import Run
-from search.config.run_config import FORMAT, LOGGERS, RunConfig
+from search.config.run_config import ENGINES, FORMAT, LOGGERS, RunConfig, one_of
 from search.core.policies.base import Problem
 from search.core.policies.registry import POLICIES
 from search.runs.folder import read_config
@@ -15,9 +15,12 @@ from trainables import import_path
 def prepare(config: RunConfig) -> tuple[RunConfig, list[str]]:
     """The configuration with its data checked and identified by content, and notes for the screen.
 
-    Raises ValueError if a package, module or class is missing, the sampler cannot search the space, the space
-    sets an argument of the Trainer that it may not set, or the data cannot be used.
+    Raises ValueError if the engine, sampler or logger is unknown, a package, module or class is missing, the
+    sampler cannot search the space, the space sets an argument of the Trainer that it may not set, or the
+    data cannot be used.
     """
+    for key, known in (("engine", ENGINES), ("sampler", POLICIES), ("logger", LOGGERS)):
+        one_of(key, getattr(config, key), known)
     check_logger(config.logger)
     check_sampler(config)
     space = config.space

@@ -8,19 +8,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from results import environment
-from results.store import Run, open_run
+from results.store import Run
 from search.config.run_config import RunConfig
 from search.core.job import Trial
 from search.core.queue import Plan, Queue
-from search.core.study import Study
 from search.engines.base import Engine
 from search.engines.registry import make_engine
 from search.engines.train_job import TrainJob
 from search.runs import warm_start
 from search.runs.confirm import confirm_trials, has_value, jobs_left
-from search.runs.folder import find, locked, new_folder, read_config, short, sweep_run, write_config
+from search.runs.find import find, open_whole
+from search.runs.folder import locked, new_folder, read_config, short, sweep_run, write_config
 from search.runs.in_order import InOrder
 from search.runs.interrupts import interruptible
+from search.runs.journal import check_journal, open_study
 from search.runs.preflight import check_test_split, prepare, prepare_again
 from search.runs.recorder import Recorder
 from search.watch.capture import CapturedOutput, capture_output
@@ -69,8 +70,8 @@ def resume(folder: Path, at_end: AtEnd | None = None) -> Outcome:
     Raises ValueError if the run is finished, is running, or cannot continue (see `prepare_again`).
     """
     run = open_idle(folder)
+    check_journal(run, config := read_config(run))
     if run.status == "finished":
-        config = read_config(run)
         if config.confirm_top and jobs_left(config, folder, trials_of(config, folder)):
             return confirm(folder, at_end)
         raise ValueError(f"{folder} is finished; look at it with: python -m search show {folder}")
@@ -89,6 +90,7 @@ def confirm(
     continue (see `prepare_again`).
     """
     run = open_idle(folder)
+    check_journal(run, read_config(run))
     config, notes = prepare_again(run)
     check_test_split(config)
     if run.status == "interrupted":
@@ -108,7 +110,7 @@ def confirm(
 
 def open_idle(folder: Path) -> Run:
     """The run in the folder. Raises ValueError if it is running."""
-    run = open_run(folder)
+    run = open_whole(folder)
     if run.status == "running":
         raise ValueError(f"{folder} is being searched by another process; wait for it or stop it")
     return run
@@ -117,7 +119,7 @@ def open_idle(folder: Path) -> Run:
 def trials_of(config: RunConfig, folder: Path) -> list[Trial]:
     """The trials of a run that is not running. Raises ValueError if it is."""
     with locked(folder):
-        return Study(folder / "study.log", config.space, config.rungs).trials()
+        return open_study(folder, config).trials()
 
 
 def carry_out(
@@ -177,7 +179,7 @@ def search(engine: Engine, config: RunConfig, folder: Path, view: ProgressView) 
         earlier = find(config.warm_start, config.storage)
         warm_start.write(folder, warm_start.warm_start(earlier, config))
     plan = make_plan(config, warm_start.read(folder), engine.workers)
-    queue = Queue(config.space, plan, Study(folder / "study.log", config.space, config.rungs))
+    queue = Queue(config.space, plan, open_study(folder, config))
     announce(view, config, folder, engine.dashboard)
     recorder = Recorder(queue, folder, view, watchers(engine, config, folder, queue, view), config.disk)
     try:

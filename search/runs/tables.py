@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from results.facts import EarlyEnd, write_early_end, write_facts
+from results.config_file import read_config_file
+from results.facts import STOP_FILE, EarlyEnd, write_early_end, write_facts
 from results.store import Run, column_type, open_run, write_epochs, write_rungs, write_trials
+from search.config.run_config import from_plain
 from search.core.job import LOST, Trial
 from search.core.ranking import is_front, last_vector
 from search.core.study import Study
-from search.runs.folder import read_config
+from search.runs.journal import open_study
 from spaces.params import Choice, Range
 from spaces.space import Space
 
@@ -26,6 +28,8 @@ def write_tables(folder: Path, study: Study, trials: Iterable[Trial]) -> None:
     write_facts(folder, study.facts())
     if end := study.early_end():
         write_early_end(folder, EarlyEnd(**end))
+    else:
+        (folder / STOP_FILE).unlink(missing_ok=True)  # a torn one, or a copy's
 
 
 def with_tables(run: Run) -> Run:
@@ -33,13 +37,23 @@ def with_tables(run: Run) -> Run:
 
     That is so in a run of an earlier version, which had none.
     """
-    journal = run.path / "study.log"
-    if run.rungs.num_rows or run.status == "running" or not journal.exists():
+    if run.rungs.num_rows or run.status == "running" or not (run.path / "study.log").exists():
         return run
-    config = read_config(run)
-    study = Study(journal, config.space, config.rungs, writable=False)
-    write_tables(run.path, study, study.trials())
-    return open_run(run.path)
+    return rebuild(run.path)
+
+
+def rebuild(folder: Path) -> Run:
+    """Writes all tables of a run that is not running from its journal, and opens it.
+
+    Raises ValueError if the journal or the configuration is damaged, or the folder can't be written.
+    """
+    config = from_plain(read_config_file(folder), str(folder / "config.yaml"))
+    study = open_study(folder, config, writable=False)
+    try:
+        write_tables(folder, study, study.trials())
+    except OSError as error:
+        raise ValueError(f"the tables of {folder} can't be made again: {error}") from error
+    return open_run(folder)
 
 
 def trial_rows(space: Space, trials: Sequence[Trial]) -> list[dict[str, Any]]:

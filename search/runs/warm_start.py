@@ -12,6 +12,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+from results.damage import DamagedFile
 from results.files import write_text
 from results.store import Run, best_first
 from search.config.fidelity import rung_options
@@ -130,12 +131,21 @@ def write(folder: Path, earlier: WarmStart) -> None:
 
 
 def read(folder: Path) -> WarmStart:
-    """Reads it from the folder of a run; empty if the run has none."""
-    if not (folder / FILE).exists():
+    """Reads it from the folder of a run; empty if the run has none. Raises ValueError if it is damaged."""
+    path = folder / FILE
+    if not path.exists():
         return WarmStart()
-    plain = json.loads((folder / FILE).read_text())
-    seen = (
-        Observation(o["params"], tuple(o["values"]), tuple(map(tuple, o.get("vectors", ()))))
-        for o in plain["observations"]
-    )
-    return WarmStart(tuple(plain["points"]), tuple(seen), plain.get("difference", plain.get("why_not")))
+    try:
+        plain = json.loads(path.read_bytes())
+        seen = tuple(
+            Observation(
+                dict(o["params"]),
+                tuple(map(float, o["values"])),
+                tuple(tuple(map(float, one)) for one in o.get("vectors", ())),
+            )
+            for o in plain["observations"]
+        )
+        points = tuple(map(dict, plain["points"]))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise DamagedFile(path, error, "remove it, and it is made again from the earlier run") from error
+    return WarmStart(points, seen, plain.get("difference", plain.get("why_not")))

@@ -8,9 +8,11 @@ import gzip
 import math
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
+
+from trainables.unpacked import check_ratio
 
 Array = np.ndarray[Any, Any]
 UBYTE = 0x08  # type of images and labels
@@ -24,25 +26,17 @@ def read(path: Path) -> Array:
     Raises ValueError if the file is missing, damaged, of another format or type, or does not have exactly as
     many values as its dimensions need.
     """
-    data = _content(path)
-    magic = data[:4]
-    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in TYPES or magic[3] == 0:
-        raise ValueError(f"{path} begins with 0x{magic.hex()}, which is no magic number of an IDX file")
-    if magic[2] != UBYTE:
-        raise ValueError(f"{path} holds values of type {TYPES[magic[2]]}, but must hold unsigned bytes")
-    header = 4 + 4 * magic[3]
-    if len(data) < header:
-        raise ValueError(f"{path} is truncated: {len(data)} bytes, but its header alone has {header}")
-    sizes = tuple(int(size) for size in np.frombuffer(data, ">u4", magic[3], offset=4))
-    if 0 in sizes:
-        raise ValueError(f"{path} has the dimensions {_times(sizes)}, but none may be 0")
-    count = math.prod(sizes)
-    if len(data) - header != count:
-        state = "is truncated" if len(data) - header < count else "is too long"
-        raise ValueError(
-            f"{path} {state}: {len(data) - header} values, but its dimensions {_times(sizes)} need {count}"
-        )
-    return np.frombuffer(data, np.uint8, offset=header).reshape(sizes)
+    try:
+        size = path.stat().st_size
+        with open(path, "rb") as file:
+            if file.peek(2)[:2] == GZIP:
+                with gzip.GzipFile(fileobj=file) as unpacked:
+                    return _read(path, unpacked, None, size)
+            return _read(path, file, size, size)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(f"{path} is truncated or damaged: it can't be unpacked ({error})") from error
+    except OSError as error:
+        raise ValueError(f"{path} can't be read: {error.strerror}") from error
 
 
 def read_pair(images: Path, labels: Path) -> tuple[Array, Array]:
@@ -64,15 +58,44 @@ def read_pair(images: Path, labels: Path) -> tuple[Array, Array]:
     return pixels, classes
 
 
-def _content(path: Path) -> bytes:
-    """The bytes of the file, decompressed if gzipped."""
+def _read(path: Path, file: BinaryIO | gzip.GzipFile, size: int | None, packed: int) -> Array:
+    """The array in an open file of `size` bytes, None if unknown; `packed` is the size on the disk.
+
+    Reads one byte more than the header promises, at most.
+    """
+    magic = file.read(4)
+    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in TYPES or magic[3] == 0:
+        raise ValueError(f"{path} begins with 0x{magic.hex()}, which is no magic number of an IDX file")
+    if magic[2] != UBYTE:
+        raise ValueError(f"{path} holds values of type {TYPES[magic[2]]}, but must hold unsigned bytes")
+    header = 4 * magic[3]
+    dimensions = file.read(header)
+    if len(dimensions) < header:
+        has = len(magic) + len(dimensions)
+        raise ValueError(f"{path} is truncated: {has} bytes, but its header alone has {4 + header}")
+    sizes = tuple(int(size) for size in np.frombuffer(dimensions, ">u4"))
+    if 0 in sizes:
+        raise ValueError(f"{path} has the dimensions {_times(sizes)}, but none may be 0")
+    count = math.prod(sizes)
+    if size is None:
+        try:
+            check_ratio(count, packed)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+        values = file.read(count + 1)
+        found, more = len(values), " or more" if len(values) > count else ""
+    else:
+        found, more = size - 4 - header, ""
+        values = file.read(count) if found == count else b""
+    if found != count or len(values) != count:
+        state = "is truncated" if found < count else "is too long"
+        raise ValueError(
+            f"{path} {state}: {found}{more} values, but its dimensions {_times(sizes)} need {count}"
+        )
     try:
-        data = path.read_bytes()
-        return gzip.decompress(data) if data[:2] == GZIP else data
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"{path} is truncated or damaged: it can't be unpacked ({error})") from error
-    except OSError as error:
-        raise ValueError(f"{path} can't be read: {error.strerror}") from error
+        return np.frombuffer(values, np.uint8).reshape(sizes)
+    except ValueError as error:  # of more dimensions than NumPy has
+        raise ValueError(f"{path} has {len(sizes)} dimensions, which are too many") from error
 
 
 def _times(sizes: tuple[int, ...]) -> str:

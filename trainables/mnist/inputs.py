@@ -1,12 +1,14 @@
 """Reads images to predict from an IDX file, an image file, or a folder of image files."""
 
 from pathlib import Path
+from typing import final
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
+from spaces.messages import one_line
 from trainables.mnist import idx
 from trainables.mnist.nets import Shape
 
@@ -40,15 +42,21 @@ def grey(path: Path, shape: Shape) -> Tensor:
     """Grey values of an image file, bytes (1, H, W). Raises ValueError if unreadable or of another size."""
     try:
         with Image.open(path) as image:
-            pixels = np.array(image.convert("L"))
-    except (OSError, UnidentifiedImageError) as error:
-        raise ValueError(f"{path} can't be read as an image: {error}") from error
-    check_size(path, pixels.shape, shape)
-    return torch.from_numpy(pixels)[None]
+            check_size(path, (image.height, image.width), shape)  # before it is unpacked, however large it is
+            return torch.from_numpy(np.array(image.convert("L")))[None]
+    except WrongSize:
+        raise
+    except Exception as error:  # Pillow's own errors have no common class
+        raise ValueError(f"{path} can't be read as an image: {one_line(error)}") from error
+
+
+@final
+class WrongSize(ValueError):
+    """An image has not the size of the model's input."""
 
 
 def check_size(path: Path, size: tuple[int, ...], shape: Shape) -> None:
-    """Raises ValueError if `size` is not the height and width of `shape`, the input of the model."""
+    """Raises WrongSize if `size` is not the height and width of `shape`, the input of the model."""
     if size != shape[1:]:
         actual, expected = (" x ".join(map(str, pair)) for pair in (size, shape[1:]))
-        raise ValueError(f"{path} is {actual} pixels, but the model was trained on {expected}; resize it")
+        raise WrongSize(f"{path} is {actual} pixels, but the model was trained on {expected}; resize it")

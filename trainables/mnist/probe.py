@@ -5,10 +5,10 @@ from typing import Any, Self, final
 
 import torch
 import torch.nn.functional as F
-import yaml
 from safetensors.torch import load_file
 from torch import Tensor
 
+from results.safe_yaml import read_fields
 from trainables import import_path
 from trainables.learner import Learner
 from trainables.mnist.contrastive import Contrastive
@@ -73,10 +73,10 @@ def load_encoder(folder: Path) -> Contrastive:
     Raises ValueError if its config.yaml or model.safetensors is missing, or belongs to another learner.
     """
     try:
-        model = yaml.safe_load((folder / "config.yaml").read_text())["model"]
+        model = read_fields(folder / "config.yaml")["model"]
         learner: Contrastive = import_path.build(Contrastive, model["init_args"])
         learner.load_state_dict(load_file(folder / "model.safetensors"))
-    except (OSError, KeyError, TypeError, RuntimeError) as error:
+    except Exception as error:  # whatever a learner and its weights meet in files of another kind
         raise ValueError(
             f"encoder is {folder}, which has no exported contrastive learner ({type(error).__name__}); "
             "make it with: python -m search export NAME, and set encoder=runs/NAME/best"

@@ -4,8 +4,10 @@ Keys are `<lane number>/<model|optimizer>/<name>`. A file is written under a tem
 readers never see an incomplete one. Nothing in it is unpickled.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -30,12 +32,15 @@ def state(module: torch.nn.Module, optimizer: torch.optim.Optimizer) -> State:
 def restore(module: torch.nn.Module, optimizer: torch.optim.Optimizer, path: Path, number: int) -> None:
     """Loads lane `number` of a checkpoint into a module and its optimizer, tensor by tensor.
 
-    Raises ValueError if the file does not contain that lane.
+    Raises ValueError if the file can't be read, lacks that lane, or has tensors of other shapes.
     """
-    with safe_open(path, framework="pt") as file, torch.no_grad():
+    with opened(path) as file, torch.no_grad():
         keys = lane_keys(list(file.keys()), path, number)
         for name, tensor in module.state_dict().items():
-            tensor.copy_(file.get_tensor(keys[f"model/{name}"]))
+            stored = file.get_tensor(keys[f"model/{name}"])
+            if stored.shape != tensor.shape:
+                raise ValueError(f"{path} has {name} of {tuple(stored.shape)}, not {tuple(tensor.shape)}")
+            tensor.copy_(stored)
         for name, parameter in module.named_parameters():
             prefix = f"optimizer/{name}/"
             moments = {key.removeprefix(prefix): keys[key] for key in keys if key.startswith(prefix)}
@@ -43,6 +48,20 @@ def restore(module: torch.nn.Module, optimizer: torch.optim.Optimizer, path: Pat
                 optimizer.state[parameter] = {
                     moment: laid_out_like(parameter, file.get_tensor(key)) for moment, key in moments.items()
                 }
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """A checkpoint to read from. What fails in the block because the file is damaged is a ValueError."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except (SafetensorError, OSError, LookupError) as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ValueError(
+            f"the checkpoint {path} can't be read: it is missing or damaged ({reason}); restore it from a "
+            "copy, or train its trial again with the command in the report"
+        ) from error
 
 
 def lane_keys(keys: Sequence[str], path: Path, number: int) -> dict[str, str]:
@@ -55,14 +74,14 @@ def lane_keys(keys: Sequence[str], path: Path, number: int) -> dict[str, str]:
 
 
 def lanes(path: Path) -> set[int]:
-    """Numbers of the lanes in a checkpoint."""
-    with safe_open(path, framework="pt") as file:
+    """Numbers of the lanes in a checkpoint. Raises ValueError if the file can't be read."""
+    with opened(path) as file:
         return {int(key.partition("/")[0]) for key in file.keys()}  # noqa: SIM118
 
 
 def lane(path: Path, number: int) -> State:
-    """The state of lane `number`. Raises ValueError if the file does not contain that lane."""
-    with safe_open(path, framework="pt") as file:
+    """The state of lane `number`. Raises ValueError if the file can't be read or lacks that lane."""
+    with opened(path) as file:
         keys = lane_keys(list(file.keys()), path, number)
         return {name: file.get_tensor(key) for name, key in keys.items()}
 
@@ -70,7 +89,7 @@ def lane(path: Path, number: int) -> State:
 def weights(path: Path, number: int) -> State:
     """Parameters and buffers of lane `number`, by name.
 
-    Raises ValueError if the file does not contain that lane.
+    Raises ValueError if the file can't be read or lacks that lane.
     """
     state = lane(path, number)
     return {key.removeprefix("model/"): tensor for key, tensor in state.items() if key.startswith("model/")}

@@ -132,9 +132,16 @@ def to_state(lightning: Mapping[str, Any]) -> checkpoint.State:
 
 
 def from_state(state: checkpoint.State) -> dict[str, Any]:
-    """Lightning's checkpoint from what `to_state` made of it."""
-    tensors = [state[f"rest/{index}"] for index in range(sum(key.startswith("rest/") for key in state))]
-    rest = json.loads(state["rest"].numpy().tobytes())
-    lightning = {key: from_json(value, tensors) for key, value in rest.items()}
+    """Lightning's checkpoint from what `to_state` made of it. Raises ValueError if it is something else."""
+    try:
+        tensors = [state[f"rest/{index}"] for index in range(sum(key.startswith("rest/") for key in state))]
+        rest = json.loads(state["rest"].numpy().tobytes())
+        lightning = {key: from_json(value, tensors) for key, value in rest.items()}
+        extra = dict(lightning["extra_state"])
+    except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        raise ValueError(
+            f"the checkpoint is damaged: what stands beside its weights can't be read ({error!r:.200}); "
+            "restore it from a copy, or train its trial again"
+        ) from error
     model = {key.removeprefix("model/"): value for key, value in state.items() if key.startswith("model/")}
-    return {**lightning, "state_dict": {**model, **lightning["extra_state"]}}
+    return {**lightning, "state_dict": {**model, **extra}}

@@ -84,7 +84,7 @@ def test_show_and_report_print_unbeaten_baselines_in_bold(mode, tmp_path, monkey
 )
 def test_an_accuracy_near_one_can_beat_a_baseline_near_one(baseline, best, beaten, tmp_path, monkeypatch):
     run = make_run(tmp_path, monkeypatch, 1, "a", "epochs=1")
-    write_facts(run.path, {0: {"baseline": baseline}})
+    run = replace(run, facts={0: {"baseline": baseline}})
     trials = [row | {"objective": best} for row in run.trials.to_pylist()]
     config = {**run.config, "objective": {"metric": "val/loss", "mode": "max"}}
     changed = replace(run, config=config, trials=pa.Table.from_pylist(trials, run.trials.schema))

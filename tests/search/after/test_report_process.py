@@ -17,9 +17,9 @@ def report_line(folder):
 def test_the_report_process_prints_one_line_for_a_report_and_for_an_error(tmp_path, monkeypatch):
     run = make_run(tmp_path, monkeypatch, 4)
     assert report_line(run.path) == f"report: {run.path / 'report.html'}"
-    (run.path / "results" / "trials.parquet").write_text("no such thing")
+    (run.path / "results" / "confirm.parquet").write_text("no such thing")
     line = report_line(run.path)
-    assert line.startswith("the report can't be made: ") and "trials.parquet" in line and "\n" not in line
+    assert line.startswith("the report can't be made: ") and "confirm.parquet" in line and "\n" not in line
 
 
 def test_a_killed_report_process_leaves_the_run_without_a_report(tmp_path):

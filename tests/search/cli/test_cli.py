@@ -223,7 +223,7 @@ def test_the_help_of_each_command_has_an_example(command):
     ("modules", "absent"),
     [
         ("search.cli.commands", {"torch", "ray", "optuna", "pyarrow", "hydra"}),
-        ("search.cli.tables, search.runs.folder", {"torch", "ray", "optuna", "hydra"}),  # show and list
+        ("search.cli.tables, search.runs.find", {"torch", "ray", "optuna", "hydra"}),  # show and list
         ("search.runs.run", {"torch", "ray"}),
     ],
 )

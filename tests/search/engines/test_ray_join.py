@@ -1,4 +1,4 @@
-"""Joining clusters: with and without a token, submitted to one, one that grows from nothing, and its death."""
+"""Joining clusters: with and without a token, submitted to one, one that grows from nothing, its death."""
 
 import json
 import shutil

@@ -158,10 +158,10 @@ def test_the_search_of_a_foreign_module_is_confirmed(tmp_path):
     assert "no trial of the search is better than the default configuration" in shown
     diverged = [
         {"config": row["config"], "trial": row["trial"], "seed": row["seed"], "seconds": 1.0}
-        | {"state": "diverged", "error": "diverged in epoch 1"}
+        | {"state": "diverged", "error": "diverged in epoch 1", "param/best": row["param/best"]}
         for row in rows
     ]
-    write_confirmed(run.path, diverged, {})
+    write_confirmed(run.path, diverged, column_types(read_config(run).space))
     again = invoke("confirm", "r", "top=1", "seeds=2", f"storage={tmp_path}")
     assert again.exit_code == 1
     assert "there is no winner" in again.stdout

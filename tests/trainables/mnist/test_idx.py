@@ -33,7 +33,7 @@ def test_reads_plain_and_gzipped_files(tmp_path: Path, shape: tuple[int, ...]) -
         (packed(IMAGES)[:4] + b"\xff" * 12 + b"\0" * 12, "truncated: 12 values"),
         (packed(IMAGES[:0]), "none may be 0"),
         (gzip.compress(packed(IMAGES), mtime=0)[:-9], "can't be unpacked"),
-        (gzip.compress(packed(IMAGES), mtime=0)[:12] + b"\xff" * 20, "can't be unpacked"),
+        (gzip.compress(packed(IMAGES), mtime=0)[:25] + b"\xff" * 20, "can't be unpacked"),
     ],
 )
 def test_a_bad_file_is_refused(tmp_path: Path, data: bytes, message: str) -> None:

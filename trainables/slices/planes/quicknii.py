@@ -86,7 +86,11 @@ def read(path: str | os.PathLike[str], errors: list[str] | None = None) -> Serie
     reader = _format(path, _READERS)
     try:
         series = reader(path, errors)
-    except (KeyError, TypeError, AttributeError, csv.Error) as error:
+    except RecursionError as error:
+        raise ValueError(f"{path}: nested too deep for anchorings; save it from QuickNII") from error
+    except OSError as error:
+        raise ValueError(f"{path} can't be read ({error.strerror})") from error
+    except (LookupError, TypeError, AttributeError, csv.Error) as error:
         raise ValueError(f"{path}: not laid out as {path.suffix} anchorings are ({error!r})") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not a text file in UTF-8 ({error.reason})") from error

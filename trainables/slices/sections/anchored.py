@@ -153,16 +153,17 @@ def _content(folders: list[_Folder], image_size: int) -> str:
 
 
 def _images(files: list[Path], content: str, image_size: int) -> np.ndarray[Any, Any]:
-    """The memory map of the decoded files, which is created if it is missing."""
+    """The memory map of the decoded files, which is created if it is missing or torn."""
     cache = Path(os.environ.get("LADDER_CACHE") or "~/.cache/ladder").expanduser()
     path = cache / f"{content}.npy"
-    if not path.exists():
+    shape = (len(files), image_size, image_size)
+    cached = _cached(path)
+    if cached is None or cached.shape != shape:
         # Concurrent processes each write their own temporary file; all are equal, so any rename may win.
         temporary = cache / f".{content}.{uuid.uuid4().hex}"
         try:
             cache.mkdir(parents=True, exist_ok=True)
             with open(temporary, "wb") as file:
-                shape = (len(files), image_size, image_size)
                 header = {"descr": "|u1", "fortran_order": False, "shape": shape}
                 np.lib.format.write_array_header_1_0(file, header)
                 for image in _decoded(files, image_size):
@@ -175,7 +176,16 @@ def _images(files: list[Path], content: str, image_size: int) -> np.ndarray[Any,
         finally:
             if temporary.exists():
                 temporary.unlink()
-    return np.load(path, mmap_mode="r")
+        cached = np.load(path, mmap_mode="r")
+    return cached
+
+
+def _cached(path: Path) -> np.ndarray[Any, Any] | None:
+    """The memory map in a file of the cache; None if it is missing or torn."""
+    try:
+        return np.load(path, mmap_mode="r")
+    except (OSError, ValueError, EOFError):
+        return None
 
 
 def _decoded(files: list[Path], image_size: int) -> Iterator[np.ndarray[Any, Any]]:

@@ -20,6 +20,7 @@ from torch import Tensor
 from spaces.messages import one_line
 from trainables.slices.planes.families import family_covering
 from trainables.slices.volumes.cutting import Volume
+from trainables.unpacked import check_ratio
 
 Array = np.ndarray[Any, Any]
 Sizes = tuple[float, float, float]
@@ -200,6 +201,7 @@ def _nifti(path: Path) -> tuple[Array, Sizes | None, str | None]:
     import nibabel
 
     image: Any = nibabel.load(path)
+    check_ratio(math.prod(image.shape) * image.dataobj.dtype.itemsize, path.stat().st_size)
     affine = np.asarray(image.affine, dtype=float)
     values = np.asarray(image.dataobj)
     values = values[..., 0] if values.ndim == 4 and values.shape[3] == 1 else values
@@ -218,9 +220,9 @@ def _nifti(path: Path) -> tuple[Array, Sizes | None, str | None]:
 
 
 def _nrrd(path: Path) -> tuple[Array, Sizes | None, str | None]:
-    import nrrd
+    from trainables.slices.volumes.nrrd_file import read_nrrd
 
-    values, header = nrrd.read(str(path))
+    values, header = read_nrrd(path)
     directions = header.get("space directions")
     sizes = np.linalg.norm(directions, axis=1) if directions is not None else header.get("spacings")
     if sizes is None or np.shape(sizes) != (3,) or not np.isfinite(sizes).all() or min(sizes) <= 0:
@@ -237,7 +239,10 @@ def _scaled(sizes: Array, unit: str) -> Sizes:
 
 
 def _tiff(path: Path) -> tuple[Array, Sizes | None, str | None]:
-    return tifffile.imread(path), None, None
+    with tifffile.TiffFile(path) as file:
+        series = file.series[0]
+        check_ratio(math.prod(series.shape) * series.dtype.itemsize, path.stat().st_size)
+        return series.asarray(), None, None
 
 
 def _npy(path: Path) -> tuple[Array, Sizes | None, str | None]:

@@ -1,0 +1,44 @@
+"""Reads Parquet files, also while another process replaces them, and also damaged ones."""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+Fields = Sequence[tuple[str, pa.DataType]]
+
+
+OPTIONAL = ("violation", "front")  # earlier versions did not write them
+
+
+def read_parquet(path: Path, fields: Fields, nullable: Collection[str] = ()) -> pa.Table | None:
+    """The table in a Parquet file; None if the file is missing.
+
+    Raises ValueError with one line, which does not name the file, if it can't be read or lacks one of the
+    `fields`, or if one has another type, or nulls though it is not in `nullable`. Pages have checksums, but
+    the footer has none: a changed one may go unnoticed if it is a footer still.
+    """
+    try:
+        # PyArrow opens a path several times, and may find another file each time. One handle is one file.
+        with open(path, "rb") as file, pq.ParquetFile(file, page_checksum_verification=True) as parquet:
+            promised, table = parquet.metadata.num_rows, parquet.read()
+        table.validate(full=True)
+        if table.num_rows != promised:  # PyArrow passes over a page with a zeroed header
+            raise ValueError(f"{table.num_rows} rows in place of {promised}")
+    except FileNotFoundError:
+        return None
+    except (pa.ArrowException, OSError, ValueError, LookupError, MemoryError, OverflowError) as error:
+        raise ValueError(f"it is no whole Parquet file: {' '.join(str(error).split())[:200]}") from error
+    for name, kind in fields:
+        columns = table.schema.get_all_field_indices(name)
+        if not columns and name in OPTIONAL:
+            continue
+        if len(columns) != 1:
+            raise ValueError(f"it has {len(columns)} columns {name!r}, but must have one")
+        column = table.column(columns[0])
+        if column.type != kind and not (name in nullable and pa.types.is_null(column.type)):
+            raise ValueError(f"its column {name!r} holds {column.type}, but must hold {kind}")
+        if column.null_count and name not in nullable:
+            raise ValueError(f"its column {name!r} lacks {column.null_count} values")
+    return table

@@ -1,0 +1,62 @@
+"""A kind of file that Ladder reads, and what reading a damaged one must end in."""
+
+import contextlib
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from typer.testing import CliRunner
+
+from search.cli.commands import app
+
+
+@dataclass(frozen=True)
+class Kind:
+    """`make` writes a whole file into an empty folder; `read` uses it as Ladder does.
+
+    `check` says whether reading has ended well; it returns True if the file was read, False if it was
+    refused. `content` is what is mutated, where that is not the file itself: of a packed one what is packed.
+    """
+
+    make: Callable[[Path], Path]
+    read: Callable[[Path], Any]
+    before: Callable[[bytes], bytes] = bytes
+    after: Callable[[bytes], bytes] = bytes
+
+
+class Failure(Exception):
+    """Reading has ended in something else than the right content or one line."""
+
+
+def outcome(read: Callable[[], Any]) -> bool:
+    """Whether the file was read; False if it was refused in one line. Raises Failure otherwise."""
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            read()
+    except Failure:
+        raise
+    except ValueError as error:
+        text = str(error)
+        if "\n" in text or len(text) < 20 or len(text) > 2000:
+            raise Failure(f"{type(error).__name__} is no helpful line: {text!r:.300}") from error
+        if type(error) is not ValueError and not type(error).__module__.startswith(("results", "trainables")):
+            raise Failure(f"not ours: {type(error).__name__}: {text:.200}") from error
+        return False
+    except BaseException as error:
+        raise Failure(f"{type(error).__name__}: {error!s:.200}") from error
+    return True
+
+
+def command(*arguments: str) -> str:
+    """The output of a command. Raises ValueError with its line if it refuses, and Failure if it crashes."""
+    result = CliRunner().invoke(app, arguments)
+    if result.exit_code == 2 and isinstance(result.exception, SystemExit):
+        lines = result.stderr.strip().splitlines()
+        if len(lines) != 1 or not lines[0].startswith("error: "):
+            raise Failure(f"{arguments} ends in {len(lines)} lines: {result.stderr:.300}")
+        raise ValueError(lines[0])
+    if result.exit_code:
+        raise Failure(f"{arguments[0]}: {result.exception!r:.300}")
+    return result.stdout
