@@ -1,4 +1,7 @@
-"""Files that are written whole or not at all, and that outlive a power cut once the writer goes on."""
+"""Files that are written whole or not at all, and that outlive a power cut once the writer goes on.
+
+Their modes are those of any file that the user creates: the umask decides, or the folder's own rules.
+"""
 
 import os
 import re
@@ -17,7 +20,10 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        temporary.touch()
+        mode = temporary.stat().st_mode
         yield temporary
+        temporary.chmod(mode)  # safetensors puts a file of its own there, which nobody else can read
         sync(temporary)
         temporary.replace(path)
     except BaseException:

@@ -1,11 +1,21 @@
 """Numbers, scores and durations as text for people."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from results.facts import EarlyEnd
 from results.stats import Estimate
+
+
+def without_home(text: str) -> str:
+    """The text with `~` for the user's home folder in each path; for pages that others read."""
+    home = Path.home()
+    if home == Path(home.anchor):
+        return text  # a user without a home folder of its own
+    return re.sub(rf"(?<![\w.~/-]){re.escape(str(home))}(?![\w.-])", "~", text)
 
 
 def number(value: float) -> str:

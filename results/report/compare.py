@@ -136,7 +136,7 @@ def write(columns: Sequence[Column], path: Path) -> Path:
         winners=winners(columns),
         differences=differences(columns),
     )
-    return write_text(path, html)
+    return write_text(path, text.without_home(html))
 
 
 def data_identity(run: Run) -> tuple[str, Any]:

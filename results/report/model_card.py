@@ -68,7 +68,7 @@ def card(
         "`model.safetensors` has only the weights. `python -m trainables fit --config config.yaml` trains",
         "the same configuration again.",
     ]
-    return "\n".join(lines) + "\n"
+    return text.without_home("\n".join(lines) + "\n")
 
 
 def scores(run: Run, config: str, value: float) -> list[str]:

@@ -37,7 +37,7 @@ class Extras:
 
 def write(run: Run, extras: Extras) -> Path:
     """Writes `report.html` into the run's folder, whole or not at all, and returns its path."""
-    return write_text(run.path / "report.html", render(run, extras))
+    return write_text(run.path / "report.html", text.without_home(render(run, extras)))
 
 
 def render(run: Run, extras: Extras) -> str:

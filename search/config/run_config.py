@@ -32,6 +32,11 @@ Name = Annotated[
     Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"),
     Rule("be letters, digits, '_', '-' and '.', and not begin with '-' or '.'"),
 ]
+Address = Annotated[
+    Text,
+    Field(pattern=r"^(auto|[^\s:/\[\]]+:[0-9]+|\[[0-9a-fA-F:]+\]:[0-9]+)$"),
+    Rule("be auto or HOST:PORT; for ray:// use `ray job submit`, or a machine of the cluster"),
+]
 Amount = StrictInt | StrictFloat
 Eta = Annotated[int, Field(strict=True, ge=2), Rule("be a whole number >= 2")]
 
@@ -45,7 +50,7 @@ class RunConfig:
     seed: NonNegativeInt
     init_seed: NonNegativeInt | None
     engine: str
-    cluster: Text | None
+    cluster: Address | None
     sampler: str
     warm_start: Text | None
     budget: str

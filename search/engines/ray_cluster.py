@@ -7,7 +7,6 @@ clusters on the machine, and what dead ones have left behind, make no difference
 import logging
 import os
 import signal
-import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,15 +14,13 @@ from typing import final
 
 import psutil
 import ray
-from ray.exceptions import AuthenticationError
 
-from spaces.messages import one_line
+from search.engines import ray_join
 
 OBJECT_STORE_BYTES = 256 * 2**20  # reports are small; data and checkpoints travel by file
 VITAL = ("gcs_server", "raylet")
 CHECK_SECONDS = 1.0
 PATIENCE_SECONDS = 5.0
-CONNECT_SECONDS = 10.0
 
 
 def connect() -> str | None:
@@ -31,16 +28,8 @@ def connect() -> str | None:
 
     Raises ValueError if there is no cluster to join, or it refuses this process.
     """
-    if address := os.environ.get("RAY_ADDRESS"):
-        try:
-            if ":" in address.removeprefix("ray://"):  # Ray itself tries for minutes
-                host, _, port = address.removeprefix("ray://").rpartition(":")
-                socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
-            context = ray.init(logging_level=logging.WARNING)
-        except (OSError, ValueError, AuthenticationError, RuntimeError) as error:
-            raise ValueError(
-                f"Ray's cluster at {address} can't be joined: {one_line(error)} (cluster=... or RAY_ADDRESS)"
-            ) from error
+    if address := ray_join.wanted():
+        context = ray_join.join(address)
     else:
         context = ray.init(
             address="local",
@@ -54,7 +43,7 @@ def connect() -> str | None:
 
 @final
 class Guard(threading.Thread):
-    """Interrupts this process when a vital process of its own cluster dies; `cause` then says which.
+    """Interrupts this process when a part of Ray that it needs dies; `cause` then says which.
 
     Ray itself waits for a minute, and then ends the process without a word. A process that waits for Ray
     hears no interrupt: after PATIENCE_SECONDS `abandon` is called with the cause, and the process ends.
@@ -68,21 +57,27 @@ class Guard(threading.Thread):
         self.children = psutil.Process().children(recursive=True)
         names = [(process.name(), process) for process in self.children]
         self.vital = [(name, process) for name, process in names if name in VITAL]
+        self.joined = None if self.vital else ray_join.Parts()
 
     def run(self) -> None:
         while not self.ended.wait(CHECK_SECONDS) and ray.is_initialized():
-            for name, process in self.vital:
-                if has_ended(process):
-                    self.cause = f"Ray's process {name} has died"
-                    os.kill(os.getpid(), signal.SIGTERM)
-                    if not self.ended.wait(PATIENCE_SECONDS):
-                        self.end()
-                        self.abandon(self.cause)
-                        os._exit(1)
-                    return
+            if name := self.gone():
+                self.cause = f"Ray's process {name} has died"
+                os.kill(os.getpid(), signal.SIGTERM)
+                if not self.ended.wait(PATIENCE_SECONDS):
+                    self.end()
+                    self.abandon(self.cause)
+                    os._exit(1)
+                return
+
+    def gone(self) -> str | None:
+        """The part that has died; None if all are there."""
+        if self.joined:
+            return self.joined.gone()
+        return next((name for name, process in self.vital if has_ended(process)), None)
 
     def end(self) -> None:
-        """No further checks. Of a cluster that is broken all processes are killed."""
+        """No further checks. Of a cluster of its own that is broken all processes are killed."""
         self.ended.set()
         if self.cause:
             for process in self.children:

@@ -1,4 +1,4 @@
-"""The Ray engine: a job is a Ray Tune trial. Only this file and `ray_cluster.py` import Ray.
+"""The Ray engine: a job is a Ray Tune trial. Only this file, `ray_cluster.py` and `ray_join.py` import Ray.
 
 Tune asks the searcher for a job whenever a worker is free, runs it in an actor that stays for the next job,
 and tells the searcher the results.
@@ -31,7 +31,7 @@ from ray.util.metrics import Gauge
 
 from search.core.job import Job
 from search.core.rungs import Done
-from search.engines import ray_cluster
+from search.engines import ray_cluster, ray_join
 from search.engines.base import Engine, JobQueue, Train
 from spaces.lane import EngineError, OutOfMemory, Report, StorageError
 from spaces.messages import describe
@@ -49,8 +49,8 @@ for module in (actor_manager, tune_controller):
 class RayEngine(Engine):
     """`RayEngine(train, ...).run(queue)` trains the jobs of the queue on a Ray cluster.
 
-    Joins the cluster at RAY_ADDRESS, or starts one on this machine, with its dashboard on 127.0.0.1 behind
-    token authentication. Raises ValueError if the cluster can never run a job.
+    Joins the cluster at RAY_ADDRESS, or starts one on this machine (`ray_cluster.py`, `ray_join.py`). Raises
+    ValueError if there is none to join, or if the cluster can never run a job.
     """
 
     def __init__(
@@ -65,24 +65,20 @@ class RayEngine(Engine):
         self.train, self.name = train, name
         self.gauges: dict[str, Gauge] = {}
         self.address: str | None = None
-        self.guard: ray_cluster.Guard | None = None  # of a cluster of its own
+        self.guard: ray_cluster.Guard | None = None
         if not ray.is_initialized():
             self.address = ray_cluster.connect()
-            if not os.environ.get("RAY_ADDRESS"):
-                self.guard = ray_cluster.Guard(abandon)
-                self.guard.start()
-        available = ray.cluster_resources()
-        gpus = available.get("GPU", 0.0)
+            self.guard = ray_cluster.Guard(abandon)
+            self.guard.start()
         if gpus_per_job == "auto":
-            gpus_per_job = 1.0 if gpus else 0.0
+            gpus_per_job = 1.0 if ray.cluster_resources().get("GPU", 0.0) else 0.0
         self.per_job = {"CPU": float(cpus_per_job), "GPU": float(gpus_per_job)}
-        for kind, key in (("CPU", "cpus_per_job"), ("GPU", "gpus_per_job")):
-            if self.per_job[kind] > available.get(kind, 0.0):
-                have = f"{available.get(kind, 0.0):g}"
+        self.scales = ray_join.scales()
+        if shortage := ray_join.shortage(self.per_job):
+            if not self.scales:
                 self.close()
-                raise ValueError(
-                    f"{key} is {self.per_job[kind]:g}, but the cluster has {have} {kind}s ({key}=...)"
-                )
+                raise ValueError(shortage)
+            logger.warning("%s: the search waits for the cluster's autoscaler", shortage)
 
     @property
     def dashboard(self) -> str | None:
@@ -90,10 +86,7 @@ class RayEngine(Engine):
 
     @property
     def workers(self) -> int:
-        available = ray.cluster_resources()
-        return max(
-            1, min(int(available.get(kind, 0.0) / need) for kind, need in self.per_job.items() if need)
-        )
+        return ray_join.workers(self.per_job, self.scales)
 
     def run(self, queue: JobQueue) -> None:
         searcher = QueueSearcher(queue, lambda: self.workers)

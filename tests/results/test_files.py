@@ -1,5 +1,10 @@
 """Files that are written whole or not at all."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from results.files import replacing, sweep, write_text
@@ -32,3 +37,27 @@ def test_only_files_of_killed_writers_are_swept(tmp_path):
     sweep(tmp_path)
     sweep(tmp_path / "nowhere")
     assert {path.name for path in tmp_path.iterdir()} == kept
+
+
+MODES = """
+import os, sys
+from pathlib import Path
+import torch
+from trainables.training.checkpoint import write
+from results.files import write_text
+os.umask(int(sys.argv[1], 8))
+write_text(Path("text"), "t")
+write(Path("tensors"), {"a": torch.zeros(3)})
+Path("plain").write_text("p")
+Path("folder").mkdir()
+"""
+
+
+@pytest.mark.parametrize("umask, file, folder", [("027", 0o640, 0o750), ("077", 0o600, 0o700)])
+def test_the_umask_decides_who_reads(umask, file, folder, tmp_path):
+    """Checkpoints too, which safetensors writes for their owner alone; in a process with that umask."""
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-c", MODES, umask]
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes == {"text": file, "tensors": file, "plain": file, "folder": folder}

@@ -1,5 +1,7 @@
 """Numbers as text, rounded to their precision."""
 
+from pathlib import Path
+
 import pytest
 
 from results import text
@@ -37,3 +39,13 @@ def test_an_estimate_and_its_interval_have_the_same_digits():
 )
 def test_bytes(number, expected):
     assert text.bytes_(number) == expected
+
+
+def test_pages_do_not_tell_the_home_folder(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert Path.home() == Path("/home/ada")
+    said = text.without_home("data in '/home/ada/set', log: /home/ada/a.log (/home/ada) and /home/adam/x")
+    assert said == "data in '~/set', log: ~/a.log (~) and /home/adam/x"
+    assert text.without_home("/mnt/home/ada/x") == "/mnt/home/ada/x"
+    monkeypatch.setenv("HOME", "/")
+    assert text.without_home("/data/x") == "/data/x"

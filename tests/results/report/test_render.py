@@ -152,3 +152,10 @@ def test_a_report_and_a_card_show_the_uncertainty_of_a_confirmation(tmp_path, mo
     assert "may extend beyond the range of the metric" in page and "with 95 % intervals" in card
     page, _ = page_and_card(trial_0=[0.2, 0.4], trial_1=[0.3, 0.4], default=[0.4, 0.3])
     assert re.search(r"It leads the default by [^.]*[^<]*: the two can.{1,6}t be told apart", page)
+
+
+def test_a_report_does_not_tell_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    html = make(make_run(tmp_path, monkeypatch, 3, "private")).read_text()
+    assert str(tmp_path) not in html
+    assert "~/learning.yaml" in html

@@ -1,0 +1,36 @@
+"""Ray clusters as another user of this machine would run them, in processes of their own."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+RAY = [sys.executable, "-m", "ray.scripts.scripts"]
+SMALL = ["--object-store-memory=100000000", "--dashboard-agent-listen-port=0"]
+
+
+def alone(**more: str) -> dict[str, str]:
+    """The environment of a process that knows no cluster and has no token."""
+    known = ("RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+    return {key: value for key, value in os.environ.items() if key not in known} | more
+
+
+@contextmanager
+def head(*options: str, **environment: str) -> Iterator[tuple[str, int]]:
+    """Runs `ray start --head`; gives the address of the cluster and the process that keeps it running."""
+    with tempfile.TemporaryDirectory(
+        prefix="r", ignore_cleanup_errors=True
+    ) as folder:  # sockets: short names
+        port = () if any(option.startswith("--port=") for option in options) else ("--port=0",)
+        start = [*RAY, "start", "--head", "--block", f"--temp-dir={folder}", *SMALL, *port, *options]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(start, env=alone(**environment), stdout=pipe, text=True) as process:
+            assert process.stdout
+            try:
+                yield next(line.split("'")[1] for line in process.stdout if "--address=" in line), process.pid
+            finally:
+                process.send_signal(signal.SIGTERM)
+                process.communicate()
