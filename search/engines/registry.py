@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 from search.config.run_config import RunConfig
 from search.engines.base import Engine, Train
@@ -16,7 +15,8 @@ def make_engine(config: RunConfig, train: Train, abandon: Callable[[str], object
     """
     if config.engine == "local":
         return LocalEngine(train)
-    join(config.cluster)
+    if config.cluster:
+        os.environ["RAY_ADDRESS"] = config.cluster  # before Ray is imported
     from search.engines.ray_tune import RayEngine
 
     return RayEngine(
@@ -26,15 +26,3 @@ def make_engine(config: RunConfig, train: Train, abandon: Callable[[str], object
         gpus_per_job=config.gpus_per_job,
         abandon=abandon,
     )
-
-
-def join(cluster: str | None) -> None:
-    """Says to Ray, before its import, which cluster it joins, and that the user's token opens it.
-
-    A cluster without authentication takes a process with a token too.
-    """
-    if cluster:
-        os.environ["RAY_ADDRESS"] = cluster
-    file = Path(os.environ.get("RAY_AUTH_TOKEN_PATH", Path.home() / ".ray" / "auth_token"))
-    if os.environ.get("RAY_ADDRESS") and (os.environ.get("RAY_AUTH_TOKEN") or file.exists()):
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
