@@ -79,8 +79,8 @@ class Guard(threading.Thread):
     def end(self) -> None:
         """No further checks. Of a cluster of its own that is broken all processes are killed."""
         self.ended.set()
-        if self.cause:
-            for process in self.children:
+        if self.cause and self.vital:
+            for process in {*self.children, *psutil.Process().children(recursive=True)}:
                 with suppress(psutil.NoSuchProcess):
                     process.kill()
 
