@@ -80,9 +80,11 @@ class Guard(threading.Thread):
         """No further checks. Of a cluster of its own that is broken all processes are killed."""
         self.ended.set()
         if self.cause and self.vital:
-            for process in {*self.children, *psutil.Process().children(recursive=True)}:
+            processes = {*self.children, *psutil.Process().children(recursive=True)}
+            for process in processes:
                 with suppress(psutil.NoSuchProcess):
                     process.kill()
+            psutil.wait_procs(processes, timeout=PATIENCE_SECONDS)
 
 
 def has_ended(process: psutil.Process) -> bool:
