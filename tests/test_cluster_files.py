@@ -1,4 +1,4 @@
-"""The files of docs/cluster/ against their schemas: Ray's own, and one of the fields of KubeRay's definition of a RayJob is too large for this repository. RAYJOB has those of its fields (version
+"""The files of docs/cluster/ against their schemas: Ray's own, and one of those fields of KubeRay in use.
 v1, `ray-operator/apis/ray/v1` of KubeRay) that the file uses, and allows no others.
 """
 
