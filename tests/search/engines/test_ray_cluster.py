@@ -61,6 +61,7 @@ def test_the_death_of_ray_ends_a_search_with_the_command_to_go_on(tiny, tmp_path
     assert process.returncode == 1, errors
     assert f"error: Ray's process {victim} has died" in errors
     assert f"go on with: python -m search resume {tmp_path}/r" in errors
+    psutil.wait_procs(children, timeout=10)
     assert all(map(has_ended, children))
 
 

@@ -6,7 +6,8 @@ import pytest
 from rich.console import Console
 
 from search.core.rungs import Done
-from search.runs.recorder import KEEPING, Recorder
+from search.runs.checkpoints import KEEPING
+from search.runs.recorder import Recorder
 from search.watch.progress import ProgressView
 from tests.formula import Formula
 
