@@ -14,10 +14,20 @@ from typing import final
 
 import psutil
 import ray
+from ray import exceptions
 
 from search.engines import ray_join
 
 OBJECT_STORE_BYTES = 256 * 2**20  # reports are small; data and checkpoints travel by file
+DEATHS = (  # of a worker, of its node, or of a result on the way from there
+    exceptions.RayActorError,
+    exceptions.OutOfMemoryError,
+    exceptions.WorkerCrashedError,
+    exceptions.NodeDiedError,
+    exceptions.ObjectLostError,
+    exceptions.ActorPlacementGroupRemoved,
+    exceptions.ActorUnschedulableError,
+)
 VITAL = ("gcs_server", "raylet")
 CHECK_SECONDS = 1.0
 PATIENCE_SECONDS = 5.0
