@@ -67,6 +67,13 @@ def test_the_client_of_ray_is_refused(tiny):
         assert "ray job submit" in ran.stderr
 
 
+def test_the_local_engine_joins_no_cluster(tiny, tmp_path):
+    ran = search("run", *tiny, "name=r", "engine=local", "cluster=auto", env=alone())
+    assert (ran.returncode, len(ran.stderr.splitlines())) == (2, 1)
+    assert "cluster is auto, but engine is local" in ran.stderr
+    assert not (tmp_path / "r").exists()
+
+
 def test_a_search_is_submitted_to_a_cluster_with_one_command(tiny, tmp_path):
     """As in docs/cluster.md. The driver runs in a copy of the folder, on the cluster."""
     with socket.socket() as free:
