@@ -19,6 +19,7 @@ check: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python .ci/audit
 
 format: .venv/installed
 	$(BIN)/ruff check --fix .

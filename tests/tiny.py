@@ -75,3 +75,16 @@ class BrokenNet(TinyNet):
 
     def training_step(self, batch, batch_idx):
         raise RuntimeError("this module is broken")
+
+
+class HungryNet(TinyNet):
+    """Keeps 100 MB more at each step, up to 7 GB, if its width is 4."""
+
+    def training_step(self, batch, batch_idx):
+        kept = []
+        while self.net[0].out_features == 4:
+            if len(kept) >= 70:
+                raise RuntimeError("nobody has ended this process")
+            kept.append(b"x" * 100_000_000)
+            threading.Event().wait(0.02)  # Ray looks four times a second
+        return super().training_step(batch, batch_idx)

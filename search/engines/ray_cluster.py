@@ -14,10 +14,20 @@ from typing import final
 
 import psutil
 import ray
+from ray import exceptions
 
 from search.engines import ray_join
 
 OBJECT_STORE_BYTES = 256 * 2**20  # reports are small; data and checkpoints travel by file
+DEATHS = (  # of a worker, of its node, or of a result on the way from there
+    exceptions.RayActorError,
+    exceptions.OutOfMemoryError,
+    exceptions.WorkerCrashedError,
+    exceptions.NodeDiedError,
+    exceptions.ObjectLostError,
+    exceptions.ActorPlacementGroupRemoved,
+    exceptions.ActorUnschedulableError,
+)
 VITAL = ("gcs_server", "raylet")
 CHECK_SECONDS = 1.0
 PATIENCE_SECONDS = 5.0
@@ -79,10 +89,12 @@ class Guard(threading.Thread):
     def end(self) -> None:
         """No further checks. Of a cluster of its own that is broken all processes are killed."""
         self.ended.set()
-        if self.cause:
-            for process in self.children:
+        if self.cause and self.vital:
+            processes = {*self.children, *psutil.Process().children(recursive=True)}
+            for process in processes:
                 with suppress(psutil.NoSuchProcess):
                     process.kill()
+            psutil.wait_procs(processes, timeout=PATIENCE_SECONDS)
 
 
 def has_ended(process: psutil.Process) -> bool:

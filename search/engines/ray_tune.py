@@ -24,7 +24,6 @@ os.environ.setdefault("MALLOC_ARENA_MAX", "1")
 import ray
 from ray import tune
 from ray.air.execution._internal import actor_manager
-from ray.exceptions import NodeDiedError, OutOfMemoryError, RayActorError, WorkerCrashedError
 from ray.tune.execution import tune_controller
 from ray.tune.search import Searcher
 from ray.util.metrics import Gauge
@@ -42,7 +41,7 @@ LOW_MEMORY = "running low on memory"  # in Ray's message
 OUT_OF_MEMORY = "the machine ran low on memory, and Ray ended the worker (cpus_per_job=... for fewer at once)"
 # Tune takes the first of these for the death of a worker, and ends with a traceback after the others.
 for module in (actor_manager, tune_controller):
-    module.RayActorError = (RayActorError, OutOfMemoryError, NodeDiedError, WorkerCrashedError)
+    module.RayActorError = ray_cluster.DEATHS
 
 
 @final

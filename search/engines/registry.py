@@ -14,6 +14,8 @@ def make_engine(config: RunConfig, train: Train, abandon: Callable[[str], object
     `abandon` prints why the process ends at once, where an engine can do no more.
     """
     if config.engine == "local":
+        if config.cluster:
+            raise ValueError(f"cluster is {config.cluster}, but engine is local, which is this process alone")
         return LocalEngine(train)
     if config.cluster:
         os.environ["RAY_ADDRESS"] = config.cluster  # before Ray is imported

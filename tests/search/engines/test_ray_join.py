@@ -5,6 +5,8 @@ import shutil
 import socket
 import subprocess
 import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psutil
 import pytest
@@ -63,6 +65,13 @@ def test_the_client_of_ray_is_refused(tiny):
         ran = search("run", *tiny, *key, env=alone(**way))
         assert (ran.returncode, len(ran.stderr.splitlines())) == (2, 1)
         assert "ray job submit" in ran.stderr
+
+
+def test_the_local_engine_joins_no_cluster(tiny, tmp_path):
+    ran = search("run", *tiny, "name=r", "engine=local", "cluster=auto", env=alone())
+    assert (ran.returncode, len(ran.stderr.splitlines())) == (2, 1)
+    assert "cluster is auto, but engine is local" in ran.stderr
+    assert not (tmp_path / "r").exists()
 
 
 def test_a_search_is_submitted_to_a_cluster_with_one_command(tiny, tmp_path):
@@ -146,3 +155,13 @@ def test_a_cluster_may_grow_from_nothing(tiny, tmp_path):
         ran = search("run", *tiny, "trials=4", "gpus_per_job=1", key, env=alone(RAY_AUTH_MODE="disabled"))
     assert ran.returncode == 0, ran.stderr
     assert "finished, 4 trials" in ran.stdout
+
+
+def test_the_address_that_a_dead_cluster_left_makes_no_difference(tiny):
+    """Ray keeps the address of the last `ray start` in a file; a search reads it only for cluster=auto."""
+    with TemporaryDirectory(prefix="r", ignore_cleanup_errors=True) as folder:  # sockets: short names
+        (Path(folder) / "ray").mkdir()
+        (Path(folder) / "ray" / "ray_current_cluster").write_text("127.0.0.1:1")
+        ran = search("run", *tiny, "trials=2", env=alone(RAY_TMPDIR=folder))
+        assert ran.returncode == 0, ran.stderr
+        assert (Path(folder) / "ray" / "session_latest").exists(), "Ray has used another folder"

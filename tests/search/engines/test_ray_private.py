@@ -63,3 +63,28 @@ def test_ray_still_says_that_memory_is_low():
         in Path(ray.__path__[0], "_raylet.so").read_bytes()
         + Path(ray.__path__[0], "core/src/ray/raylet/raylet").read_bytes()
     )
+
+
+def test_the_types_of_nodes_tell_whether_a_cluster_grows():
+    """A cluster without an autoscaler has made-up types; both are read from the same place in Ray's store."""
+    from ray._private import ray_constants
+    from ray.autoscaler._private import monitor
+    from ray.autoscaler._private.readonly import node_provider
+    from ray.autoscaler._private.util import format_readonly_node_type
+
+    from search.engines.ray_join import UNTYPED
+
+    assert ray_constants.DEBUG_AUTOSCALING_STATUS == "__autoscaling_status", "see scales in ray_join.py"
+    assert '"autoscaler_report"' in inspect.getsource(monitor)
+    assert "format_readonly_node_type" in inspect.getsource(node_provider)
+    assert format_readonly_node_type("1").startswith(UNTYPED)
+
+
+def test_ray_still_has_the_calls_that_joining_needs():
+    import ray.core.generated.gcs_service_pb2_grpc as services
+    from ray._private.authentication import authentication_token_setup
+    from ray._private.grpc_utils import init_grpc_channel
+
+    assert "CheckAlive" in inspect.getsource(services.NodeInfoGcsServiceStub), "see silence in ray_join.py"
+    assert callable(authentication_token_setup.maybe_enable_token_auth_if_token_available)
+    assert callable(init_grpc_channel)
