@@ -17,7 +17,8 @@ def make_engine(config: RunConfig, train: Train, abandon: Callable[[str], object
         if config.cluster:
             raise ValueError(f"cluster is {config.cluster}, but engine is local, which is this process alone")
         return LocalEngine(train)
-    if config.cluster:
+    known = os.environ.get("RAY_ADDRESS", "")  # as Ray itself takes it; `ray job submit` has set it
+    if config.cluster and not (config.cluster == "auto" and known not in ("", "local")):
         os.environ["RAY_ADDRESS"] = config.cluster  # before Ray is imported
     from search.engines.ray_tune import RayEngine
 

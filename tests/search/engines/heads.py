@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psutil
+
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 SMALL = ["--object-store-memory=100000000", "--dashboard-agent-listen-port=0"]
 
@@ -34,3 +36,6 @@ def head(*options: str, **environment: str) -> Iterator[tuple[str, int]]:
             finally:
                 process.send_signal(signal.SIGTERM)
                 process.communicate()
+                for left in psutil.process_iter(["cmdline"]):  # of nodes that an autoscaler has begun
+                    if any(f"={folder}/" in word for word in left.info["cmdline"] or ()):
+                        left.kill()

@@ -165,3 +165,10 @@ def test_the_address_that_a_dead_cluster_left_makes_no_difference(tiny):
         ran = search("run", *tiny, "trials=2", env=alone(RAY_TMPDIR=folder))
         assert ran.returncode == 0, ran.stderr
         assert (Path(folder) / "ray" / "session_latest").exists(), "Ray has used another folder"
+
+
+def test_auto_is_first_of_all_what_the_environment_names(tiny):
+    """As `ray job submit` sets it; other clusters may run on the same machine."""
+    ran = search("run", *tiny, "cluster=auto", env=alone(RAY_ADDRESS="127.0.0.1:1"))
+    assert ran.returncode == 2
+    assert "Ray's cluster at 127.0.0.1:1 can't be joined" in ran.stderr
