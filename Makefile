@@ -2,17 +2,21 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
-.PHONY: run test quick check format docs clean
+.PHONY: run test test-clusters quick check format docs clean
 
 run: .venv/installed
 	$(BIN)/python -m search run space=slice_reg $(ARGS)
 
 test: .venv/installed
-	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not cluster" $(ARGS)
+
+# The tests that start Ray clusters of their own and kill their parts: six minutes, one after the other.
+test-clusters: .venv/installed
+	$(BIN)/python -m pytest -m cluster $(ARGS)
 
 # The tests without the slow ones, in a minute and a half on two cores.
 quick: .venv/installed
-	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not cluster" $(ARGS)
 
 check: .venv/installed
 	$(BIN)/ruff check .

@@ -9,7 +9,7 @@ import pytest
 from search.core.job import State
 from tests.search.engines.nodes import Placed, placed
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.cluster
 HEALTH = {
     "health_check_initial_delay_ms": 0,
     "health_check_period_ms": 300,

@@ -12,7 +12,7 @@ RAYS_OWN, NEED = 4e9, 9e9  # bytes: of Ray with two workers, and of all
 SEEDS = "seeds: [{lr: 0.01, width: 2}, {lr: 0.01, width: 4}, {lr: 0.02, width: 2}]\n"
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 def test_a_trial_that_does_not_fit_in_memory_fails_and_the_search_goes_on(tmp_path):
     """Ray's limit is set a little above what the machine uses now."""
     memory = psutil.virtual_memory()

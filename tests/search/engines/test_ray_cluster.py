@@ -29,7 +29,7 @@ def alone():
     return {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 def test_all_ports_are_those_of_this_machine_alone():
     command = [sys.executable, "-c", LISTENERS]
     ran = subprocess.run(command, cwd=ROOT, env=alone(), capture_output=True, text=True, check=True)
@@ -44,7 +44,7 @@ def tiny(tmp_path):
     return [f"space={tmp_path}/tiny.yaml", f"storage={tmp_path}"]
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 @pytest.mark.parametrize("victim", ["raylet", "gcs_server"])
 def test_the_death_of_ray_ends_a_search_with_the_command_to_go_on(tiny, tmp_path, victim):
     command = [sys.executable, "-m", "search", "run", *tiny, "name=r", "trials=90", "epochs=9"]
@@ -78,7 +78,7 @@ def other_cluster():
             process.communicate()
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 def test_a_search_joins_the_cluster_of_others_only_when_asked_to(tiny, other_cluster):
     sizes = ["trials=2", "epochs=1", "lanes=1"]
     ran = search("run", *tiny, *sizes, env=alone())
@@ -89,7 +89,7 @@ def test_a_search_joins_the_cluster_of_others_only_when_asked_to(tiny, other_clu
     assert "1 at a time" in ran.stdout and "Ray dashboard" not in ran.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 def test_a_cluster_that_is_not_there_is_the_users_error(tiny):
     ran = search("run", *tiny, "cluster=127.0.0.1:1", env=alone())
     assert ran.returncode == 2

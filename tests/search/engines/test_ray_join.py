@@ -15,7 +15,7 @@ from tests.search.command import ROOT, search
 from tests.search.engines.heads import RAY, alone, head
 from tests.tiny import SPACE
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.cluster
 NO_DASHBOARD = "--include-dashboard=false"
 
 
