@@ -20,8 +20,8 @@ def read_parquet(path: Path, fields: Fields, nullable: Collection[str] = ()) -> 
     the footer has none: a changed one may go unnoticed if it is a footer still.
     """
     try:
-        # PyArrow opens a path several times, and may find another file each time. A Python file is read by its
-        # threads, which then abort the process at its end. So the file is read here, at once.
+        # PyArrow opens a path several times, and may find another file each time. A Python file is read by
+        # its threads, which then abort the process at its end. So the file is read here, at once.
         content = pa.BufferReader(path.read_bytes())
         with pq.ParquetFile(content, page_checksum_verification=True) as parquet:
             promised, table = parquet.metadata.num_rows, parquet.read()
