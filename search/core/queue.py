@@ -145,7 +145,10 @@ class Queue:
 
     def lose(self, job: Job, cause: str) -> None:
         """The worker of a job is gone: the job is tried again, a few times; then its trial has failed."""
-        self._break_off(job, None if self.retries.lost(job, cause) else cause)
+        again = self.retries.lost(job, cause)
+        if len(job.lanes) > 1:
+            self.study.record_packs(self.retries.plain())
+        self._break_off(job, None if again else cause)
 
     def stop_hopeless(self) -> list[Trial]:
         """Stops the trials that will neither be promoted nor be the best, whatever the others do."""

@@ -210,7 +210,7 @@ class ConfirmQueue:
         """The worker of a job is gone: the job is tried again."""
         self._break_off(job)
         self.losses, self.cause = self.losses + 1, cause
-        self.view.say(f"{self.view.clock()} {job.title} lost: {cause}; tried again")
+        self.view.say(f"{self.view.clock()} {job.title} lost: {cause}")
         self.waiting.append(replace(job, number=next(self.numbers)))
 
     def progress(self) -> ConfirmProgress:

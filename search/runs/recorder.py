@@ -68,8 +68,8 @@ class Recorder:
         self._ended(job)
 
     def lose(self, job: Job, cause: str) -> None:
-        self.view.say(f"{self.view.clock()} {job.title} lost: {cause}; tried again")
         self.queue.lose(job, cause)
+        self.view.say(f"{self.view.clock()} {job.title} lost: {cause}")
         self._ended(job)
 
     def _ended(self, job: Job) -> None:

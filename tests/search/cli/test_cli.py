@@ -160,21 +160,16 @@ def test_a_second_interrupt_ends_a_search_that_hangs(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_module_that_exits_fails_its_trial(tmp_path):
-    file = tmp_path / "exiting.yaml"
-    file.write_text(SPACE.format(net="ExitingNet"))
-    ran = search("run", f"space={file}", "name=r", "engine=local", "trials=9", f"storage={tmp_path}")
-    assert ran.returncode == 1
-    assert "trial 0 failed: SystemExit: enough" in ran.stdout
-
-
-@pytest.mark.slow
-def test_a_search_fails_if_all_its_trials_fail(tmp_path):
+@pytest.mark.parametrize(
+    ("net", "error"),
+    [("BrokenNet", "RuntimeError: this module is broken"), ("ExitingNet", "SystemExit: enough")],
+)
+def test_a_search_fails_if_all_its_trials_fail(tmp_path, net, error):
     file = tmp_path / "broken.yaml"
-    file.write_text(SPACE.format(net="BrokenNet"))
+    file.write_text(SPACE.format(net=net))
     ran = search("run", f"space={file}", "name=r", "engine=local", "trials=9", f"storage={tmp_path}")
     assert ran.returncode == 1
-    assert "RuntimeError: this module is broken" in ran.stdout
+    assert f"trial 0 failed: {error}" in ran.stdout
     assert json.loads(search("show", tmp_path / "r", "--json").stdout)["status"] == "failed"
     assert "Traceback" in (tmp_path / "r" / "run.log").read_text()
 
