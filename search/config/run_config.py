@@ -66,7 +66,7 @@ class RunConfig:
         Rule("be a number >= 0, or auto"),
     ]
     disk: Annotated[ByteSize | None, Rule("be a size, such as 20GB")]
-    deterministic: StrictBool
+    deterministic: Annotated[StrictBool, Rule("be true or false")]
     job_timeout: Annotated[
         Annotated[Amount, Field(gt=0, allow_inf_nan=False)] | Literal["auto"],
         Rule("be a number of seconds > 0, or auto"),

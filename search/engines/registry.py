@@ -15,7 +15,9 @@ def make_engine(config: RunConfig, train: Train, abandon: Callable[[str], object
     """
     if config.engine == "local":
         if config.cluster:
-            raise ValueError(f"cluster is {config.cluster}, but engine is local, which is this process alone")
+            raise ValueError(
+                f"cluster is {config.cluster}, but engine is local, which is this process alone (engine=ray)"
+            )
         return LocalEngine(train)
     known = os.environ.get("RAY_ADDRESS", "")  # as Ray itself takes it; `ray job submit` has set it
     if config.cluster and not (config.cluster == "auto" and known not in ("", "local")):
