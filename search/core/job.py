@@ -35,7 +35,7 @@ class Trial:
     state: State = State.PAUSED
     values: tuple[float, ...] = ()  # objective at each finished rung, the first one of several
     metrics: tuple[Mapping[str, float], ...] = ()  # there too, if several metrics rank trials
-    order: tuple[int, ...] = ()  # of each value, and of a divergence, among all results of the search
+    order: tuple[int, ...] = ()  # of each value, a divergence or a lack of memory among all results
     epochs: int = 0  # trained and kept
     checkpoint: str | None = None  # of the last finished rung, relative to the folder of the run
     error: str | None = None

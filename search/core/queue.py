@@ -30,7 +30,7 @@ from search.core.rungs import Done, Promote, Sample, Wait, hopeless
 from search.core.stopping import Stopping
 from search.core.study import Study
 from search.core.trials import Trials
-from spaces.lane import EngineError, Lane, Report, is_space_error
+from spaces.lane import EngineError, Lane, Report, is_memory_error, is_space_error
 from spaces.space import Space
 
 WAIT: Final = Wait()
@@ -205,7 +205,10 @@ class Queue:
             trial = self.trials[lane.number]
             if trial.state is State.RUNNING:
                 if error:
-                    self._end(replace(trial, state=State.FAILED, error=error))
+                    # A trial that does not fit in memory counts as diverged, so it has a result.
+                    result = (self.results,) if is_memory_error(error) else ()
+                    self._end(replace(trial, state=State.FAILED, error=error, order=trial.order + result))
+                    self.results += len(result)
                 else:
                     self.trials[trial.number] = replace(trial, state=State.PAUSED)
         del self.jobs[job.number], self.reports[job.number]

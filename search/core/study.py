@@ -89,7 +89,9 @@ class Study:
 
     def record_end(self, trial: Trial) -> None:
         """The trial has stopped or failed. Nothing is recorded after that."""
-        self._record(trial.number, "end", {"state": trial.state.value, "error": trial.error})
+        self._record(
+            trial.number, "end", {"state": trial.state.value, "error": trial.error, "order": trial.order}
+        )
 
     def record_facts(self, rung: int, facts: Mapping[str, float]) -> None:
         """Constants of the data that trials train on up to rung `rung`, such as baselines."""
@@ -216,6 +218,7 @@ class Study:
         records = {epochs: record for _, epochs, record in self._kept(frozen)}
         values = frozen.intermediate_values | {e: r["value"] for e, r in records.items() if "value" in r}
         last = list(records.values())[-1:]
+        order = last[0].get("order", [-1] * len(records)) if last else ()
         end = frozen.user_attrs.get("end") or {"state": State.PAUSED, "error": None}
         if last and last[0].get("state", State.PAUSED) != State.PAUSED:
             end = last[0]
@@ -227,7 +230,7 @@ class Study:
             state=State(end["state"]),
             values=tuple(values[epochs] for epochs in self.rungs if epochs in values),
             metrics=tuple(record["metrics"] for record in records.values() if "metrics" in record),
-            order=tuple(last[0].get("order", [-1] * len(records))) if last else (),
+            order=tuple(end.get("order", order)),
             epochs=last[0]["trained"] if last else 0,
             error=end["error"],
             **{key: record[key] for record in last for key in AT_RUNG},

@@ -110,3 +110,18 @@ def test_a_trial_that_does_not_fit_alone_has_failed_and_the_sampler_knows(make_q
     assert (queue.trials[1].state, queue.trials[1].error) == (State.FAILED, "OutOfMemory: too large")
     observed = queue.trials.history[1]
     assert (observed.values, observed.failed, observed.diverged) == ((inf,), False, True)
+
+
+def test_a_promoted_trial_that_does_not_fit_is_known_after_a_kill(make_queue):
+    queue = make_queue(trials=6, epochs=3)
+    for _ in range(3):
+        finish(queue, queue.next_job())
+    promotion = queue.next_job()
+    assert promotion.first == 1
+    queue.fail(promotion, describe(OutOfMemory("too large")))
+    again = make_queue(trials=6, epochs=3)
+    assert again.trials == queue.trials
+    assert again.trials.history == queue.trials.history
+    assert again.trials.history.log == queue.trials.history.log
+    LocalEngine(Formula()).run(again)
+    assert again.best().state is State.COMPLETE
