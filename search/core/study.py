@@ -219,7 +219,7 @@ class Study:
         values = frozen.intermediate_values | {e: r["value"] for e, r in records.items() if "value" in r}
         last = list(records.values())[-1:]
         order = last[0].get("order", [-1] * len(records)) if last else ()
-        end = frozen.user_attrs.get("end") or {"state": State.PAUSED, "error": None}
+        end: Row = frozen.user_attrs.get("end") or {"state": State.PAUSED, "error": None}
         if last and last[0].get("state", State.PAUSED) != State.PAUSED:
             end = last[0]
         elif "state" in frozen.user_attrs and frozen.state.is_finished():
