@@ -218,7 +218,7 @@ class Study:
         records = {epochs: record for _, epochs, record in self._kept(frozen)}
         values = frozen.intermediate_values | {e: r["value"] for e, r in records.items() if "value" in r}
         last = list(records.values())[-1:]
-        order = last[0].get("order", [-1] * len(records)) if last else ()
+        order: Sequence[int] = last[0].get("order", [-1] * len(records)) if last else ()
         end: Row = frozen.user_attrs.get("end", {"state": State.PAUSED, "error": None})
         if last and last[0].get("state", State.PAUSED) != State.PAUSED:
             end = last[0]
@@ -230,7 +230,7 @@ class Study:
             state=State(end["state"]),
             values=tuple(values[epochs] for epochs in self.rungs if epochs in values),
             metrics=tuple(record["metrics"] for record in records.values() if "metrics" in record),
-            order=tuple(end["order"] if "order" in end else order),
+            order=tuple(end.get("order", order)),
             epochs=last[0]["trained"] if last else 0,
             error=end["error"],
             **{key: record[key] for record in last for key in AT_RUNG},
