@@ -1,16 +1,14 @@
 """The Ray cluster of a search on this machine: its ports, its neighbours, and its death."""
 
-import os
-import signal
 import subprocess
 import sys
-import tempfile
 
 import psutil
 import pytest
 
 from search.engines.ray_cluster import has_ended
 from tests.search.command import ROOT, search
+from tests.search.engines.heads import alone, head
 from tests.tiny import SPACE
 
 LISTENERS = """
@@ -22,11 +20,6 @@ addresses = [c.laddr.ip for process in own for c in process.net_connections("ine
 engine.close()
 print(" ".join(addresses))
 """
-
-
-def alone():
-    """The environment of a process that knows no other cluster."""
-    return {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
 
 
 @pytest.mark.cluster
@@ -68,14 +61,8 @@ def test_the_death_of_ray_ends_a_search_with_the_command_to_go_on(tiny, tmp_path
 @pytest.fixture
 def other_cluster():
     """The address of a Ray cluster of somebody else, with one processor."""
-    with tempfile.TemporaryDirectory(prefix="ray-") as folder:  # its sockets allow no long path
-        start = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--port=0"]
-        start += ["--num-cpus=1", "--include-dashboard=false", f"--temp-dir={folder}"]
-        with subprocess.Popen(start, env=alone(), stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout
-            yield next(line.split("'")[1] for line in process.stdout if "--address=" in line)
-            process.send_signal(signal.SIGTERM)
-            process.communicate()
+    with head("--num-cpus=1", "--include-dashboard=false") as (address, _):
+        yield address
 
 
 @pytest.mark.cluster
