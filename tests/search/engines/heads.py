@@ -15,9 +15,8 @@ SMALL = ["--object-store-memory=100000000", "--dashboard-agent-listen-port=0"]
 
 
 def alone(**more: str) -> dict[str, str]:
-    """The environment of a process that knows no cluster and has no token."""
-    known = ("RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
-    return {key: value for key, value in os.environ.items() if key not in known} | more
+    """The environment of a process that knows no cluster, has no token, and no settings of another Ray."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("RAY_")} | more
 
 
 @contextmanager
