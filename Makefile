@@ -10,7 +10,7 @@ run: .venv/installed
 test: .venv/installed
 	$(BIN)/python -m pytest $(PARALLEL) -m "not cluster" $(ARGS)
 
-# The tests that start Ray clusters of their own and kill their parts: six minutes, one after the other.
+# The tests that start Ray clusters of their own and kill their parts: four minutes, one after the other.
 test-clusters: .venv/installed
 	$(BIN)/python -m pytest -m cluster $(ARGS)
 
