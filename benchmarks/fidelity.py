@@ -23,7 +23,8 @@ from search.config.fidelity import rung_options
 from search.config.run_config import resolve
 from search.engines.train_job import training_setup
 from spaces.lane import Lane
-from trainables.training.train import Setup, train
+from trainables.training.setup import Setup
+from trainables.training.train import train
 
 
 def main(argv: Sequence[str] | None = None) -> None:

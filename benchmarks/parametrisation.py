@@ -19,7 +19,8 @@ from search.config.run_config import resolve
 from search.engines.train_job import training_setup
 from spaces.lane import Lane
 from trainables.slices.planes.targets import TARGETS
-from trainables.training.train import Setup, train
+from trainables.training.setup import Setup
+from trainables.training.train import train
 
 
 def final_objective(loss: str, parametrisation: str, seed: int, epochs: int, overrides: list[str]) -> float:

@@ -40,7 +40,8 @@ from search.runs.tables import column_types
 from spaces.lane import Lane
 from trainables.training.memory import free_memory, keep_memory
 from trainables.training.run_fit import run_fit
-from trainables.training.train import Setup, make_fit
+from trainables.training.setup import Setup
+from trainables.training.train import make_fit
 
 LANES = 32  # at most, in a pack
 CURVES = {name: pa.list_(pa.float32()) for name in ("val", "test", "seconds")}

@@ -30,7 +30,8 @@ from trainables.slices.xception import SliceRegressor
 from trainables.training import checkpoint
 from trainables.training.memory import keep_memory
 from trainables.training.precision import has_bf16
-from trainables.training.train import Setup, train
+from trainables.training.setup import Setup
+from trainables.training.train import train
 
 Step = Callable[[Tensor, Tensor], None]
 

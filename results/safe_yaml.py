@@ -4,6 +4,7 @@ An alias stands for all that its anchor holds, so nine short lines can stand for
 is refused while it is read, before anything is built from it.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,15 @@ class BoundedLoader(yaml.SafeLoader):
             raise ValueError(f"the number in line {line} has more than {MAX_DIGITS} characters")
         self.sizes.setdefault(id(node), self.nodes - before)
         return node
+
+
+class ScientificLoader(BoundedLoader):
+    """YAML in which 1e-3 is a number; in YAML 1.1, which PyYAML implements, it is text."""
+
+
+ScientificLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
 
 
 def read_node(

@@ -7,6 +7,7 @@ from spaces.messages import did_you_mean
 from spaces.metrics import measured_names
 from spaces.params import Param, Value
 from spaces.parse_param import parse_param
+from spaces.project import KINDS, Project, parse_project
 from spaces.space import Constraint, Objective, Space
 from spaces.validation import validate
 
@@ -14,6 +15,8 @@ FIELDS = (
     "about",
     "trainable",
     "data",
+    "lightning",
+    "hydra",
     "objective",
     "constraint",
     "params",
@@ -27,7 +30,8 @@ FIELDS = (
     "predictor",
     "gallery",
 )
-REQUIRED = ("trainable", "data", "objective", "params")
+REQUIRED = ("objective", "params")
+SOURCES = ("trainable", *KINDS)  # of the module: one of them
 
 
 def parse_space(
@@ -50,28 +54,73 @@ def parse_space(
             raise ValueError(f"{at(key)} is no field of a space{did_you_mean(str(key), FIELDS)}")
     for key in REQUIRED:
         if key not in plain:
-            raise ValueError(f"{file}: the field {key!r} is missing; a space has {', '.join(REQUIRED)}")
+            raise ValueError(
+                f"{file}: the field {key!r} is missing; a space has {', '.join(REQUIRED)}, and one of "
+                f"{', '.join(SOURCES)}"
+            )
+    project = parse_source(plain, file, at)
     if not isinstance(plain["params"], dict) or not plain["params"]:
         raise ValueError(f"{at('params')} is {plain['params']!r}, but must hold at least one parameter")
     params: dict[str, Param] = {}
     for key, value in plain["params"].items():
         params[key] = parse_param(value, at("params", key), params)
+    if project:
+        for key in params:
+            project.check_path(key, at("params", key))
     seeds = tuple(parse_seeds(plain.get("seeds", []), params, at("seeds")))
+    if project and not seeds:
+        seeds = (own_values(project, params),)
     objectives = parse_ranking(plain["objective"], Objective, "objective", at)
     if not objectives:
         raise ValueError(f"{at('objective')} is {plain['objective']!r}, but must name a metric and its mode")
     values = {
-        **{"about": "", **plain, "name": name, "params": params, "seeds": seeds},
+        **{"about": "", "data": None, **plain, "name": name, "params": params, "seeds": seeds},
         "objective": objectives[0],
         "further_objectives": objectives[1:],
         "constraints": parse_ranking(plain.get("constraint", []), Constraint, "constraint", at),
     }
-    values.pop("constraint", None)
+    if project:
+        values |= {"trainable": project.trainable, "data": project.data_class, "project": project}
+    for key in ("constraint", *KINDS):
+        values.pop(key, None)
     space: Space = validate(Space, values, at)
     for entry in space.structure:
         if entry not in params:
             raise ValueError(f"{at('structure')}: {entry!r} is no parameter{did_you_mean(entry, params)}")
     return space
+
+
+def parse_source(plain: Mapping[str, Any], file: str, at: Callable[..., str]) -> Project | None:
+    """The project whose configuration a space names; None if it names a module.
+
+    Raises ValueError if it names neither or both, or the project is mistaken.
+    """
+    given = [key for key in SOURCES if key in plain]
+    if len(given) != 1:
+        named = f"{' and '.join(given)} are both given" if given else "none is given"
+        raise ValueError(f"{file}: a space has one of {', '.join(SOURCES)}, but {named}")
+    (source,) = given
+    if source == "trainable":
+        return None
+    for key in ("data", "options", "settings"):
+        if plain.get(key):
+            raise ValueError(
+                f"{at(key)} is {plain[key]!r}, but {source} is given, whose configuration says it; a value "
+                "to be changed there is a parameter with one value (params in the space file)"
+            )
+    return parse_project(source, plain[source], at(source))  # type: ignore[arg-type]  # one of KINDS
+
+
+def own_values(project: Project, params: Mapping[str, Param]) -> dict[str, Value]:
+    """The values that the configuration has for the parameters, as far as they are in range."""
+    values = {}
+    for name, param in params.items():
+        place: Any = project.config
+        for key in name.split("."):
+            place = place.get(key, {}) if isinstance(place, Mapping) else {}
+        if not isinstance(place, Mapping) and place in param:
+            values[name] = place
+    return values
 
 
 def parse_ranking(

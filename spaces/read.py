@@ -3,15 +3,15 @@
 CONTRIBUTING.md ("Add a space") describes the fields; `spaces/slice_reg.yaml` is an example.
 """
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
 import yaml
 
-from results.safe_yaml import BoundedLoader, read_node
+from results.safe_yaml import ScientificLoader, read_node
 from spaces.messages import did_you_mean, one_line
 from spaces.parse_space import parse_space
+from spaces.project import KINDS, with_content
 from spaces.space import Space
 
 FOLDER = Path(__file__).parent
@@ -36,7 +36,7 @@ def read(name_or_path: str) -> Space:
             hint = did_you_mean(name_or_path, names())
             raise ValueError(f"there is no space {name_or_path!r}{hint} (space=NAME or space=FILE.yaml)")
     try:
-        node, plain = read_node(path, _Loader)
+        node, plain = read_node(path, ScientificLoader)
     except OSError as error:
         raise ValueError(
             f"the space file {path} can't be read: {error.strerror} (space=FILE.yaml)"
@@ -44,6 +44,10 @@ def read(name_or_path: str) -> Space:
     except ValueError as error:
         raise ValueError(f"the space file {path} is not YAML of a space: {one_line(error)}") from error
     lines = _lines(node)
+    for kind in KINDS:
+        if kind in plain:
+            where = f"{path}:{lines[kind,]}: {kind}"
+            plain[kind] = with_content(kind, plain[kind], path.parent, where)
     space = parse_space(plain, path.stem, f"{path}", lines)
     for name, param in space.params.items():
         for other, values in param.when.items():
@@ -54,15 +58,6 @@ def read(name_or_path: str) -> Space:
                         f"{value!r}; it is {space.params[other].plain()}"
                     )
     return space if shipped else replace(space, file=name_or_path)
-
-
-class _Loader(BoundedLoader):
-    """YAML in which 1e-3 is a number; in YAML 1.1, which PyYAML implements, it is text."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
 
 
 def _lines(node: yaml.Node, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], int]:

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 from spaces.messages import did_you_mean
 from spaces.params import Param, Value, initial_value, is_active, restrict_default
 from spaces.parse_param import parse_param
+from spaces.project import Project
 from spaces.validation import Number, Rule
 
 ImportPath = Annotated[str, Field(pattern=r"^[\w.]+:\w+$"), Rule("look like package.module:Name")]
@@ -57,9 +58,10 @@ class Space:
     name: str
     about: Annotated[str, Rule("be text")]
     trainable: ImportPath  # the LightningModule or Learner
-    data: ImportPath  # the LightningDataModule
+    data: ImportPath | None  # the LightningDataModule; None: the module has loaders of its own
     objective: Objective  # the first, by which a single best trial is named
     params: Mapping[ParamName, Param]
+    project: Project | None = None  # its configuration builds module and data; parameters are paths into it
     further_objectives: tuple[Objective, ...] = ()
     constraints: tuple[Constraint, ...] = ()
     structure: Annotated[tuple[str, ...], Rule("be a list of parameters")] = ()  # they change tensor shapes
@@ -133,7 +135,7 @@ class Space:
         """
         plain = {name: param.plain() for name, param in self.params.items()}
         for key, value in changes.items():
-            name, _, part = key.partition(".")
+            name, part = self.split_key(key)
             where = f"param.{key}={value}"
             if name not in plain:
                 raise ValueError(f"{where}: there is no parameter {name!r}{did_you_mean(name, plain)}")
@@ -144,9 +146,15 @@ class Space:
             else:
                 raise ValueError(f"{where}: {name} has no {part!r}; it is {plain[name]} (param.{name}=...)")
         params = dict(self.params)
-        for name in dict.fromkeys(key.partition(".")[0] for key in changes):
+        for name in dict.fromkeys(self.split_key(key)[0] for key in changes):
             params[name] = self._changed(name, plain[name], changes)
         return replace(self, params=params)
+
+    def split_key(self, key: str) -> tuple[str, str]:
+        """The parameter in a key such as `lr.high`, and the field, or ""; parameters may have dots too."""
+        above = [name for name in self.params if key == name or key.startswith(f"{name}.")]
+        name = max(above, key=len, default=key.partition(".")[0])
+        return name, key[len(name) + 1 :]
 
     def _changed(self, name: str, plain: Any, changes: Mapping[str, Any]) -> Param:
         """Parameter `name`, parsed anew from `plain`."""

@@ -27,7 +27,9 @@ from spaces.space import Space
 from tests.formula import Formula
 from tests.history import RUNGS
 from trainables import import_path
-from trainables.training.train import Setup, build, train
+from trainables.training.build import build
+from trainables.training.setup import Setup
+from trainables.training.train import train
 
 
 class EngineContract:

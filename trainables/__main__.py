@@ -16,8 +16,8 @@ from lightning.pytorch.cli import LightningCLI, instantiate_class
 
 from trainables import import_path
 from trainables.learner import Learner
+from trainables.seeding import seed_all, seeded_setup
 from trainables.training.precision import precision
-from trainables.training.seeding import seed_all, seeded_setup
 
 # A fact of the data may be a tensor, but YAML has only lists.
 register_type(torch.Tensor, serializer=torch.Tensor.tolist, deserializer=torch.tensor)

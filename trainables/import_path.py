@@ -16,8 +16,13 @@ from types import ModuleType
 from typing import Any
 
 
-def load(path: str) -> Any:
-    """The object at `package.module:Name`. Raises ValueError if path, module or name does not exist."""
+def load(path: Any) -> Any:
+    """The object at `package.module:Name`; an object that is no text, as it is.
+
+    Raises ValueError if path, module or name does not exist.
+    """
+    if not isinstance(path, str):
+        return path
     module_name, _, name = path.partition(":")
     if not name:
         raise ValueError(f"{path!r} must look like package.module:Class (in the space file)")
@@ -25,6 +30,11 @@ def load(path: str) -> Any:
         return getattr(module(path), name)
     except AttributeError as error:
         raise ValueError(f"module {module_name!r} has no {name!r} (in the space file)") from error
+
+
+def text(path: Any) -> str:
+    """An import path, or the name of an object that is given in place of it."""
+    return path if isinstance(path, str) else str(getattr(path, "__qualname__", type(path).__name__))
 
 
 def module(path: str) -> ModuleType:
@@ -85,8 +95,12 @@ def missing(path: str) -> str:
     )
 
 
-def argument_names(cls: type) -> set[str]:
-    """Names of the arguments of `cls.__init__`, and of its base classes' while those pass on `**kwargs`."""
+def argument_names(cls: Any) -> set[str]:
+    """Names of the arguments of a function, or of `cls.__init__` and of its base classes' while those pass on
+    `**kwargs`."""
+    if not isinstance(cls, type):
+        parameters = list(inspect.signature(cls).parameters.values())
+        return {p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)}
     names: set[str] = set()
     for base in cls.__mro__:
         if "__init__" not in vars(base):
@@ -98,8 +112,8 @@ def argument_names(cls: type) -> set[str]:
     return names
 
 
-def accepted_arguments(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values whose names are arguments of `cls.__init__`."""
+def accepted_arguments(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values whose names are arguments of `cls.__init__`, or of a function."""
     names = argument_names(cls)
     return {name: value for name, value in values.items() if name in names}
 

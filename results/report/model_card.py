@@ -21,17 +21,18 @@ def card(
     epoch: int,
     params: Mapping[str, Any],
     size: int,
+    trainable: str,
+    is_project: bool,
     data: Mapping[str, Any],
     licence: str | None,
 ) -> str:
     """The card, in Markdown.
 
     `model` is the name of the model and `config` that of its configuration in the confirmation. `value` is
-    its objective on the validation split after `epoch` epochs, `size` its number of parameters, `data` the
-    class and the options of its data.
+    its objective on the validation split after `epoch` epochs, `size` its number of parameters, `trainable` the
+    path of its class, or its name where a script holds the class, `data` the class and the options of its
+    data. The configuration of a project (`is_project`) makes its module.
     """
-    trainable = run.config["trainable"].replace(":", ".")
-    cls = trainable.rpartition(".")[2]
     versions = [f"{name} {version}" for name, version in environment.versions(PACKAGES).items()]
     lines = [
         f"# {run.config['space']}: {model} of {run.name}",
@@ -59,16 +60,36 @@ def card(
         "",
         "## Use",
         "",
-        "```python",
-        f"from {trainable.rpartition('.')[0]} import {cls}",
+        *use(trainable, is_project or "." not in trainable),
         "",
-        f'model = {cls}.load_from_checkpoint("model.ckpt", weights_only=True).eval()',
-        "```",
-        "",
+        *again(is_project),
+    ]
+    return text.without_home("\n".join(lines) + "\n")
+
+
+def use(trainable: str, weights_only: bool) -> list[str]:
+    """How to load the model; where nothing else makes its module, the weights into that."""
+    module, _, cls = trainable.rpartition(".")
+    if weights_only:
+        lines = [
+            "from safetensors.torch import load_file",
+            "",
+            f'model.load_state_dict(load_file("model.safetensors"))  # model: your {cls}',
+        ]
+    else:
+        load = f'model = {cls}.load_from_checkpoint("model.ckpt", weights_only=True).eval()'
+        lines = [f"from {module} import {cls}", "", load]
+    return ["```python", *lines, "```"]
+
+
+def again(is_project: bool) -> list[str]:
+    """How to train the configuration again."""
+    if is_project:
+        return ["`config.yaml` is the configuration of the project with the values above."]
+    return [
         "`model.safetensors` has only the weights. `python -m trainables fit --config config.yaml` trains",
         "the same configuration again.",
     ]
-    return text.without_home("\n".join(lines) + "\n")
 
 
 def scores(run: Run, config: str, value: float) -> list[str]:

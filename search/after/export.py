@@ -2,28 +2,20 @@
 
 import os
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
-import yaml
 from safetensors.torch import save
 from torch import Tensor
 
 from results.report.model_card import card
 from results.store import Run
+from search.after.configuration import configuration
 from search.after.models import Model, best_model, load
-from trainables.learner import Learner
-from trainables.training.train import data_arguments, module_arguments
-
-CONFIG_HEAD = """\
-# {model} of run {run}, for LightningCLI: python -m trainables fit --config THIS_FILE
-# It has the seeds of that training, {curve}.
-"""
-SAME_CURVE = "so its curve is identical"
-OTHER_CURVE = "but one image size, so its curve differs: in the search each rung had its own size"
+from trainables import import_path
+from trainables.training.build import module_arguments
 
 
 def export(run: Run, *, onnx: bool) -> Path:
@@ -60,16 +52,10 @@ def replace_folder(new: Path, target: Path) -> None:
 def write(run: Run, model: Model, folder: Path, onnx: bool) -> None:
     """Writes the files of an export."""
     module, data = load(model)
-    arguments = module_arguments(model.setup, model.lane, data)
     state = {name: tensor.contiguous().clone() for name, tensor in module.state_dict().items()}
     (folder / "model.safetensors").write_bytes(save(state, metadata={"format": "pt"}))
-    torch.save(lightning_checkpoint(module, arguments, model), folder / "model.ckpt")
-    init_args = {"data": data_arguments(model.setup, model.lane), "model": arguments}
-    grew = model.setup.batch_seed is None and len(run.config.get("fidelity", ["epochs"])) > 1
-    curve = OTHER_CURVE if grew else SAME_CURVE
-    head = CONFIG_HEAD.format(model=model.name, run=run.name, curve=curve)
-    config = yaml.safe_dump(lightning_config(model, module, init_args), sort_keys=False)
-    (folder / "config.yaml").write_text(head + config)
+    torch.save(lightning_checkpoint(module, data, model), folder / "model.ckpt")
+    (folder / "config.yaml").write_text(configuration(run, model, module, data))
     (folder / "MODEL_CARD.md").write_text(
         card(
             run,
@@ -79,7 +65,9 @@ def write(run: Run, model: Model, folder: Path, onnx: bool) -> None:
             epoch=model.epoch,
             params=model.lane.params,
             size=sum(parameter.numel() for parameter in module.parameters()),
-            data={"class": run.config["data"].replace(":", ".")}
+            is_project=model.setup.project is not None,
+            trainable=import_path.text(model.setup.trainable).replace(":", "."),
+            data={"class": import_path.text(model.setup.data or "of the module").replace(":", ".")}
             | {name: model.setup.options[name] for name in run.config["options"] if name != "root"},
             licence=getattr(data, "licence", None),
         )
@@ -91,9 +79,14 @@ def write(run: Run, model: Model, folder: Path, onnx: bool) -> None:
 
 
 def lightning_checkpoint(
-    module: L.LightningModule, arguments: Mapping[str, Any], model: Model
+    module: L.LightningModule, data: L.LightningDataModule, model: Model
 ) -> dict[str, Any]:
-    """A checkpoint for `load_from_checkpoint`: the weights and the arguments of `__init__`."""
+    """A checkpoint for `load_from_checkpoint`: the weights and the arguments of `__init__`.
+
+    The arguments of a project's module are those that it has saved itself.
+    """
+    setup = model.setup
+    arguments = module.hparams if setup.project else module_arguments(setup, model.lane, data)
     return {
         "epoch": model.epoch - 1,  # Lightning counts from 0
         "global_step": 0,
@@ -101,51 +94,6 @@ def lightning_checkpoint(
         "state_dict": module.state_dict(),
         module.CHECKPOINT_HYPER_PARAMS_KEY: dict(arguments),
     }
-
-
-def lightning_config(
-    model: Model, module: L.LightningModule, init_args: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Any]:
-    """The configuration for LightningCLI that trains the model again.
-
-    `init_args` are the arguments of the model and of the data.
-    """
-    setup = model.setup
-    batch_seed = setup.seed if setup.batch_seed is None else setup.batch_seed
-    # The randomness of a learner is seeded by its trial, that of another module with its batches.
-    epoch_seed = model.lane.seed if isinstance(module, Learner) else batch_seed
-    seeds = {"epoch_seed": epoch_seed, "data_seed": setup.seed}
-    monitor = {"monitor": setup.objective, "mode": setup.mode}
-    return {
-        "seed_everything": model.lane.seed,
-        "trainer": {
-            "accelerator": "auto",
-            "devices": 1,
-            "max_epochs": setup.epochs,
-            **setup.trainer,
-            "num_sanity_val_steps": 0,
-            "use_distributed_sampler": False,
-            "logger": instance("lightning.pytorch.loggers.CSVLogger", {"save_dir": "."}),
-            "callbacks": [
-                instance("trainables.training.reproduce.ReproduceTrial", seeds),
-                instance("lightning.pytorch.callbacks.ModelCheckpoint", monitor),
-            ],
-        },
-        "model": instance(setup.trainable.replace(":", "."), init_args["model"]),
-        "data": instance(setup.data.replace(":", "."), init_args["data"]),
-    }
-
-
-def instance(class_path: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """An object in a configuration of LightningCLI."""
-    return {"class_path": class_path, "init_args": {name: plain(value) for name, value in arguments.items()}}
-
-
-def plain(value: Any) -> Any:
-    """A value for YAML."""
-    if isinstance(value, Tensor):
-        return value.tolist()
-    return list(value) if isinstance(value, tuple) else value
 
 
 def first_inputs(data: L.LightningDataModule) -> Tensor:

@@ -18,7 +18,8 @@ from search.runs.tables import with_tables
 from spaces.lane import Lane
 from spaces.messages import one_line
 from trainables.training import checkpoint
-from trainables.training.train import Setup, build
+from trainables.training.build import build
+from trainables.training.setup import Setup
 
 
 @dataclass(frozen=True)

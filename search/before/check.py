@@ -25,7 +25,7 @@ from spaces.params import Choice, Param, Value, initial_value
 from spaces.space import Space
 from trainables import import_path
 from trainables.training.dry_run import DryRun, batching_error, dry_run, resume
-from trainables.training.train import Setup
+from trainables.training.setup import Setup
 
 SECONDS = 45.0  # after which no further configuration is tried one at a time
 OK, NOTE, WRONG = "ok", "note", "wrong"

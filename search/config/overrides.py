@@ -58,7 +58,7 @@ def check_keys(overrides: Mapping[str, Any], keys: Sequence[str], space: Space) 
     known = [*keys, "data", *space.settings, *(f"data.{name}" for name in space.options)]
     known += [f"param.{name}" for name in space.params]
     for key in overrides:
-        parameter = key.removeprefix("param.").partition(".")[0]
+        parameter = space.split_key(key.removeprefix("param."))[0]
         if key not in known and not (key.startswith("param.") and parameter in space.params):
             raise ValueError(
                 f"there is no key {key!r} in space {space.name}{did_you_mean(key, known)} ({key}=...)"

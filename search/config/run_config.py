@@ -98,8 +98,7 @@ class RunConfig:
         keys = {key: getattr(self, key) for key in STORED_KEYS}
         return {"format": self.format, "space": space.name, "space_file": space.file, **keys} | {
             "about": space.about,
-            "trainable": space.trainable,
-            "data": space.data,
+            **source(space),
             "prepare": space.prepare,
             "predictor": space.predictor,
             "gallery": space.gallery,
@@ -111,6 +110,13 @@ class RunConfig:
             "params": {name: param.plain() for name, param in space.params.items()},
             "seeds": [space.point(seed) for seed in space.seeds],
         }
+
+
+def source(space: Space) -> dict[str, Any]:
+    """The fields of a space that say where module and data come from."""
+    if space.project:
+        return {space.project.kind: space.project.plain()}
+    return {"trainable": space.trainable, "data": space.data}
 
 
 def ranking(space: Space) -> dict[str, Any]:

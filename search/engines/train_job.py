@@ -31,7 +31,8 @@ class TrainJob:
         with importing():
             from trainables import import_path
             from trainables.training.evaluate import score
-            from trainables.training.train import Setup, train
+            from trainables.training.setup import Setup
+            from trainables.training.train import train
 
             import_path.load(self.setup["trainable"])
 
@@ -67,5 +68,6 @@ def training_setup(config: RunConfig) -> dict[str, Any]:
         "mode": space.objective.mode,
         "further_metrics": space.ranking_metrics[1:],
         "trainer": dict(space.trainer),
+        "project": space.project,
         "deterministic": config.deterministic,
     }

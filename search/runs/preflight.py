@@ -25,7 +25,8 @@ def prepare(config: RunConfig) -> tuple[RunConfig, list[str]]:
     check_sampler(config)
     space = config.space
     for path in (space.trainable, space.data):
-        import_path.find(path)
+        if isinstance(path, str):
+            import_path.find(path)
     if space.trainer:
         from trainables.training.trainer_options import check  # here, for it loads PyTorch
 

@@ -16,8 +16,10 @@ from search.config.run_config import RunConfig, resolve
 from search.engines.train_job import training_setup
 from search.runs.preflight import prepare
 from spaces.lane import Lane
+from trainables.training.build import build
 from trainables.training.run_fit import run_fit
-from trainables.training.train import Setup, build, make_fit
+from trainables.training.setup import Setup
+from trainables.training.train import make_fit
 
 TINY = ["epochs=2", "param.widths=[32]", "param.norm=[none,batch]", "param.batch_size=[128]"]
 SPACES = {

@@ -9,11 +9,12 @@ import torch
 from spaces.lane import Lane
 from spaces.messages import describe, one_line
 from trainables.learner import Learner
+from trainables.training.build import build, make_parts
 from trainables.training.lane_modules import replace_dropout
 from trainables.training.pack import Pack
 from trainables.training.run_fit import run_fit
+from trainables.training.setup import Setup
 from trainables.training.single import SingleFit
-from trainables.training.train import Setup, build
 
 ONE_STEP = {"limit_train_batches": 1, "limit_val_batches": 1}
 
@@ -63,7 +64,9 @@ def resume(setup: Setup, lane: Lane, start: Path) -> str | None:
 
 def one_step(setup: Setup, lane: Lane, folder: Path) -> SingleFit:
     """The lane in Lightning's own loop, with epochs of one batch."""
-    module, data = build(setup, lane)
+    parts = make_parts(setup, lane, folder)
+    module, data = parts.module, parts.data
+    assert data is not None
     fit = SingleFit(
         lane.number,
         module,
@@ -72,7 +75,7 @@ def one_step(setup: Setup, lane: Lane, folder: Path) -> SingleFit:
         epochs=max(2, setup.epochs),
         batch_seed=setup.seed,
         files=folder,
-        options={**setup.trainer, **ONE_STEP},
+        options={**parts.trainer, **ONE_STEP},
         measure=setup.measure,
     )
     if isinstance(module, Learner):

@@ -10,9 +10,10 @@ from spaces.lane import Lane
 from spaces.metrics import MEASURED
 from trainables.learner import Learner
 from trainables.training import checkpoint
+from trainables.training.build import build
 from trainables.training.dry_run import one_step
 from trainables.training.run_fit import run_fit
-from trainables.training.train import Setup, build
+from trainables.training.setup import Setup
 from trainables.training.trainer import make_trainer
 
 TRAINER_OPTIONS = ("precision", "inference_mode")  # of setup.trainer; the others concern training only

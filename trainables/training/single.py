@@ -13,18 +13,19 @@ from typing import Any, final
 
 import lightning as L
 import torch
+from lightning.pytorch.loggers.logger import DummyLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
 from spaces.metrics import LATENCY, MEMORY, PARAMS
 from spaces.seeds import derive_seed
+from trainables.seeding import seed_all
 from trainables.training import checkpoint
 from trainables.training.first_batches import FirstBatches
 from trainables.training.fit import Fit, Metrics
 from trainables.training.latency import latency_ms
 from trainables.training.lightning_private import checkpoint_dict, restart_training_batches
 from trainables.training.measure import measured, memory_mb, params
-from trainables.training.seeding import seed_all
 from trainables.training.serialize import from_json, to_json
 
 # Entries of Lightning's checkpoint with the arguments of module and data; each job takes them from its trial.
@@ -59,9 +60,10 @@ class SingleFit(Fit):
         self.numbers = (number,)
         self.batch_seed, self.started = batch_seed, False
         own = {"max_epochs": epochs, "default_root_dir": files, "plugins": [LaneCheckpointIO(number)]}
-        self.trainer_options = {**options, **own}
+        self.trainer_options = {"logger": DummyLogger(), **options, **own}
+        callbacks = tuple(self.trainer_options.pop("callbacks", ()))
         self.measure, self.first_batches = measure, FirstBatches(measure)
-        self.callbacks = (self.first_batches,) if measure else ()
+        self.callbacks = (*callbacks, self.first_batches) if measure else callbacks
         if start:
             self.final_metrics = from_state(checkpoint.lane(Path(start), number))["ended"]
 

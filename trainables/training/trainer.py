@@ -20,13 +20,14 @@ def make_trainer(mixed_precision: bool, **options: Any) -> L.Trainer:
         logging.getLogger(name).setLevel(logging.ERROR)
     # They recommend loader workers and other log intervals, which Ladder chooses.
     warnings.filterwarnings("ignore", module="lightning.*")
-    return L.Trainer(
-        accelerator="auto",
-        devices=1,
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        **{"precision": precision(mixed_precision), **options},
-    )
+    defaults = {
+        "accelerator": "auto",
+        "devices": 1,
+        "logger": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "num_sanity_val_steps": 0,
+        "use_distributed_sampler": False,
+        "precision": precision(mixed_precision),
+    }
+    return L.Trainer(**{**defaults, **options})

@@ -21,7 +21,7 @@ from tests.search.after.lightning_cli import lightning, logged_metrics
 from tests.search.command import SMALL
 from trainables import import_path
 from trainables.mnist.classifier import Classifier
-from trainables.training.train import build
+from trainables.training.build import build
 
 pytestmark = pytest.mark.slow
 

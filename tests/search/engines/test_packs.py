@@ -13,7 +13,8 @@ from search.runs.preflight import prepare
 from spaces.lane import Lane
 from spaces.read import names, read
 from tests.contracts import small
-from trainables.training.train import Setup, train
+from trainables.training.setup import Setup
+from trainables.training.train import train
 
 
 @pytest.fixture(scope="module", params=["local", "ray"])

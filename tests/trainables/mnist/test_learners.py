@@ -20,7 +20,8 @@ from trainables.mnist.autoencoder import Autoencoder
 from trainables.mnist.classifier import CLASS_LOSSES, Classifier
 from trainables.mnist.data import MnistData
 from trainables.mnist.nets import NORMS
-from trainables.training.train import Setup, train
+from trainables.training.setup import Setup
+from trainables.training.train import train
 
 torch.set_num_threads(1)
 TRAINABLES = {

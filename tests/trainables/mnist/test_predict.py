@@ -22,7 +22,8 @@ from trainables.mnist.autoencoder import Autoencoder
 from trainables.mnist.classifier import Classifier
 from trainables.mnist.data import MnistData
 from trainables.mnist.predict import ClassPredictor, ReconstructionPredictor
-from trainables.training.train import Setup, train
+from trainables.training.setup import Setup
+from trainables.training.train import train
 
 SHAPE = (1, 8, 8)
 

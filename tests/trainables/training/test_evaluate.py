@@ -9,7 +9,8 @@ from spaces.lane import Lane
 from tests.tiny import TinyData
 from trainables.training import checkpoint
 from trainables.training.evaluate import has_test, score
-from trainables.training.train import Setup, train
+from trainables.training.setup import Setup
+from trainables.training.train import train
 
 
 class Scripted(L.LightningModule):

@@ -12,7 +12,8 @@ from trainables.training import checkpoint
 from trainables.training.dry_run import dry_run
 from trainables.training.evaluate import score
 from trainables.training.measure import measured
-from trainables.training.train import Setup, train
+from trainables.training.setup import Setup
+from trainables.training.train import train
 
 HERE = "tests.trainables.training.measured"
 TINY = Setup("tests.tiny:TinyNet", "tests.tiny:TinyData", {}, seed=0, epochs=3, objective="val_loss")

@@ -9,10 +9,12 @@ import torch
 from spaces.lane import Lane
 from trainables.losses import Loss, mse
 from trainables.training.batches import Batches
+from trainables.training.build import build
 from trainables.training.group import Group, group_lanes
 from trainables.training.lane_modules import LaneDropout, LaneLoss, MeanLoss
 from trainables.training.pack import Pack
-from trainables.training.train import Setup, build, train
+from trainables.training.setup import Setup
+from trainables.training.train import train
 
 DIGITS = Setup(
     "trainables.mnist.classifier:Classifier",

@@ -11,8 +11,9 @@ import torch
 from spaces.lane import Lane
 from trainables.training import checkpoint
 from trainables.training.serialize import from_json, to_json
+from trainables.training.setup import Setup
 from trainables.training.single import from_state
-from trainables.training.train import Setup, train
+from trainables.training.train import train
 
 AUTOENCODER = "tests.foreign.autoencoder:LitAutoEncoder"
 DIGITS = "tests.foreign.autoencoder:DigitsDataModule"

@@ -17,8 +17,9 @@ from trainables.mnist.classifier import CLASS_LOSSES
 from trainables.optim import SCHEDULES, Optim
 from trainables.training import checkpoint
 from trainables.training.batches import Batches
+from trainables.training.build import baselines
 from trainables.training.memory import memory_errors
-from trainables.training.train import Setup, baselines
+from trainables.training.setup import Setup
 
 
 class TestTrainables(TrainableContract):

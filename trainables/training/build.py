@@ -1,0 +1,136 @@
+"""Makes the module and the data of a trial, from import paths or from the configuration of a project."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+
+from spaces.lane import Lane, SpaceError
+from trainables import import_path
+from trainables.learner import Learner
+from trainables.projects.parts import Parts, Seeds
+from trainables.seeding import seed_all, seeded_setup
+from trainables.training.own_loaders import OwnLoaders
+from trainables.training.setup import Setup
+from trainables.training.trainer_options import trainer_options
+
+
+def build(setup: Setup, lane: Lane) -> tuple[L.LightningModule, L.LightningDataModule]:
+    """The module and the data of a lane; see `make_parts`."""
+    parts = make_parts(setup, lane)
+    assert parts.data is not None
+    return parts.module, parts.data
+
+
+def make_parts(setup: Setup, lane: Lane, files: Path = Path()) -> Parts:
+    """The module and the data of a lane, and the arguments of the Trainer that the run sets.
+
+    From import paths: each `__init__` gets its arguments by name from the trial's parameters, the run and the
+    data's `facts()`. From a project: its configuration with the trial's parameters, whose callbacks may write
+    to `files`. Raises ValueError for a parameter that is no argument of either, for what the configuration
+    refuses, and any exception of the objects.
+    """
+    parts = of_project(setup, lane, files) if setup.project else of_classes(setup, lane)
+    module, data = parts.module, parts.data
+    if isinstance(module, Learner) and module.channels_last:
+        module.to(memory_format=torch.channels_last)
+    data = OwnLoaders(module) if data is None else data
+    return Parts(module, data, trainer_options(parts.trainer, setup.trainer))
+
+
+def of_project(setup: Setup, lane: Lane, files: Path) -> Parts:
+    """The parts of a project's configuration."""
+    assert setup.project
+    seeds = Seeds(lane.seed, setup.seed)
+    if setup.project.kind == "lightning":
+        from trainables.projects import lightning_cli
+
+        parts = lightning_cli.parts(setup.project, lane.params, seeds)
+    else:
+        from trainables.projects import hydra_config
+
+        parts = hydra_config.parts(setup.project, lane.params, seeds, files)
+    check_kind(parts.module, L.LightningModule, setup.trainable)
+    if parts.data is None:
+        return parts
+    check_kind(parts.data, L.LightningDataModule, str(setup.data))
+    return replace(parts, data=seeded_setup(parts.data, setup.seed))
+
+
+def of_classes(setup: Setup, lane: Lane) -> Parts:
+    """The parts of import paths."""
+    check_parameters(setup, lane)
+    data = None if setup.data is None else make_data(setup, lane)
+    arguments = module_arguments(setup, lane, data)
+    seed_all(lane.seed)
+    module = import_path.load(setup.trainable)(**arguments)
+    check_kind(module, L.LightningModule, import_path.text(setup.trainable))
+    return Parts(module, data)
+
+
+def check_kind(made: object, kind: type, path: str) -> None:
+    """Raises SpaceError if the object that `path` has made is of another kind."""
+    if not isinstance(made, kind):
+        raise SpaceError(f"{path} makes a {type(made).__name__}, but must make a {kind.__name__}")
+
+
+def make_data(setup: Setup, lane: Lane) -> L.LightningDataModule:
+    """The data of a lane, its splits seeded by the run."""
+    assert setup.data is not None
+    seed_all(setup.seed)
+    data = import_path.load(setup.data)(**data_arguments(setup, lane))
+    check_kind(data, L.LightningDataModule, import_path.text(setup.data))
+    return seeded_setup(data, setup.seed)
+
+
+def check_parameters(setup: Setup, lane: Lane) -> None:
+    """Raises ValueError for a parameter that is an argument of neither the module nor its data."""
+    sources = [source for source in (setup.trainable, setup.data) if source is not None]
+    known = {name for path in sources for name in import_path.argument_names(import_path.load(path))}
+    for name in lane.params:
+        if name not in known:
+            takers = " or ".join(map(import_path.text, sources))
+            raise ValueError(
+                f"the parameter {name!r} is no argument of {takers}; there are: {', '.join(sorted(known))} "
+                "(params in the space file)"
+            )
+
+
+def data_arguments(setup: Setup, lane: Lane) -> dict[str, Any]:
+    """Arguments of the data's `__init__`."""
+    assert setup.data is not None
+    seeds = {"seed": setup.seed, "batch_seed": setup.batch_seed}
+    return import_path.accepted_arguments(import_path.load(setup.data), values(setup, lane) | seeds)
+
+
+def module_arguments(setup: Setup, lane: Lane, data: L.LightningDataModule | None) -> dict[str, Any]:
+    """Arguments of the module's `__init__`."""
+    return import_path.accepted_arguments(
+        import_path.load(setup.trainable), {**values(setup, lane), **facts(data), "seed": lane.seed}
+    )
+
+
+def values(setup: Setup, lane: Lane) -> dict[str, Any]:
+    """Options of the run and parameters of the trial, by name; a parameter overrides an option."""
+    return {**setup.options, **lane.params, "epochs": setup.epochs}
+
+
+def facts(data: L.LightningDataModule | None) -> dict[str, Any]:
+    """The data's `facts()`, by name; none if it has no such method."""
+    return data.facts() if data is not None and hasattr(data, "facts") else {}
+
+
+def baselines(setup: Setup, lane: Lane) -> dict[str, float]:
+    """Objectives that a model has to beat, where the data's `facts()` has them.
+
+    `baseline`: of the best constant prediction. `nearest`: of predicting the target of the most similar
+    training sample. For the objective `val/<metric>` the fact `baseline_<metric>` precedes `baseline`, and
+    `nearest_<metric>` precedes `nearest`.
+    """
+    if setup.project or setup.data is None or not hasattr(import_path.load(setup.data), "facts"):
+        return {}  # without building the data, which may take long
+    known, metric = facts(make_data(setup, lane)), setup.objective.rpartition("/")[2]
+    scores = {name: known.get(f"{name}_{metric}", known.get(name)) for name in ("baseline", "nearest")}
+    return {name: float(score) for name, score in scores.items() if isinstance(score, int | float)}
