@@ -29,8 +29,8 @@ def card(
     """The card, in Markdown.
 
     `model` is the name of the model and `config` that of its configuration in the confirmation. `value` is
-    its objective on the validation split after `epoch` epochs, `size` its number of parameters, `trainable` the
-    path of its class, or its name where a script holds the class, `data` the class and the options of its
+    its objective on the validation split after `epoch` epochs, `size` its number of parameters, `trainable`
+    the path of its class, or its name where a script holds the class, `data` the class and options of its
     data. The configuration of a project (`is_project`) makes its module.
     """
     versions = [f"{name} {version}" for name, version in environment.versions(PACKAGES).items()]

@@ -21,7 +21,7 @@ SAME_CURVE = "so its curve is identical"
 OTHER_CURVE = "but one image size, so its curve differs: in the search each rung had its own size"
 PROJECT_HEADS = {
     "lightning": "# {model} of run {run}, for the LightningCLI of its project: fit --config THIS_FILE\n",
-    "hydra": "# {model} of run {run}, for the program of its project: --config-dir FOLDER --config-name NAME\n",
+    "hydra": "# {model} of run {run}, for its project: --config-dir FOLDER --config-name NAME\n",
 }
 
 

@@ -12,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from spaces.messages import one_line
 from spaces.project import Project
+from trainables import import_path
 from trainables.projects.parts import Parts, Seeds
 from trainables.seeding import seed_all
 
@@ -24,7 +25,8 @@ def parts(project: Project, values: Mapping[str, Any], seeds: Seeds, files: Path
     Callbacks and loggers stand in mappings of that name, as in many projects, or in the Trainer's section.
     Raises ValueError if a section is missing or can't be resolved, and any exception of the objects.
     """
-    set_root()
+    assert project.trainable
+    set_root(import_path.find(project.trainable))
     # What Hydra's own application says of a job: here the job is a trial.
     known = {"runtime.output_dir": str(files), "runtime.cwd": os.getcwd(), "job.name": files.name}
     OmegaConf.register_new_resolver("hydra", lambda key: known.get(key, ""), replace=True)
@@ -59,10 +61,12 @@ def make_all(section: DictConfig | None) -> dict[str, Any] | None:
     }
 
 
-def set_root() -> None:
-    """Sets the variable that a project's own start script sets from a marker file, where it is not set."""
-    here = Path.cwd()
-    for folder in (here, *here.parents):
+def set_root(source: Path | None) -> None:
+    """Sets the variable that a project's own start script sets, where it is not set.
+
+    It is the folder with a marker file above `source`, the file of the module.
+    """
+    for folder in source.parents if source else ():
         if (folder / ROOT_MARKER).exists():
             os.environ.setdefault(ROOT_VARIABLE, str(folder))
             return
