@@ -1,5 +1,13 @@
 """The search engine: which trials to train next, where they train, and everything a run needs around that.
 
-Read `core/rungs.py` first, then `runs/run.py`. Imports point down: cli, before and after, runs, watch,
-engines, config, core.
+In Python: `search.run(...)`, `search.open("first")`, `search.resume("first")`, `search.confirm(run)`; see
+`help(search.run)`. To read the code, begin with `core/rungs.py`, then `runs/run.py`. Imports point down: cli,
+api, before and after, runs, watch, engines, config, core.
 """
+
+from search.api import confirm, resume, run
+from search.api import open_run as open
+from search.opened import Best, SearchRun
+from spaces.params import Choice, Range
+
+__all__ = ["Best", "Choice", "Range", "SearchRun", "confirm", "open", "resume", "run"]

@@ -15,14 +15,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from trainables import given
 
-def load(path: Any) -> Any:
-    """The object at `package.module:Name`; an object that is no text, as it is.
 
-    Raises ValueError if path, module or name does not exist.
-    """
-    if not isinstance(path, str):
-        return path
+def load(path: str) -> Any:
+    """The object at `package.module:Name`. Raises ValueError if path, module or name does not exist."""
+    if path in given.OBJECTS:
+        return given.OBJECTS[path]
     module_name, _, name = path.partition(":")
     if not name:
         raise ValueError(f"{path!r} must look like package.module:Class (in the space file)")
@@ -30,11 +29,6 @@ def load(path: Any) -> Any:
         return getattr(module(path), name)
     except AttributeError as error:
         raise ValueError(f"module {module_name!r} has no {name!r} (in the space file)") from error
-
-
-def text(path: Any) -> str:
-    """An import path, or the name of an object that is given in place of it."""
-    return path if isinstance(path, str) else str(getattr(path, "__qualname__", type(path).__name__))
 
 
 def module(path: str) -> ModuleType:
@@ -54,6 +48,8 @@ def find(path: str) -> Path | None:
     None if the module has no Python source. Raises ValueError if the module does not exist or its source does
     not define the name.
     """
+    if path in given.OBJECTS:
+        return None
     module_name, _, name = path.partition(":")
     top, *below = module_name.split(".")
     spec = importlib.util.find_spec(top)
@@ -88,6 +84,8 @@ def names_in(source: ast.Module) -> Iterator[str]:
 
 def missing(path: str) -> str:
     """Message for a module that does not exist."""
+    if given.is_given(path):
+        return given.missing(path)
     name = path.partition(":")[0]
     return (
         f"there is no module {name!r} for {path!r} (in the space file); it must be installed, or in the "

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from results.store import Run
 from search.after.models import Model
-from trainables import import_path
 from trainables.learner import Learner
 from trainables.training.build import data_arguments, module_arguments
 
@@ -69,7 +68,7 @@ def lightning_config(
             ],
         },
         **{
-            name: instance(import_path.text(source).replace(":", "."), init_args[name])
+            name: instance(source.replace(":", "."), init_args[name])
             for name, source in (("model", setup.trainable), ("data", setup.data))
             if source is not None
         },

@@ -14,7 +14,6 @@ from results.report.model_card import card
 from results.store import Run
 from search.after.configuration import configuration
 from search.after.models import Model, best_model, load
-from trainables import import_path
 from trainables.training.build import module_arguments
 
 
@@ -66,8 +65,8 @@ def write(run: Run, model: Model, folder: Path, onnx: bool) -> None:
             params=model.lane.params,
             size=sum(parameter.numel() for parameter in module.parameters()),
             is_project=model.setup.project is not None,
-            trainable=import_path.text(model.setup.trainable).replace(":", "."),
-            data={"class": import_path.text(model.setup.data or "of the module").replace(":", ".")}
+            trainable=model.setup.trainable.replace(":", "."),
+            data={"class": (model.setup.data or "of the module").replace(":", ".")}
             | {name: model.setup.options[name] for name in run.config["options"] if name != "root"},
             licence=getattr(data, "licence", None),
         )

@@ -20,6 +20,8 @@ def retrain_command(config: RunConfig, number: int, params: Mapping[str, Any]) -
     packs. A space file is named by the path that it had when the run began.
     """
     space = config.space
+    if space.file is None and space.name not in read.names():
+        return python_call(config, number, params)
     shipped = read_space(space.name) if space.file is None else None
     overrides: dict[str, Any] = {"space": space.file or space.name}
     for prefix, values, defaults in (
@@ -38,6 +40,22 @@ def retrain_command(config: RunConfig, number: int, params: Mapping[str, Any]) -
     overrides |= {f"param.{name}": value for name, value in params.items()}
     words = [shlex.quote(f"{key}={hydra_value(value)}") for key, value in overrides.items()]
     return " ".join(["python -m search run", *words])
+
+
+def python_call(config: RunConfig, number: int, params: Mapping[str, Any]) -> str:
+    """The same for a space that a Python program made: the call of `search.run`."""
+    space, names = config.space, [config.space.trainable, config.space.data]
+    objects = ", ".join(name.rpartition(":")[2] for name in names if name)
+    arguments = {
+        "params": dict(params),
+        "objective": space.objective.metric,
+        "mode": space.objective.mode,
+        **{name: dict(value) for name in ("settings", "trainer") if (value := getattr(space, name))},
+        "seed": config.seed,
+        "init_seed": trial_seed(config.seed, number, config.init_seed),
+        **{"trials": 1, "lanes": 1, "epochs": config.epochs, "grace": config.epochs},
+    }
+    return f"search.run({objects}, {', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
 
 
 read_space = cache(read.read)  # once for all trials

@@ -47,7 +47,8 @@ def check(config: RunConfig, seconds: float = SECONDS) -> Iterator[Finding]:
     try:
         config, notes = prepare(config)
         for name in (config.space.trainable, config.space.data):
-            import_path.load(name)
+            if name is not None:
+                import_path.load(name)
     except Exception as error:  # the import of a user's module may raise anything
         yield Finding("import and data", WRONG, describe(error))
         return

@@ -158,12 +158,17 @@ def resolve(overrides: Sequence[str]) -> RunConfig:
     Raises ValueError in one line (value, rule, where to change it) if an override is not in Hydra's grammar,
     neither the run nor the space has its key, or its value breaks a rule.
     """
+    changes, notes = earlier.rename_keys(parse_overrides(overrides))
+    space = read(str(changes.get("space", defaults()["space"])))
+    return replace(configure(space, changes), notes=notes)
+
+
+def configure(space: Space, changes: Mapping[str, Any]) -> RunConfig:
+    """The configuration for a search of the space with these values of keys. Raises as `resolve` does."""
     from search.core.policies.registry import POLICIES  # here, because it imports Optuna
 
-    changes, notes = earlier.rename_keys(parse_overrides(overrides))
     keys = defaults()
     budgets = keys.pop("budgets")
-    space = read(str(changes.get("space", keys["space"])))
     check_keys(changes, [*keys], space)
     budget = one_of("budget", changes.get("budget", keys["budget"]), budgets)
     sizes = {**budgets[budget], **space.budgets.get(budget, {})}
@@ -178,7 +183,7 @@ def resolve(overrides: Sequence[str]) -> RunConfig:
     if "grace" not in changes:
         config = replace(config, grace=min(config.grace, config.epochs))
     milestones(config.grace, config.eta, config.epochs)
-    return replace(config, notes=notes)
+    return config
 
 
 def _changed(space: Space, sizes: Mapping[str, Any], changes: Mapping[str, Any]) -> Space:

@@ -1,7 +1,7 @@
 """The one seam to the trainables: how a worker trains a job."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -9,6 +9,7 @@ from search.config.fidelity import rung_options
 from search.config.run_config import RunConfig
 from search.core.job import Job
 from spaces.lane import Report
+from trainables import given
 from trainables.training.memory import importing
 
 
@@ -19,15 +20,19 @@ class TrainJob:
     folder: str  # of the run
     setup: Mapping[str, Any]  # see training_setup
     rung_options: tuple[Mapping[str, int], ...] = ()  # options of the data that differ between rungs
+    objects: Mapping[str, Any] = field(default_factory=dict)  # of a Python program, by their paths
 
     @classmethod
     def of(cls, config: RunConfig, folder: Path) -> Self:
         """For the run with this configuration and folder."""
         options = rung_options(config.fidelity, config.rungs, config.space.options)
-        return cls(str(folder), training_setup(config), options)
+        paths = (config.space.trainable, config.space.data)
+        objects = {path: given.OBJECTS[path] for path in paths if path in given.OBJECTS}
+        return cls(str(folder), training_setup(config), options, objects)
 
     def __call__(self, job: Job) -> Iterator[Report]:
         # Workers need PyTorch; the command line must start without it.
+        given.give(self.objects)
         with importing():
             from trainables import import_path
             from trainables.training.evaluate import score

@@ -21,7 +21,7 @@ received = False
 def interruptible(last_words: str, terminal: int) -> Iterator[None]:
     """In the block SIGINT and SIGTERM raise KeyboardInterrupt. A second one prints the last words and exits.
 
-    `terminal` is the file descriptor for the messages.
+    `terminal` is the file descriptor for the messages. For the main thread.
     """
     global received
     received = False

@@ -25,7 +25,7 @@ def prepare(config: RunConfig) -> tuple[RunConfig, list[str]]:
     check_sampler(config)
     space = config.space
     for path in (space.trainable, space.data):
-        if isinstance(path, str):
+        if path is not None:
             import_path.find(path)
     if space.trainer:
         from trainables.training.trainer_options import check  # here, for it loads PyTorch
@@ -63,8 +63,9 @@ def check_test_split(config: RunConfig) -> None:
     """Raises ValueError if the data has no test split."""
     from trainables.training.evaluate import has_test  # here, for it loads PyTorch
 
-    if not has_test(import_path.load(config.space.data)):
-        raise ValueError(f"{config.space.data} has no test_dataloader, so winners can't be confirmed with it")
+    source = config.space.data or config.space.trainable
+    if not has_test(import_path.load(source)):
+        raise ValueError(f"{source} has no test_dataloader, so winners can't be confirmed with it")
 
 
 def check_sampler(config: RunConfig) -> None:

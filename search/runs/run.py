@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,7 +24,9 @@ from search.runs.interrupts import interruptible
 from search.runs.journal import check_journal, open_study
 from search.runs.preflight import check_test_split, prepare, prepare_again
 from search.runs.recorder import Recorder
-from search.watch.capture import CapturedOutput, capture_output
+from search.runs.sources import write_sources
+from search.watch.capture import capture_output
+from search.watch.output import Output
 from search.watch.progress import ProgressView
 from search.watch.prometheus import Gauges
 from search.watch.watcher import Watcher
@@ -33,6 +35,8 @@ from spaces.lane import EngineError
 logger = logging.getLogger(__name__)
 AtEnd = Callable[[Path], object]
 """Called with the folder of a run when its work is done, while the engine closes: begins the report."""
+Screen = Callable[[], AbstractContextManager[Output]]
+"""Opens the output of a run: `capture_output`, where the process is the run's, or `shared_output`."""
 Work = Callable[[Engine, RunConfig, Path, ProgressView], None]
 LAST_WORDS = "{}; what was finished is kept.\ngo on with: python -m search resume {}\n"
 CONFIRM_TOP = 3  # trials to confirm unless told otherwise
@@ -47,7 +51,7 @@ class Outcome:
     error: str | None = None  # what ended the run early, though no trial is at fault
 
 
-def start(config: RunConfig, at_end: AtEnd | None = None) -> Outcome:
+def start(config: RunConfig, at_end: AtEnd | None = None, screen: Screen = capture_output) -> Outcome:
     """Makes a new run and searches.
 
     Raises ValueError, with nothing written, for what `prepare` refuses, a storage that cannot be written, a
@@ -60,11 +64,11 @@ def start(config: RunConfig, at_end: AtEnd | None = None) -> Outcome:
         earlier = warm_start.warm_start(find(config.warm_start, config.storage), config)
         notes.append(warm_start.note(earlier))
     folder = new_folder(config)
-    with capture_output() as output:
+    with screen() as output:
         return carry_out(search, config, folder, output, notes, new=True, at_end=at_end)
 
 
-def resume(folder: Path, at_end: AtEnd | None = None) -> Outcome:
+def resume(folder: Path, at_end: AtEnd | None = None, screen: Screen = capture_output) -> Outcome:
     """Continues a run that was interrupted, in its search or in the confirmation after it.
 
     Raises ValueError if the run is finished, is running, or cannot continue (see `prepare_again`).
@@ -73,15 +77,20 @@ def resume(folder: Path, at_end: AtEnd | None = None) -> Outcome:
     check_journal(run, config := read_config(run))
     if run.status == "finished":
         if config.confirm_top and jobs_left(config, folder, trials_of(config, folder)):
-            return confirm(folder, at_end)
+            return confirm(folder, at_end, screen)
         raise ValueError(f"{folder} is finished; look at it with: python -m search show {folder}")
     config, notes = prepare_again(run)
-    with capture_output() as output:
+    with screen() as output:
         return carry_out(search, config, folder, output, notes, new=False, at_end=at_end)
 
 
 def confirm(
-    folder: Path, at_end: AtEnd | None = None, *, top: int | None = None, seeds: int | None = None
+    folder: Path,
+    at_end: AtEnd | None = None,
+    screen: Screen = capture_output,
+    *,
+    top: int | None = None,
+    seeds: int | None = None,
 ) -> Outcome:
     """Retrains the `top` trials of a run and its default on `seeds` new seeds; scores them on the test split.
 
@@ -104,7 +113,7 @@ def confirm(
     def work(engine: Engine, config: RunConfig, folder: Path, view: ProgressView) -> None:
         confirm_trials(engine, config, folder, view, trials)
 
-    with capture_output() as output:
+    with screen() as output:
         return carry_out(work, config, folder, output, notes, new=False, at_end=at_end)
 
 
@@ -126,7 +135,7 @@ def carry_out(
     work: Work,
     config: RunConfig,
     folder: Path,
-    output: CapturedOutput,
+    output: Output,
     notes: Sequence[str],
     *,
     new: bool,
@@ -145,13 +154,13 @@ def carry_out(
         raise
     try:
         # After the engine, for Ray installs a SIGTERM handler of its own.
-        with (
-            interruptible(LAST_WORDS.format("ended at once", short(folder)), output.terminal),
-            closing(engine),
-        ):
+        last_words = LAST_WORDS.format("ended at once", short(folder))
+        signals = interruptible(last_words, output.terminal) if output.owns_process else nullcontext()
+        with signals, closing(engine):
             with locked(folder):
                 if new:
                     write_config(folder, config)
+                    write_sources(folder, config)
                 sweep_run(folder)
                 environment.record(folder)
                 output.keep(folder / "run.log")

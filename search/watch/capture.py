@@ -6,12 +6,18 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import final
 
 from rich.console import Console
 
+from search.watch.output import Output
 
-class CapturedOutput:
+
+@final
+class CapturedOutput(Output):
     """File descriptors 1 and 2 redirected to a file. `console` still writes to the terminal."""
+
+    owns_process = True
 
     def __init__(self) -> None:
         sys.stdout.flush()

@@ -66,7 +66,7 @@ def of_classes(setup: Setup, lane: Lane) -> Parts:
     arguments = module_arguments(setup, lane, data)
     seed_all(lane.seed)
     module = import_path.load(setup.trainable)(**arguments)
-    check_kind(module, L.LightningModule, import_path.text(setup.trainable))
+    check_kind(module, L.LightningModule, setup.trainable)
     return Parts(module, data)
 
 
@@ -81,7 +81,7 @@ def make_data(setup: Setup, lane: Lane) -> L.LightningDataModule:
     assert setup.data is not None
     seed_all(setup.seed)
     data = import_path.load(setup.data)(**data_arguments(setup, lane))
-    check_kind(data, L.LightningDataModule, import_path.text(setup.data))
+    check_kind(data, L.LightningDataModule, setup.data)
     return seeded_setup(data, setup.seed)
 
 
@@ -91,7 +91,7 @@ def check_parameters(setup: Setup, lane: Lane) -> None:
     known = {name for path in sources for name in import_path.argument_names(import_path.load(path))}
     for name in lane.params:
         if name not in known:
-            takers = " or ".join(map(import_path.text, sources))
+            takers = " or ".join(sources)
             raise ValueError(
                 f"the parameter {name!r} is no argument of {takers}; there are: {', '.join(sorted(known))} "
                 "(params in the space file)"

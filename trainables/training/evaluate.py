@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 
@@ -16,6 +17,7 @@ from trainables.training.run_fit import run_fit
 from trainables.training.setup import Setup
 from trainables.training.trainer import make_trainer
 
+NO_TEST = (None, L.LightningDataModule.test_dataloader, L.LightningModule.test_dataloader)
 TRAINER_OPTIONS = ("precision", "inference_mode")  # of setup.trainer; the others concern training only
 
 
@@ -55,9 +57,12 @@ def with_test_split(data: L.LightningDataModule) -> L.LightningDataModule:
     return data
 
 
-def has_test(data: type[L.LightningDataModule]) -> bool:
-    """Whether the data has a test split."""
-    return data.test_dataloader is not L.LightningDataModule.test_dataloader
+def has_test(source: Any) -> bool:
+    """Whether a class of data, or of a module with its own loaders, has a test split.
+
+    A function that makes them is taken to make one that has.
+    """
+    return not isinstance(source, type) or getattr(source, "test_dataloader", None) not in NO_TEST
 
 
 def validate(module: L.LightningModule, data: L.LightningDataModule, setup: Setup) -> float:

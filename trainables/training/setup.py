@@ -12,8 +12,8 @@ from spaces.project import Project
 class Setup:
     """Settings of all trials of a run. Raises ValueError for an unknown measured metric."""
 
-    trainable: Any  # package.module:Class of the LightningModule, or what makes it
-    data: Any  # likewise of the LightningDataModule; None: the module has loaders of its own
+    trainable: str  # package.module:Class of the LightningModule, or of a function that makes it
+    data: str | None  # likewise of the LightningDataModule; None: the module has loaders of its own
     options: Mapping[str, Any]  # arguments of module and data that no trial varies: source, image_size ...
     seed: int  # of the run: splits, and batches without a batch_seed
     epochs: int  # at the last rung; schedules span them

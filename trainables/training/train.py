@@ -14,7 +14,6 @@ import psutil
 import torch
 
 from spaces.lane import Lane, Report
-from trainables import import_path
 from trainables.learner import Learner
 from trainables.training import checkpoint
 from trainables.training.build import baselines, make_parts
@@ -92,8 +91,7 @@ def part_size(setup: Setup, lanes: list[Lane]) -> tuple[int, str | None]:
         return 1, None
     learner = make_parts(setup, lanes[0]).module
     if not isinstance(learner, Learner):
-        name = import_path.text(setup.trainable)
-        return 1, f"{name} is no Learner, so the trials of a pack are trained one by one"
+        return 1, f"{setup.trainable} is no Learner, so the trials of a pack are trained one by one"
     state = sum(tensor.nbytes for tensor in learner.state_dict().values())
     known = DETERMINISTIC_MEMORY if setup.deterministic else setup.pack_memory
     memory = free_for_packs() if known is None else known

@@ -37,7 +37,7 @@ OWN = (  # Ladder sets them: a trial pauses at rungs, on one device, without a s
 SCREEN = (ModelSummary, ProgressBar)  # callbacks that write to the terminal
 
 
-def check(trainable: Any, options: Mapping[str, Any]) -> None:
+def check(trainable: str, options: Mapping[str, Any]) -> None:
     """Checks the Trainer's arguments for `trainable` (package.module:Class).
 
     Raises ValueError for an argument that the Trainer lacks or Ladder sets, for any argument if the class is
@@ -52,7 +52,7 @@ def check(trainable: Any, options: Mapping[str, Any]) -> None:
     module = import_path.load(trainable)
     if options and isinstance(module, type) and issubclass(module, Learner):
         raise ValueError(
-            f"trainer is {dict(options)}, but has no effect on {import_path.text(trainable)}: Ladder trains "
+            f"trainer is {dict(options)}, but has no effect on {trainable}: Ladder trains "
             "a Learner by steps of its own (trainer in the space file)"
         )
 
