@@ -35,8 +35,8 @@ def run(
     """Searches, and returns the run when it has ended.
 
     `space` is the name of a space or the path of a space file; `data`, `params` and `objective` are then
-    those of the space. Or it is a LightningModule class, or a function that returns a module; `data` is then a
-    LightningDataModule class, a function that returns one, or None where the module has loaders of its own.
+    those of the space. Or it is a LightningModule class, or a function that returns a module; `data` is then
+    a LightningDataModule class, a function that returns one, or None where the module has its own loaders.
     Each parameter in `params` is a `search.Range`, a list of choices, a value, or a mapping as in a space
     file; it goes to the argument of its name of `space` or `data`. `objective` is a metric that the module
     logs, and `mode` says whether it is minimized (`min`) or maximized (`max`). `settings` are arguments that

@@ -122,7 +122,8 @@ def with_content(kind: Kind, plain: Any, folder: Path, where: str) -> Any:
         return plain
     file = folder / fields["config"]
     if kind == "hydra":
-        return {**fields, "config": compose(file, fields.pop("overrides", []), where)}
+        content = compose(file, fields.pop("overrides", []), where)
+        return {**fields, "config": content}
     return {**fields, "config": read_lightning(file, where)}
 
 

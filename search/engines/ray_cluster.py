@@ -33,13 +33,15 @@ CHECK_SECONDS = 1.0
 PATIENCE_SECONDS = 5.0
 
 
-def connect() -> str | None:
-    """Joins the cluster at RAY_ADDRESS, or starts one on this machine; returns the dashboard's address.
+def connect(shows_output: bool) -> str | None:
+    """Joins the cluster at RAY_ADDRESS, or starts one on this machine; returns the address of its dashboard.
+
+    `shows_output`: whether this process prints the output of its workers.
 
     Raises ValueError if there is no cluster to join, or it refuses this process.
     """
     if address := ray_join.wanted():
-        context = ray_join.join(address)
+        context = ray_join.join(address, shows_output)
     else:
         context = ray.init(
             address="local",
@@ -47,6 +49,7 @@ def connect() -> str | None:
             dashboard_host="127.0.0.1",
             object_store_memory=OBJECT_STORE_BYTES,
             logging_level=logging.ERROR,
+            log_to_driver=shows_output,
         )
     return context.dashboard_url and f"http://{context.dashboard_url}"
 

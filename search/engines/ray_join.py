@@ -39,8 +39,10 @@ def wanted() -> str | None:
     return None if address in (None, "", "local") else address
 
 
-def join(address: str) -> Any:
-    """Joins the cluster at `HOST:PORT`, or the one that runs here (`auto`); returns Ray's context.
+def join(address: str, shows_output: bool) -> Any:
+    """Joins the cluster at `HOST:PORT`, or the one that runs here (`auto`); returns the context of Ray.
+
+    `shows_output`: whether this process prints the output of its workers.
 
     Raises ValueError if nothing answers there, or it does not accept this user's token.
     """
@@ -54,7 +56,7 @@ def join(address: str) -> Any:
             why = silence(place)
         if why:
             raise ConnectionError(why)
-        return ray.init(address=place, logging_level=logging.ERROR)
+        return ray.init(address=place, logging_level=logging.ERROR, log_to_driver=shows_output)
     except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
         raise ValueError(
             f"Ray's cluster at {address} can't be joined: {one_line(error)} (cluster=... or RAY_ADDRESS)"

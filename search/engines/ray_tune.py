@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, final
 
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")  # they cost more than small trials do
+os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # Tune then prints nothing
 os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # search/runs/run.py handles Ctrl-C
 # Actors start side by side, not one after the other. The searcher limits their number.
 os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "1000")
@@ -60,13 +61,14 @@ class RayEngine(Engine):
         cpus_per_job: float,
         gpus_per_job: float | str,
         abandon: Callable[[str], object] = print,
+        shows_output: bool = True,
     ) -> None:
         self.train, self.name = train, name
         self.gauges: dict[str, Gauge] = {}
         self.address: str | None = None
         self.guard: ray_cluster.Guard | None = None
         if not ray.is_initialized():
-            self.address = ray_cluster.connect()
+            self.address = ray_cluster.connect(shows_output)
             self.guard = ray_cluster.Guard(abandon)
             self.guard.start()
         if gpus_per_job == "auto":

@@ -8,10 +8,13 @@ from search.engines.base import Engine, Train
 from search.engines.local import LocalEngine
 
 
-def make_engine(config: RunConfig, train: Train, abandon: Callable[[str], object]) -> Engine:
+def make_engine(
+    config: RunConfig, train: Train, abandon: Callable[[str], object], *, shows_output: bool = True
+) -> Engine:
     """The engine `config.engine`. Raises ValueError if its cluster is not there or can never run a job.
 
-    `abandon` prints why the process ends at once, where an engine can do no more.
+    `abandon` prints why the process ends at once, where an engine can do no more. `shows_output`: whether
+    this process prints the output of its workers.
     """
     if config.engine == "local":
         if config.cluster:
@@ -30,4 +33,5 @@ def make_engine(config: RunConfig, train: Train, abandon: Callable[[str], object
         cpus_per_job=config.cpus_per_job,
         gpus_per_job=config.gpus_per_job,
         abandon=abandon,
+        shows_output=shows_output,
     )

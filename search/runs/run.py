@@ -147,7 +147,7 @@ def carry_out(
         os.write(output.terminal, LAST_WORDS.format(f"error: {cause}", short(folder)).encode())
 
     try:
-        engine = make_engine(config, TrainJob.of(config, folder), abandon)
+        engine = make_engine(config, TrainJob.of(config, folder), abandon, shows_output=output.owns_process)
     except BaseException:
         if new:
             folder.rmdir()

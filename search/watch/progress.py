@@ -15,6 +15,7 @@ from results.text import duration, number, plain
 from search.core.job import Job, State, Trial
 from search.core.queue import Queue
 from search.core.rungs import expected_epochs
+from search.watch.notebook import NotebookPanel
 from spaces.lane import Report
 
 PANEL_INTERVAL = 0.25  # seconds between two drawings of the panel
@@ -43,7 +44,9 @@ class ProgressView:
         live = Live(
             console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
         )
-        self.live = live if console.is_terminal else None
+        self.live: Live | NotebookPanel | None = live if console.is_terminal else None
+        if console.is_jupyter:
+            self.live = NotebookPanel()
         self.best: int | None = None
         self.first_shown = False
         self.largest = 1  # lanes of a pack so far
