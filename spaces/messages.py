@@ -1,7 +1,14 @@
 """Messages of one line: an error, a text, a suggestion for an unknown name."""
 
 import difflib
+import sysconfig
+import traceback
 from collections.abc import Iterable
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parents[1]
+OTHERS = tuple(HERE / room for room in ("search", "trainables", "spaces", "results"))
+PACKAGES = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib"))
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -24,3 +31,17 @@ def one_line(text: object) -> str:
 def describe(error: BaseException) -> str:
     """Class and message of an exception on one line, at most 500 characters."""
     return f"{type(error).__name__}: {one_line(error)}"[:500]
+
+
+def describe_with_place(error: BaseException) -> str:
+    """As `describe`, with the last line of the user's own code that the exception came through, if any."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if is_users(frame.filename):
+            return f"{describe(error)[:400]} ({Path(frame.filename).name}:{frame.lineno}, in {frame.name})"
+    return describe(error)
+
+
+def is_users(file: str) -> bool:
+    """Whether a source file is neither Ladder's, nor Python's, nor that of an installed package."""
+    path = Path(file).resolve()
+    return not any(path.is_relative_to(folder) for folder in (*OTHERS, *PACKAGES)) and file != "<string>"

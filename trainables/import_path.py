@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from trainables import given
+from trainables import given, pytorch_lightning
 
 
 def load(path: str) -> Any:
@@ -34,6 +34,7 @@ def load(path: str) -> Any:
 def module(path: str) -> ModuleType:
     """The module of `package.module:Name`. Raises ValueError if it does not exist."""
     module_name = path.partition(":")[0]
+    pytorch_lightning.alias()
     try:
         return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -68,6 +69,48 @@ def find(path: str) -> Path | None:
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise ValueError(f"{spec.origin} has no {name!r}{hint} (in the space file)")
     return Path(spec.origin)
+
+
+def required_arguments(path: str) -> list[str]:
+    """Arguments without a default of the class or function at a path, without running any of its source.
+
+    Empty where the source does not tell: an `__init__` that is inherited, or has a decorator.
+    """
+    file, name = find(path), path.partition(":")[2]
+    if file is None:
+        return []
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            inits = [one for one in node.body if isinstance(one, ast.FunctionDef) and one.name == "__init__"]
+            return required(inits[0], 1) if inits else []
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            return required(node, 0)
+    return []
+
+
+def defines(path: str, method: str, known_base: str) -> bool:
+    """Whether the class at a path may have the method, without running its source.
+
+    It can't be told, and so it may, unless the class is in the file itself and has no base but `known_base`.
+    """
+    file, name = find(path), path.partition(":")[2]
+    for node in ast.parse(file.read_text()).body if file else ():
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            bases = {ast.unparse(base).rpartition(".")[2] for base in node.bases}
+            own = {one.name for one in node.body if isinstance(one, ast.FunctionDef)}
+            return method in own or bases != {known_base}
+    return True
+
+
+def required(function: ast.FunctionDef, bound: int) -> list[str]:
+    """Arguments of a function without a default, after the first `bound` ones."""
+    if function.decorator_list:
+        return []
+    arguments = function.args
+    positional = [*arguments.posonlyargs, *arguments.args]
+    names = [one.arg for one in positional[bound : len(positional) - len(arguments.defaults)]]
+    pairs = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    return names + [one.arg for one, default in pairs if default is None]
 
 
 def names_in(source: ast.Module) -> Iterator[str]:

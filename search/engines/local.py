@@ -11,7 +11,7 @@ from search.core.job import Job
 from search.core.rungs import Done
 from search.engines.base import Engine, JobQueue, Train
 from spaces.lane import Report, StorageError
-from spaces.messages import describe
+from spaces.messages import describe_with_place
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class LocalEngine(Engine):
                 raise
             except (Exception, SystemExit) as error:  # sys.exit of a module ends its job, not the search
                 logger.exception("%s failed", job.title)
-                queue.fail(job, describe(error))
+                queue.fail(job, describe_with_place(error))
             else:
                 queue.finish(job, job.checkpoint)
 

@@ -34,7 +34,7 @@ from search.core.rungs import Done
 from search.engines import ray_cluster, ray_join
 from search.engines.base import Engine, JobQueue, Train
 from spaces.lane import EngineError, OutOfMemory, Report, StorageError
-from spaces.messages import describe
+from spaces.messages import describe, describe_with_place
 
 logger = logging.getLogger(__name__)
 WORKER_DIED = "its worker died (see run.log)"
@@ -165,7 +165,7 @@ class Worker(tune.Trainable):
             return {"storage_error": str(error), "done": True}
         except (Exception, SystemExit) as error:  # as a result: actor and text of the error survive
             logger.exception("%s failed", self.job.title)
-            return {"error": describe(error), "done": True}
+            return {"error": describe_with_place(error), "done": True}
         finally:
             faulthandler.cancel_dump_traceback_later()
 

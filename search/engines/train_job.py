@@ -9,7 +9,7 @@ from search.config.fidelity import rung_options
 from search.config.run_config import RunConfig
 from search.core.job import Job
 from spaces.lane import Report
-from trainables import given
+from trainables import given, pytorch_lightning
 from trainables.training.memory import importing
 
 
@@ -33,6 +33,7 @@ class TrainJob:
     def __call__(self, job: Job) -> Iterator[Report]:
         # Workers need PyTorch; the command line must start without it.
         given.give(self.objects)
+        pytorch_lightning.alias()
         with importing():
             from trainables import import_path
             from trainables.training.evaluate import score

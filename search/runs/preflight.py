@@ -9,6 +9,7 @@ from search.config.run_config import ENGINES, FORMAT, LOGGERS, RunConfig, one_of
 from search.core.policies.base import Problem
 from search.core.policies.registry import POLICIES
 from search.runs.folder import read_config
+from spaces.space import Space
 from trainables import import_path
 
 
@@ -27,6 +28,8 @@ def prepare(config: RunConfig) -> tuple[RunConfig, list[str]]:
     for path in (space.trainable, space.data):
         if path is not None:
             import_path.find(path)
+    if not space.project:
+        check_arguments(space)
     if space.trainer:
         from trainables.training.trainer_options import check  # here, for it loads PyTorch
 
@@ -39,6 +42,29 @@ def prepare(config: RunConfig) -> tuple[RunConfig, list[str]]:
         options = import_path.load(space.prepare)({**space.settings, **space.options, "seed": config.seed})
     notes += [str(warning.message) for warning in caught if warning.category is UserWarning]
     return replace(config, space=replace(space, options={**space.options, **options})), notes
+
+
+def check_arguments(space: Space) -> None:
+    """Raises ValueError if module or data have an argument without a default that nothing gives."""
+    given = {*space.params, *space.settings, *space.options, "epochs", "seed", "batch_seed"}
+    always = {name for name, param in space.params.items() if not param.when} | (given - {*space.params})
+    sources = [path for path in (space.data, space.trainable) if path is not None]
+    for path in sources:
+        for name in import_path.required_arguments(path):
+            if name not in given and not (path == space.trainable and may_have_facts(space.data)):
+                raise ValueError(
+                    f"{path} needs an argument {name!r}, which neither params nor settings nor options give "
+                    "(in the space file)"
+                )
+            if name in given and name not in always:
+                raise ValueError(
+                    f"{path} needs an argument {name!r} always, but params.{name}.when leaves it out at times"
+                )
+
+
+def may_have_facts(data: str | None) -> bool:
+    """Whether the data may have `facts()`, whose values go to the module."""
+    return data is not None and import_path.defines(data, "facts", "LightningDataModule")
 
 
 def prepare_again(run: Run) -> tuple[RunConfig, list[str]]:

@@ -52,7 +52,6 @@ BAD = [
         "dta: my.module:Data",
         "mine.yaml:2: dta is no field of a space; did you mean 'data'",
     ),
-    ("data: my.module:Data\n", "", "mine.yaml: the field 'data' is missing"),
     ("my.module:Net", "my.module.Net", "mine.yaml:1: trainable is 'my.module.Net', but must look like"),
     ("mode: min", "mode: less", "mine.yaml:3: objective.mode is 'less', but must be min or max"),
     ("metric: val/loss, ", "", "mine.yaml: objective.metric is missing"),

@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from spaces.messages import one_line
 from spaces.project import Project
-from trainables import import_path
+from trainables import import_path, pytorch_lightning
 from trainables.projects.parts import Parts, Seeds
 from trainables.seeding import seed_all
 
@@ -25,6 +25,7 @@ def parts(project: Project, values: Mapping[str, Any], seeds: Seeds, files: Path
     Callbacks and loggers stand in mappings of that name, as in many projects, or in the Trainer's section.
     Raises ValueError if a section is missing or can't be resolved, and any exception of the objects.
     """
+    pytorch_lightning.alias()
     assert project.trainable
     set_root(import_path.find(project.trainable))
     # What Hydra's own application says of a job: here the job is a trial.

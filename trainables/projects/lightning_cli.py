@@ -14,7 +14,7 @@ from lightning.pytorch.cli import LightningCLI
 
 from spaces.messages import one_line
 from spaces.project import Project
-from trainables import import_path
+from trainables import import_path, pytorch_lightning
 from trainables.projects.parts import Parts, Seeds
 from trainables.seeding import seed_all
 
@@ -26,6 +26,7 @@ def parts(project: Project, values: Mapping[str, Any], seeds: Seeds) -> Parts:
 
     Raises ValueError if LightningCLI refuses the configuration, and any exception of the objects.
     """
+    pytorch_lightning.alias()
     config = {**project.with_values(values), "seed_everything": False}
     config = {key: value for key, value in config.items() if key not in FIT}
     cli = search_cli(class_at(project.cli) or LightningCLI, seeds)
