@@ -28,9 +28,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Exempts the modules from garbage collection, which each job of a search does, as Ladder's own processes do.
+    """Exempts the modules from garbage collection: each job collects, for a quarter of a second with them.
 
-    It takes a quarter of a second each time (`importing` in trainables/training/memory.py).
+    Ladder's own processes do so too (`importing` in trainables/training/memory.py).
     """
     gc.collect()
     gc.freeze()

@@ -166,8 +166,8 @@ def test_a_second_interrupt_ends_a_search_that_hangs(tmp_path):
 def test_a_search_fails_if_all_its_trials_fail(tmp_path, net, error):
     file = tmp_path / "broken.yaml"
     file.write_text(SPACE.format(net=net))
-    ran = invoke("run", f"space={file}", "name=r", "engine=local", "trials=9", f"storage={tmp_path}")
-    assert ran.exit_code == 1
+    ran = search("run", f"space={file}", "name=r", "engine=local", "trials=9", f"storage={tmp_path}")
+    assert ran.returncode == 1
     assert f"trial 0 failed: {error}" in ran.stdout
     assert json.loads(invoke("show", tmp_path / "r", "--json").stdout)["status"] == "failed"
     assert "Traceback" in (tmp_path / "r" / "run.log").read_text()
