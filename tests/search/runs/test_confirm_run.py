@@ -75,7 +75,7 @@ def test_only_confirm_reads_the_test_split(name, tmp_path, loaded_splits):
 
 
 @pytest.mark.slow
-def test_a_search_of_digits_is_confirmed(tmp_path):
+def test_a_search_of_digits_is_confirmed(tmp_path, capfd):
     from trainables.mnist.data import MnistData
 
     ran = invoke(
@@ -83,7 +83,7 @@ def test_a_search_of_digits_is_confirmed(tmp_path):
         *["param.widths=32", "confirm.top=2", "confirm.seeds=2", f"storage={tmp_path}"],
     )
     assert ran.exit_code == 0, ran.stderr
-    assert "confirming trial" in ran.stdout
+    assert "confirming trial" in capfd.readouterr().out
     assert "each trained on 2 new seeds" in ran.stdout
     run = open_run(tmp_path / "r")
     rows = run.confirmed.to_pylist()
