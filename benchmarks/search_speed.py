@@ -106,9 +106,9 @@ def watch(command: list[str]) -> tuple[int, float, float]:
         nonlocal peak
         while not ended.is_set():
             total = 0
-            with suppress(psutil.NoSuchProcess):
+            with suppress(psutil.Error):
                 for child in [root := psutil.Process(process.pid), *root.children(recursive=True)]:
-                    with suppress(psutil.NoSuchProcess):  # it has ended during the measurement
+                    with suppress(psutil.Error):  # it has ended during the measurement
                         total += child.memory_full_info().pss
             peak = max(peak, total)
             ended.wait(SAMPLE_SECONDS)

@@ -12,7 +12,7 @@ from typer.main import get_command
 from search.cli.commands import app
 from search.cli.exit_codes import WRONG_INPUT
 
-COMMANDS = get_command(app)  # made once: that takes as long as a small command
+COMMANDS = get_command(app)  # made once, for all mutations
 
 
 @dataclass(frozen=True)
