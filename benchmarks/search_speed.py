@@ -27,6 +27,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import final
@@ -105,11 +106,10 @@ def watch(command: list[str]) -> tuple[int, float, float]:
         nonlocal peak
         while not ended.is_set():
             total = 0
-            try:
+            with suppress(psutil.Error):
                 for child in [root := psutil.Process(process.pid), *root.children(recursive=True)]:
-                    total += child.memory_full_info().pss
-            except psutil.Error:
-                continue  # a process ended during the measurement
+                    with suppress(psutil.Error):  # it has ended during the measurement
+                        total += child.memory_full_info().pss
             peak = max(peak, total)
             ended.wait(SAMPLE_SECONDS)
 

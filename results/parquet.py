@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 Fields = Sequence[tuple[str, pa.DataType]]
 
-
+THREADS_FROM = 2**20  # bytes; threads read large tables in half the time, and small ones no faster
 OPTIONAL = ("violation", "front")  # earlier versions did not write them
 
 
@@ -24,7 +24,8 @@ def read_parquet(path: Path, fields: Fields, nullable: Collection[str] = ()) -> 
         # its threads, which then abort the process at its end. So the file is read here, at once.
         content = pa.BufferReader(path.read_bytes())
         with pq.ParquetFile(content, page_checksum_verification=True) as parquet:
-            promised, table = parquet.metadata.num_rows, parquet.read()
+            table = parquet.read(use_threads=content.size() > THREADS_FROM)
+            promised = parquet.metadata.num_rows
         table.validate(full=True)
         if table.num_rows != promised:  # PyArrow passes over a page with a zeroed header
             raise ValueError(f"{table.num_rows} rows in place of {promised}")

@@ -1,5 +1,7 @@
 """Fixtures that several tests share."""
 
+import atexit
+import gc
 import os
 import signal
 from collections.abc import Callable
@@ -23,6 +25,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests come first, so that no worker is left alone with a long one at the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_collection_finish() -> None:
+    """Exempts the modules from garbage collection: each job collects, for a quarter of a second with them.
+
+    Ladder's own processes do so too (`importing` in trainables/training/memory.py).
+    """
+    gc.collect()
+    gc.freeze()
+    atexit.register(gc.unfreeze)
 
 
 @pytest.fixture

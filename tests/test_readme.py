@@ -1,5 +1,6 @@
 """The commands of README and guide, run word by word, on the real images and with fewer trials."""
 
+import contextlib
 import os
 import re
 import shlex
@@ -10,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import DATA
+from tests.search.command import ROOT, invoke
 
-ROOT = Path(__file__).parents[1]
 # The local engine starts in no time; tests/search/cli/test_cli.py searches on Ray.
 SMALLER = {
     "trials=30": "trials=4 epochs=1 lanes=4 engine=local",
@@ -29,12 +30,22 @@ def commands(page: str, heading: str) -> list[str]:
 
 
 def run(command: str, folder: Path) -> None:
-    """Runs a command, made smaller, in a folder."""
+    """Runs a command, made smaller, in a folder.
+
+    A search and a training are processes of their own. The other commands run in this one, which has loaded
+    PyTorch already.
+    """
     for text, smaller in SMALLER.items():
         command = command.replace(text, smaller)
-    command = command.replace("FOLDER", str(DATA / "mnist"))
+    words = shlex.split(command.replace("FOLDER", str(DATA / "mnist")))
+    assert words[:2] == ["python", "-m"]
+    if words[2] == "search" and words[3] != "run":
+        with contextlib.chdir(folder):
+            invoked = invoke(*words[3:])
+        assert invoked.exit_code == 0, f"{command}\n{invoked.stdout}\n{invoked.stderr}\n{invoked.exception!r}"
+        return
     result = subprocess.run(
-        [sys.executable, *shlex.split(command)[1:]],
+        [sys.executable, *words[1:]],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from typer.testing import CliRunner
+from typer.main import get_command
 
 from search.cli.commands import app
+from search.cli.exit_codes import WRONG_INPUT
+
+COMMANDS = get_command(app)  # made once, for all mutations
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,19 @@ def outcome(read: Callable[[], Any]) -> bool:
 
 def command(*arguments: str) -> str:
     """The output of a command. Raises ValueError with its line if it refuses, and Failure if it crashes."""
-    result = CliRunner().invoke(app, arguments)
-    if result.exit_code == 2 and isinstance(result.exception, SystemExit):
-        lines = result.stderr.strip().splitlines()
+    stdout, stderr, code = io.StringIO(), io.StringIO(), None
+    try:
+        with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+            COMMANDS(arguments)
+    except SystemExit as end:
+        code = end.code
+    except Exception as error:
+        raise Failure(f"{arguments[0]}: {error!r:.300}") from error
+    if code == WRONG_INPUT:
+        lines = stderr.getvalue().strip().splitlines()
         if len(lines) != 1 or not lines[0].startswith("error: "):
-            raise Failure(f"{arguments} ends in {len(lines)} lines: {result.stderr:.300}")
+            raise Failure(f"{arguments} ends in {len(lines)} lines: {stderr.getvalue():.300}")
         raise ValueError(lines[0])
-    if result.exit_code:
-        raise Failure(f"{arguments[0]}: {result.exception!r:.300}")
-    return result.stdout
+    if code:
+        raise Failure(f"{arguments[0]} ends with {code}: {stderr.getvalue():.300}")
+    return stdout.getvalue()

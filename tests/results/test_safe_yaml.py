@@ -38,7 +38,7 @@ def megabytes():
         ("a: *b", "undefined alias"),
         ("- a", "must hold fields"),
         ("", "must hold fields"),
-        ("a: \0", "special characters are not allowed"),
+        ("a: \0", "control characters are not allowed"),
         (b"a: \xff", "can't decode byte 0xff"),
         ("a: b".encode("utf-16"), "can't decode byte"),
     ],

@@ -1,9 +1,13 @@
-"""The command line in a process of its own, and overrides that make the spaces of Ladder small."""
+"""The command line, in a process of its own or in this one, and overrides that make Ladder's spaces small."""
 
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+from typer.testing import CliRunner, Result
+
+from search.cli.commands import app
 
 ROOT = Path(__file__).parents[2]
 SMALL_SECTIONS = ["data.image_size=32", "data.train=32", "data.val=16", "param.batch_size=16"]
@@ -19,3 +23,8 @@ def search(*arguments: object, **options: Any) -> subprocess.CompletedProcess[st
     return subprocess.run(
         command, **{"cwd": ROOT, "capture_output": True, "text": True, "timeout": 240, **options}
     )
+
+
+def invoke(*arguments: object) -> Result:
+    """Runs the command in this process, which has imported PyTorch already: that takes seconds."""
+    return CliRunner().invoke(app, list(map(str, arguments)))

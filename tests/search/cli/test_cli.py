@@ -8,12 +8,11 @@ import sys
 
 import pytest
 import typer
-from typer.testing import CliRunner
 
 from results import open_run
 from search.cli.commands import app
 from spaces.read import names
-from tests.search.command import ROOT, SMALL, search
+from tests.search.command import ROOT, SMALL, invoke, search
 from tests.tiny import SPACE
 
 
@@ -29,9 +28,9 @@ def tiny(tmp_path):
 @pytest.mark.parametrize("name", names())
 def test_every_space_runs(name, tmp_path):
     sizes = ["trials=3", "epochs=3", *SMALL.get(name, [])]
-    ran = search("run", f"space={name}", "name=r", "engine=local", f"storage={tmp_path}", *sizes)
-    assert ran.returncode == 0, ran.stderr
-    shown = json.loads(search("show", "r", f"storage={tmp_path}", "--json").stdout)
+    ran = invoke("run", f"space={name}", "name=r", "engine=local", f"storage={tmp_path}", *sizes)
+    assert ran.exit_code == 0, ran.stderr
+    shown = json.loads(invoke("show", "r", f"storage={tmp_path}", "--json").stdout)
     assert shown["status"] == "finished"
     assert shown["best"] in shown["trials"]
     assert [trial["epochs"] for trial in shown["trials"] if trial["state"] == "complete"] == [3]
@@ -62,18 +61,18 @@ def test_a_search_on_ray(tiny, tmp_path):
     assert "first result: trial" in ran.stdout
     assert "best val_loss (min)" in ran.stdout
     assert "Traceback" not in (tmp_path / "r" / "run.log").read_text()
-    shown = json.loads(search("show", tmp_path / "r", "--json").stdout)
+    shown = json.loads(invoke("show", tmp_path / "r", "--json").stdout)
     assert_equal_to_tables(shown, tmp_path / "r")
-    listed = json.loads(search("list", f"storage={tmp_path}", "--json").stdout)
+    listed = json.loads(invoke("list", f"storage={tmp_path}", "--json").stdout)
     assert [(row["run"], row["status"]) for row in listed] == [("r", "finished")]
     complete = [trial for trial in shown["trials"] if trial["state"] == "complete"]
     checkpoints = list((tmp_path / "r" / "checkpoints").iterdir())
     assert 1 <= len(checkpoints) <= len(complete) + 1  # of the complete trials and of the best trial
-    again = search("run", tiny, "name=r", f"storage={tmp_path}")
-    assert again.returncode == 2
+    again = invoke("run", tiny, "name=r", f"storage={tmp_path}")
+    assert again.exit_code == 2
     assert "resume r" in again.stderr
-    finished = search("resume", "r", f"storage={tmp_path}")
-    assert finished.returncode == 2
+    finished = invoke("resume", "r", f"storage={tmp_path}")
+    assert finished.exit_code == 2
     assert "is finished" in finished.stderr
 
 
@@ -99,9 +98,9 @@ def uninterrupted(tmp_path_factory):
     """The search as `show --json` prints it when it was not interrupted."""
     folder = tmp_path_factory.mktemp("uninterrupted")
     (folder / "tiny.yaml").write_text(SPACE.format(net="TinyNet"))
-    ran = search("run", f"space={folder}/tiny.yaml", "name=r", f"storage={folder}", *SEARCH)
-    assert ran.returncode == 0, ran.stderr
-    return json.loads(search("show", folder / "r", "--json").stdout)
+    ran = invoke("run", f"space={folder}/tiny.yaml", "name=r", f"storage={folder}", *SEARCH)
+    assert ran.exit_code == 0, ran.stderr
+    return json.loads(invoke("show", folder / "r", "--json").stdout)
 
 
 @pytest.mark.slow
@@ -125,11 +124,11 @@ def test_an_interrupted_search_is_resumed(tiny, uninterrupted, tmp_path, sent, e
     if sent is not signal.SIGKILL:
         assert code == 130, errors
         assert f"go on with: python -m search resume {tmp_path}/r" in errors
-    interrupted = json.loads(search("show", tmp_path / "r", "--json").stdout)
+    interrupted = json.loads(invoke("show", tmp_path / "r", "--json").stdout)
     assert interrupted["status"] == "interrupted"
     resumed = search("resume", tmp_path / "r", "--json")
     assert resumed.returncode == 0, resumed.stderr
-    shown = json.loads(search("show", tmp_path / "r", "--json").stdout)
+    shown = json.loads(invoke("show", tmp_path / "r", "--json").stdout)
     assert shown["status"] == "finished"
     assert_equal_to_tables(shown, tmp_path / "r")
     if engine == "ray":
@@ -170,7 +169,7 @@ def test_a_search_fails_if_all_its_trials_fail(tmp_path, net, error):
     ran = search("run", f"space={file}", "name=r", "engine=local", "trials=9", f"storage={tmp_path}")
     assert ran.returncode == 1
     assert f"trial 0 failed: {error}" in ran.stdout
-    assert json.loads(search("show", tmp_path / "r", "--json").stdout)["status"] == "failed"
+    assert json.loads(invoke("show", tmp_path / "r", "--json").stdout)["status"] == "failed"
     assert "Traceback" in (tmp_path / "r" / "run.log").read_text()
 
 
@@ -191,7 +190,7 @@ WRONG_INPUTS = [
 @pytest.mark.parametrize(("arguments", "message"), WRONG_INPUTS)
 def test_wrong_input_is_one_line_and_writes_nothing(arguments, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(app, arguments)
+    result = invoke(*arguments)
     assert result.exit_code == 2
     assert result.stderr.startswith("error: ")
     assert message in result.stderr
@@ -209,7 +208,7 @@ def test_more_gpus_than_the_cluster_has_are_refused(tiny, tmp_path):
 
 @pytest.mark.parametrize("command", sorted(typer.main.get_command(app).commands))  # type: ignore[attr-defined]
 def test_the_help_of_each_command_has_an_example(command):
-    result = CliRunner().invoke(app, [command, "--help"])
+    result = invoke(command, "--help")
     assert result.exit_code == 0
     assert f"Example: python -m search {command}" in result.stdout
 

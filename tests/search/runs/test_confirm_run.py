@@ -5,10 +5,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from typer.testing import CliRunner
 
 from results.store import open_run, write_confirmed
-from search.cli.commands import app
 from search.config.run_config import resolve
 from search.core.job import DEFAULT
 from search.runs.confirm import confirmation_seeds
@@ -19,7 +17,7 @@ from spaces.read import names
 from spaces.space import Space
 from tests import tiny
 from tests.contracts import small
-from tests.search.command import search
+from tests.search.command import invoke
 from trainables.training import checkpoint
 
 pytestmark = pytest.mark.slow
@@ -31,11 +29,6 @@ objective: {metric: val_loss, mode: min}
 params:
   best: {low: 1.5, high: 2.5}
 """
-
-
-def invoke(*arguments):
-    """Runs a command in this process."""
-    return CliRunner().invoke(app, list(map(str, arguments)))
 
 
 @pytest.fixture
@@ -82,15 +75,15 @@ def test_only_confirm_reads_the_test_split(name, tmp_path, loaded_splits):
 
 
 @pytest.mark.slow
-def test_a_search_of_digits_is_confirmed(tmp_path):
+def test_a_search_of_digits_is_confirmed(tmp_path, capfd):
     from trainables.mnist.data import MnistData
 
-    ran = search(
+    ran = invoke(
         *["run", "space=mnist_classifier", "name=r", "engine=local", "trials=6", "epochs=3", "seed=1"],
         *["param.widths=32", "confirm.top=2", "confirm.seeds=2", f"storage={tmp_path}"],
     )
-    assert ran.returncode == 0, ran.stderr
-    assert "confirming trial" in ran.stdout
+    assert ran.exit_code == 0, ran.stderr
+    assert "confirming trial" in capfd.readouterr().out
     assert "each trained on 2 new seeds" in ran.stdout
     run = open_run(tmp_path / "r")
     rows = run.confirmed.to_pylist()
@@ -107,13 +100,13 @@ def test_a_search_of_digits_is_confirmed(tmp_path):
         assert accuracy(weights, images, labels, row) == pytest.approx(row["test"], abs=1e-6)
     files = {str(path.relative_to(run.path)) for path in run.path.glob("checkpoints/confirm/*")}
     assert files == {row["checkpoint"] for row in rows if row["checkpoint"]}
-    lines = search("show", "r", f"storage={tmp_path}").stdout.splitlines()
+    lines = invoke("show", "r", f"storage={tmp_path}").stdout.splitlines()
     assert len(lines) < 24 and max(map(len, lines[3:])) <= 80  # fits a terminal of 80 x 24
     stopped = [row["trial"] for row in run.trials.to_pylist() if row["epochs"] < 3]
     for config in run.confirmation().configs:
         assert (config.early is not None) == (config.trial in stopped)
-    again = search("confirm", "r", f"storage={tmp_path}", "--json")
-    assert again.returncode == 0, again.stderr
+    again = invoke("confirm", "r", f"storage={tmp_path}", "--json")
+    assert again.exit_code == 0, again.stderr
     assert open_run(run.path).confirmed.equals(run.confirmed)
     shown = json.loads(again.stdout)["confirmed"]
     assert shown["winner"] == run.confirmation().winner
