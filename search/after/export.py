@@ -15,6 +15,7 @@ from torch import Tensor
 from results.report.model_card import card
 from results.store import Run
 from search.after.models import Model, best_model, load
+from search.runs.mirror import Mirror
 from trainables.learner import Learner
 from trainables.training.train import data_arguments, module_arguments
 
@@ -39,6 +40,7 @@ def export(run: Run, *, onnx: bool) -> Path:
         replace_folder(temporary, target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+    Mirror(run.path).put(*(f"best/{path.name}" for path in target.iterdir()))
     return target
 
 

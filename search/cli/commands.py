@@ -177,6 +177,7 @@ def compare(
 
     Example: `python -m search compare first second`
     """
+    from results.cached import storage_folder
     from results.report import compare as comparison
     from search.cli.tables import print_table
     from search.runs.find import find
@@ -188,7 +189,7 @@ def compare(
     rows = [column.row() for column in columns]
     print(json.dumps(rows, indent=2)) if as_json else print_table(rows)
     labels = "-".join(column.run.name for column in columns)
-    path = comparison.write(columns, out or Path(storage) / f"compare-{labels}.html")
+    path = comparison.write(columns, out or storage_folder(storage) / f"compare-{labels}.html")
     if not as_json:
         print(f"page: {short(path.absolute())}")
 
@@ -204,14 +205,16 @@ def list_runs(storage: Storage = None, as_json: AsJson = False) -> None:
     Example: `python -m search list storage=runs`
     """
     from search.cli.tables import brief, print_briefs
+    from search.runs.find import run_names
 
-    rows = [brief(path.parent) for path in sorted(Path(storage_of(storage)).glob("*/config.yaml"))]
+    place = storage_of(storage)
+    rows = [brief(name, place) for name in run_names(place)]
     if as_json:
         print(json.dumps(rows, indent=2))
     elif rows:
         print_briefs(rows)
     else:
-        print(f"no runs in {storage_of(storage)}; begin with: python -m search run space=slice_reg")
+        print(f"no runs in {place}; begin with: python -m search run space=slice_reg")
 
 
 @app.command()
