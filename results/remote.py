@@ -210,9 +210,9 @@ def check_uri(uri: str) -> str:
             f"a URI with {parts.scheme}:// holds a secret in {place}, which would be written into the files "
             f"of the run; put it into {CREDENTIALS} ({WHERE})"
         )
-    if parts.scheme not in SCHEMES:
+    if uri.partition("://")[0] not in SCHEMES:
         known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
-        raise ValueError(f"{uri} begins with {parts.scheme}://, but must begin with one of {known} ({WHERE})")
+        raise ValueError(f"storage is {uri!r}, but must be a folder or begin with one of {known} ({WHERE})")
     if parts.scheme in BUCKETS and not host:
         raise ValueError(f"{uri} names no bucket: write {parts.scheme}://BUCKET/FOLDER ({WHERE})")
     if parts.scheme == "file" and (host or not parts.path.startswith("/")):

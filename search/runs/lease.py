@@ -35,7 +35,7 @@ def leased(folder: Path) -> Iterator[None]:
     if remote is None:
         yield
         return
-    check_free(folder, remote, remote.check_writable())
+    check_free(folder)
     lease = json.dumps({"token": uuid.uuid4().hex, "host": socket.gethostname(), "pid": os.getpid()})
     write_text(folder / FILE, lease)
     remote.write(FILE, lease.encode())
@@ -62,13 +62,10 @@ def renew(folder: Path, remote: Remote, lease: str, ended: Event) -> None:
             remote.write(FILE, lease.encode())
 
 
-def check_free(folder: Path, remote: Remote, now: float) -> None:
-    """Raises ValueError if a search on another machine holds the run.
-
-    `now` is the time by the clock of the storage.
-    """
-    seconds = seconds_left(folder, remote, now)
-    if seconds > 0:
+def check_free(folder: Path) -> None:
+    """Raises ValueError if a search on another machine holds the run, or its storage can't be written."""
+    remote = remote_of(folder)
+    if remote and (seconds := seconds_left(folder, remote, remote.check_writable())) > 0:
         holder = read(remote)
         raise ValueError(
             f"{remote.uri} is being searched by process {holder.get('pid')} on {holder.get('host')}; "
@@ -84,7 +81,10 @@ def check_own(folder: Path, remote: Remote) -> None:
 
 
 def seconds_left(folder: Path, remote: Remote, now: float) -> float:
-    """Seconds for which a search on another machine still holds the run; 0 if none does."""
+    """Seconds for which a search on another machine still holds the run; 0 if none does.
+
+    `now` is the time by the clock of the storage.
+    """
     info = remote.info(FILE)
     if info is None or read(remote).get("token") == own_token(folder):
         return 0.0

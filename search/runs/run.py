@@ -2,14 +2,12 @@
 
 import logging
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from results import environment
-from results.cached import remote_of
 from results.store import Run
 from search.config.run_config import RunConfig
 from search.core.job import Trial
@@ -73,12 +71,14 @@ def resume(folder: Path, at_end: AtEnd | None = None) -> Outcome:
 
     Raises ValueError if the run is finished, is running, or cannot continue (see `prepare_again`).
     """
+    check_free(folder)
     run = open_idle(folder)
     check_journal(run, config := read_config(run))
     if run.status == "finished":
         if config.confirm_top and jobs_left(config, folder, trials_of(config, folder)):
             return confirm(folder, at_end)
-        raise ValueError(f"{folder} is finished; look at it with: python -m search show {address(folder)}")
+        name = address(folder)
+        raise ValueError(f"{name} is finished; look at it with: python -m search show {name}")
     config, notes = prepare_again(run)
     with capture_output() as output:
         return carry_out(search, config, folder, output, notes, new=False, at_end=at_end)
@@ -93,6 +93,7 @@ def confirm(
     Raises ValueError if no trial has a value, the data has no test split, the run is running, or it cannot
     continue (see `prepare_again`).
     """
+    check_free(folder)
     run = open_idle(folder)
     check_journal(run, read_config(run))
     config, notes = prepare_again(run)
@@ -114,11 +115,9 @@ def confirm(
 
 def open_idle(folder: Path) -> Run:
     """The run in the folder. Raises ValueError if it is running."""
-    if remote := remote_of(folder):
-        check_free(folder, remote, time.time())
     run = open_whole(folder)
     if run.status == "running":
-        raise ValueError(f"{folder} is being searched by another process; wait for it or stop it")
+        raise ValueError(f"{address(folder)} is being searched by another process; wait for it or stop it")
     return run
 
 
