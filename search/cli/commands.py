@@ -1,6 +1,7 @@
 """The commands of `python -m search`. Each imports its modules when it is called."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -93,7 +94,7 @@ def confirm(name: Name, options: Options = None, as_json: AsJson = False) -> Non
         key: check_value(PositiveInt, key, values[key]) for key in ("top", "seeds") if values[key] is not None
     }
     folder = find(name, str(values["storage"])).path
-    again = " ".join(["confirm", name, *(options or [])])
+    again = shlex.join(["confirm", name, *(options or [])])
     with ReportProcess() as report:
         end_run(confirm_run(folder, report.begin, **sizes), report, as_json, again)
     confirmation = open_run(folder).confirmation()

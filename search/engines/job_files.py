@@ -5,7 +5,9 @@ the remote storage before the search hears of it. It keeps nothing: the files of
 their own that is deleted with it.
 """
 
+import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,18 +53,33 @@ class JobFiles:
 
 @contextmanager
 def job_files(folder: str, uri: str | None) -> Iterator[JobFiles]:
-    """The files of a job of the run in `folder`; `uri` is its address at a remote storage."""
+    """The files of a job of the run in `folder`; `uri` is its address at a remote storage.
+
+    Raises StorageError if this machine has no room for them.
+    """
     if uri is None:
         yield JobFiles(Path(folder), None)
         return
     remote = Remote(uri)
-    jobs = cache_folder(remote.parent) / remote.name / SCRATCH
-    jobs.mkdir(parents=True, exist_ok=True)
-    for left in jobs.iterdir():  # by a worker that was killed
-        if not psutil.pid_exists(int(left.name.partition("-")[0])):
-            shutil.rmtree(left, ignore_errors=True)
-    scratch = tempfile.mkdtemp(prefix=f"{psutil.Process().pid}-", dir=jobs)
+    scratch = make_scratch(remote)
     try:
-        yield JobFiles(Path(scratch), remote)
+        yield JobFiles(scratch, remote)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def make_scratch(remote: Remote) -> Path:
+    """A new folder for a job of this process. Deletes those that killed workers of this machine have left.
+
+    Raises StorageError if it can't be made.
+    """
+    host = socket.gethostname()  # the home folder may be that of several machines
+    try:
+        jobs = cache_folder(remote.parent) / remote.name / SCRATCH
+        jobs.mkdir(parents=True, exist_ok=True)
+        for left in jobs.glob(f"{host}@*"):
+            if not psutil.pid_exists(int(left.name.split("@")[1])):
+                shutil.rmtree(left, ignore_errors=True)
+        return Path(tempfile.mkdtemp(prefix=f"{host}@{os.getpid()}@", dir=jobs))
+    except OSError as error:
+        raise StorageError(f"no folder for the files of a job: {error} (XDG_CACHE_HOME)") from error

@@ -1,6 +1,6 @@
 """The checkpoints of a job beside a remote storage."""
 
-import os
+import socket
 import subprocess
 import sys
 
@@ -43,10 +43,18 @@ def test_what_a_killed_worker_has_left_is_deleted(remote):
         jobs = mine.folder.parent
         dead = subprocess.Popen([sys.executable, "-c", ""])
         dead.wait()
-        (jobs / f"{dead.pid}-x").mkdir()
+        host = socket.gethostname()
+        (jobs / f"{host}@{dead.pid}@x").mkdir()
+        (elsewhere := jobs / f"other-{host}@{dead.pid}@x").mkdir()  # of a machine with the same home folder
         with job_files("/nowhere", remote.uri) as other:
-            assert {mine.folder, other.folder} == set(jobs.iterdir())
-            assert other.folder.name.startswith(f"{os.getpid()}-")
+            assert {mine.folder, other.folder, elsewhere} == set(jobs.iterdir())
+
+
+def test_a_machine_without_room_is_no_fault_of_the_trial(remote, tmp_path, caches):
+    (tmp_path / "file").touch()
+    caches("file")
+    with pytest.raises(StorageError, match="XDG_CACHE_HOME"), job_files("/nowhere", remote.uri):
+        pass
 
 
 def test_a_storage_that_fails_is_no_fault_of_the_trial(remote, tmp_path):

@@ -113,7 +113,7 @@ def test_a_search_and_the_commands_on_another_machine(s3, caches, tmp_path):
     command("report", "r", f"storage={s3}")
     assert "MODEL_CARD.md" in command("export", remote.uri)
     assert {"report.html", "best/model.safetensors"} <= remote.files().keys()
-    Image.new("L", (28, 28)).save(tmp_path / "digit.png")
+    Image.new("L", (8, 8)).save(tmp_path / "digit.png")
     command("predict", "r", tmp_path / "digit.png", f"storage={s3}", "--out", tmp_path / "predicted")
     assert list((tmp_path / "predicted").iterdir())
     command("compare", "r", remote.uri, f"storage={s3}", "--out", tmp_path / "page.html")
