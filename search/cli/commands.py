@@ -185,8 +185,9 @@ def compare(
     from search.runs.folder import short
     from search.runs.tables import with_tables
 
-    storage = storage_of([name for name in names if "=" in name])
-    columns = comparison.compare([with_tables(find(name, storage)) for name in names if "=" not in name])
+    options = [name for name in names if "=" in name.partition("://")[0]]  # a URI may hold one too
+    storage = storage_of(options)
+    columns = comparison.compare([with_tables(find(one, storage)) for one in names if one not in options])
     rows = [column.row() for column in columns]
     print(json.dumps(rows, indent=2)) if as_json else print_table(rows)
     labels = "-".join(column.run.name for column in columns)

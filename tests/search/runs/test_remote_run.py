@@ -116,11 +116,11 @@ def test_a_search_and_the_commands_on_another_machine(s3, caches, tmp_path):
     Image.new("L", (8, 8)).save(tmp_path / "digit.png")
     command("predict", "r", tmp_path / "digit.png", f"storage={s3}", "--out", tmp_path / "predicted")
     assert list((tmp_path / "predicted").iterdir())
-    command("compare", "r", remote.uri, f"storage={s3}", "--out", tmp_path / "page.html")
     assert not [path for path in local_checkpoints(tmp_path) if path.parent.name != "best"]
     again = ["param.widths=16", "trials=3", "name=later", f"warm_start={remote.uri}"]
     later = open_run(start(resolve([*DIGITS, *again, f"storage={s3}"])).folder)
     assert later.params(later.trials.to_pylist()[0]) == run.params(run.winner())
+    command("compare", "later", remote.uri, f"storage={s3}", "--out", tmp_path / "page.html")
     assert "there is a run 'r'" in refused("run", *DIGITS, f"storage={s3}", "name=r")
     assert "did you mean 'later'" in refused("show", "latr", f"storage={s3}")
     assert new_folder(resolve([*DIGITS, f"storage={s3}"])).name == "mnist_classifier-1"
