@@ -204,11 +204,12 @@ def check_uri(uri: str) -> str:
     user, _, host = parts.netloc.rpartition("@")
     names = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
     secret = next((name for name in names if any(word in name.lower() for word in SECRETS)), None)
-    if ":" in user or (user and parts.scheme == "s3") or secret:
-        place = f"the query parameter {secret}" if secret else f"the part before @{host}"
+    # No bucket has a colon, but a secret with a slash ends the host there.
+    if ":" in user or (user and parts.scheme == "s3") or (":" in host and parts.scheme in BUCKETS) or secret:
+        place = f"the query parameter {secret}" if secret else "the part before the bucket or host"
         raise ValueError(
-            f"a URI with {parts.scheme}:// holds a secret in {place}, which would be written into the files "
-            f"of the run; put it into {CREDENTIALS} ({WHERE})"
+            f"the URI with {parts.scheme}:// holds a secret in {place}, which would be written into files of "
+            f"the run; put it into {CREDENTIALS} ({WHERE})"
         )
     if uri.partition("://")[0] not in SCHEMES:
         known = ", ".join(f"{scheme}://" for scheme in SCHEMES)

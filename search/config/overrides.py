@@ -35,6 +35,7 @@ def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
             override = parser.parse_override(text)
         except (HydraException, RecursionError) as error:
             hint = "key=value, with quotes around text that has spaces or commas"
+            text = re.sub(r"://\S*@", "://...@", text)  # a secret
             raise ValueError(f"{text!r} is no override: write {hint}") from error
         if override.is_add() or override.is_delete() or override.is_sweep_override():
             raise ValueError(f"{text!r}: write key=value; a list of choices is key=[a,b]")

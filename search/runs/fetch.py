@@ -13,7 +13,7 @@ from search.runs.journal import FILE as JOURNAL
 from search.runs.mirror import is_copied
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-LARGE = ("best", "report.html")  # what no command reads
+LARGE = ("best", "report.html")  # what no command needs
 
 
 def fetch(storage: Remote, name: str) -> Path | None:

@@ -40,7 +40,6 @@ def leased(folder: Path) -> Iterator[None]:
     write_text(folder / FILE, lease)
     remote.write(FILE, lease.encode())
     check_own(folder, remote)
-    note_elsewhere(folder, 0)
     ended = Event()
     thread = Thread(target=renew, args=(folder, remote, lease, ended), daemon=True)
     thread.start()
@@ -65,12 +64,15 @@ def renew(folder: Path, remote: Remote, lease: str, ended: Event) -> None:
 def check_free(folder: Path) -> None:
     """Raises ValueError if a search on another machine holds the run, or its storage can't be written."""
     remote = remote_of(folder)
-    if remote and (seconds := seconds_left(folder, remote, remote.check_writable())) > 0:
+    if remote is None:
+        return
+    if (seconds := seconds_left(folder, remote, remote.check_writable())) > 0:
         holder = read(remote)
         raise ValueError(
             f"{remote.uri} is being searched by process {holder.get('pid')} on {holder.get('host')}; "
             f"wait for it or stop it. If that machine is gone, its lock runs out in {seconds:.0f} s"
         )
+    note_elsewhere(folder, 0)  # the clock of this machine may have said otherwise
 
 
 def check_own(folder: Path, remote: Remote) -> None:

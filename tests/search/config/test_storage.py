@@ -33,6 +33,7 @@ def test_a_uri_stands_as_it_is(storage):
     [
         "s3://KEYID:hidden@bucket/x",
         "s3://hidden@bucket/x",
+        "s3://KEYID:hidden/hidden@bucket/x",
         "s3://bucket/x?secret_key=hidden",
         "hdfs://u:hidden@h/x",
     ],
@@ -42,3 +43,9 @@ def test_a_secret_is_refused_and_not_printed(storage):
         with pytest.raises(ValueError, match="AWS_SECRET_ACCESS_KEY") as caught:
             storage_of([text])
         assert "hidden" not in str(caught.value)
+
+
+def test_the_secret_of_a_torn_override_is_not_printed():
+    with pytest.raises(ValueError, match="is no override") as caught:
+        storage_of(["storage='s3://KEYID:hidden@bucket/x"])
+    assert "hidden" not in str(caught.value)
