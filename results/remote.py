@@ -6,6 +6,7 @@ under a temporary name and renamed.
 """
 
 import shutil
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
@@ -141,7 +142,7 @@ class Remote:
         with self._used() as (filesystem, path):
             if urlsplit(self.uri).scheme in BUCKETS and "allow_bucket_creation=true" in self.uri:
                 filesystem.create_dir(path.partition("/")[0])
-        self.write(name := ".write-test", b"1")
+        self.write(name := f".write-test-{uuid.uuid4().hex[:8]}", b"1")
         info = self.info(name)
         self.delete(name)
         if info is None:

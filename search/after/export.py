@@ -40,7 +40,7 @@ def export(run: Run, *, onnx: bool) -> Path:
         replace_folder(temporary, target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    Mirror(run.path).put(*(f"best/{path.name}" for path in target.iterdir()))
+    Mirror(run.path).replace("best")
     return target
 
 

@@ -37,7 +37,8 @@ def find(name: str, storage: str) -> Run:
 def run_names(storage: str) -> list[str]:
     """The names of the runs in a storage, sorted. Raises ValueError if a remote one can't be used."""
     if is_uri(storage):
-        return Remote(storage).folders()
+        remote = Remote(storage)
+        return [name for name in remote.folders() if remote.info(f"{name}/config.yaml")]
     return sorted(path.parent.name for path in Path(storage).glob("*/config.yaml"))
 
 

@@ -48,6 +48,15 @@ class Mirror:
                 self.remote.put(self.folder / name, name)
                 self.sent[name] = stamp
 
+    def replace(self, name: str) -> None:
+        """Copies the folder `name`, in place of the one that is there."""
+        if self.remote is None:
+            return
+        here = {path.name for path in (self.folder / name).iterdir()}
+        self.put(*(f"{name}/{file}" for file in sorted(here)))
+        for file in self.remote.child(name).files().keys() - here:
+            self.remote.delete(f"{name}/{file}")
+
     def delete(self, names: Collection[str]) -> None:
         """Deletes checkpoints: of a local run at once, at the remote after the next copy."""
         if self.remote:

@@ -1,4 +1,4 @@
-"""The lock of a run with a remote copy, and journals that have gone different ways."""
+"""The remote copy of a run: its lock, what is fetched and put, and journals that have gone different ways."""
 
 import os
 import time
@@ -8,6 +8,7 @@ import pytest
 from results.cached import cache_folder
 from results.remote import Remote, RemoteError
 from search.runs.fetch import fetch
+from search.runs.find import run_names
 from search.runs.lease import SECONDS, check_free, leased
 from search.runs.mirror import Mirror
 
@@ -89,6 +90,20 @@ def test_files_are_fetched_again_only_if_they_have_changed(storage):
     (here / "config.yaml").write_bytes(b"[]")
     fetch(storage, "r")
     assert (here / "config.yaml").read_bytes() == b"{}"
+
+
+def test_a_folder_is_replaced_by_another_one(storage):
+    here = fetch(storage, "r")
+    storage.write("r/best/model.onnx", b"old")
+    (here / "best").mkdir()
+    (here / "best" / "model.ckpt").write_bytes(b"new")
+    Mirror(here).replace("best")
+    assert list(storage.child("r/best").files()) == ["model.ckpt"]
+
+
+def test_only_runs_are_listed(storage):
+    storage.write("other/file", b"1")
+    assert run_names(storage.uri) == ["r"]
 
 
 def test_a_run_that_is_not_there_is_none(storage):
