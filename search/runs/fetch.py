@@ -9,8 +9,7 @@ from results.cached import cache_folder, note_elsewhere
 from results.remote import Info, Remote
 from results.store import is_held
 from search.runs import lease
-from search.runs.journal import FILE as JOURNAL
-from search.runs.mirror import is_copied
+from search.runs.mirror import JOURNAL, is_copied
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 LARGE = ("best", "report.html")  # what no command needs

@@ -14,8 +14,8 @@ from results.cached import ELSEWHERE, remote_of
 from results.files import TEMPORARY
 from search.engines.job_files import SCRATCH
 from search.runs import lease
-from search.runs.journal import FILE as JOURNAL
 
+JOURNAL = "study.log"  # `journal.py`, which has it too, loads Optuna
 CHECKPOINTS = "checkpoints"
 OWN = (lease.FILE, ELSEWHERE, "run.lock")  # files of this machine alone
 FIRST = ("config.yaml", JOURNAL)  # the order in which files are copied; then all others
