@@ -15,6 +15,7 @@ from typing import Any, final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from results.cached import is_elsewhere
 from results.config_file import read_config_file
 from results.damage import DamagedFile, DamagedTable
 from results.facts import EarlyEnd, read_early_end, read_facts
@@ -280,7 +281,12 @@ def write_table(table: pa.Table, path: Path) -> None:
 
 
 def is_locked(run: Path) -> bool:
-    """Whether a search is running in the folder. It holds a lock that ends with its process."""
+    """Whether a search is running in the folder, or on another machine in a copy of it."""
+    return is_held(run) or is_elsewhere(run)
+
+
+def is_held(run: Path) -> bool:
+    """Whether a search of this machine is running in the folder. Its lock ends with its process."""
     try:
         with open(run / "run.lock") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

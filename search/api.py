@@ -166,9 +166,9 @@ def own_name(key: str) -> str:
 
 def ended(outcome: "Outcome") -> SearchRun:
     """The run of an outcome. Raises KeyboardInterrupt or RuntimeError if it ended early."""
-    from search.runs.folder import short
+    from search.runs.folder import address
 
-    how = f"what was finished is kept; go on with search.resume({short(outcome.folder)!r})"
+    how = f"what was finished is kept; go on with search.resume({address(outcome.folder)!r})"
     if outcome.interrupted:
         raise KeyboardInterrupt(how)
     if outcome.error:

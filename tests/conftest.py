@@ -4,7 +4,8 @@ import atexit
 import gc
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,40 @@ def make_queue(formula_space: Space, tmp_path: Path) -> Callable[..., Queue]:
         return Queue(space, Plan(trials, rungs, eta, seed, sampler, **more), study)  # type: ignore[arg-type]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """HOST:PORT of an S3 server on this machine."""
+    from moto.server import ThreadedMotoServer  # here, for it loads a web server
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"{host}:{port}"
+    server.stop()
+
+
+BUCKETS = count()
+
+
+@pytest.fixture
+def s3(s3_server: str, caches: Callable[[str], None]) -> str:
+    """The URI of a storage in a new bucket."""
+    return (
+        f"s3://bucket-{next(BUCKETS)}/x?endpoint_override={s3_server}&scheme=http&allow_bucket_creation=true"
+    )
+
+
+@pytest.fixture
+def caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """`caches("other")`: another cache folder, as on another machine. The first one is "here"."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+
+    def change(name: str) -> None:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / name))
+
+    change("here")
+    return change

@@ -14,6 +14,7 @@ from results.report.model_card import card
 from results.store import Run
 from search.after.configuration import configuration
 from search.after.models import Model, best_model, load
+from search.runs.mirror import Mirror
 from trainables.training.build import module_arguments
 
 
@@ -30,6 +31,7 @@ def export(run: Run, *, onnx: bool) -> Path:
         replace_folder(temporary, target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+    Mirror(run.path).replace("best")
     return target
 
 

@@ -14,6 +14,7 @@ from search.config.run_config import RunConfig
 from search.core.job import DEFAULT, trial_seed
 from search.engines.train_job import training_setup
 from search.runs.folder import read_config
+from search.runs.mirror import Mirror, local_checkpoint
 from search.runs.tables import with_tables
 from spaces.lane import Lane
 from spaces.messages import one_line
@@ -27,7 +28,7 @@ class Model:
     """A trained model of a run: the settings of its training, and the place of its weights."""
 
     name: str  # "trial 7", or "trial 7, seed 3" if it is confirmed
-    lane: Lane  # `start` is its checkpoint
+    lane: Lane  # `start` is its checkpoint; that of a remote run is at its storage
     setup: Setup
     epoch: int  # of the weights
     value: float  # objective at that epoch, on the validation split
@@ -54,11 +55,12 @@ def ranked_models(run: Run) -> list[Model]:
         winner, sign = confirmation.winner, config.space.objective.sign
         rows.sort(key=lambda row: (row["config"] != winner, sign * row["val"]))
         return [confirmed_model(run, config, row) for row in rows]
+    kept = Mirror(run.path).sizes()
     files = {(row["trial"], row["rung"]): row["checkpoint"] for row in run.rungs.to_pylist()}
     models = [
         searched_model(config, row, run.path / file)
         for row in best_first(run.trials.to_pylist(), config.space.objective.mode)
-        if (file := files.get((row["trial"], row["rung"]))) and (run.path / file).exists()
+        if (file := files.get((row["trial"], row["rung"]))) in kept
     ]
     if not models:
         raise ValueError(
@@ -77,7 +79,8 @@ def load(model: Model) -> tuple[L.LightningModule, L.LightningDataModule]:
         warnings.simplefilter("ignore", UserWarning)  # notes on the data, which the search has printed
         module, data = build(model.setup, model.lane)
     assert model.lane.start is not None
-    weights = checkpoint.weights(Path(model.lane.start), model.lane.number)
+    with local_checkpoint(Path(model.lane.start)) as path:
+        weights = checkpoint.weights(path, model.lane.number)
     try:
         module.load_state_dict(weights)
     except RuntimeError as error:

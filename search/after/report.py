@@ -11,6 +11,7 @@ from search.after.retrain import retrain_command
 from search.config.run_config import RunConfig
 from search.core.rungs import expected_epochs
 from search.runs.folder import read_config
+from search.runs.mirror import Mirror
 from search.runs.tables import with_tables
 from search.watch.capture import capture_output
 from spaces.messages import describe
@@ -41,7 +42,9 @@ def make(run: Run) -> Path:
         importance(run, config),
         expected_epochs(len(params), config.rungs, config.eta),
     )
-    return render.write(run, extras)
+    path = render.write(run, extras)
+    Mirror(run.path).put("run.log", path.name)
+    return path
 
 
 def pictures(run: Run, config: RunConfig) -> tuple[list[Picture], str]:

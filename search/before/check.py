@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import torch
 
+from results.cached import storage_folder
 from results.text import bounds
 from search.config.run_config import RunConfig
 from search.engines.train_job import training_setup
@@ -202,7 +203,7 @@ def memory(config: RunConfig, results: Mapping[str, DryRun]) -> Finding:
 
 def disk(config: RunConfig, checkpoint: int) -> Finding:
     """The space that one checkpoint of `checkpoint` bytes per trial takes, against the free disk space."""
-    storage = Path(config.storage).absolute()
+    storage = storage_folder(config.storage)
     free = shutil.disk_usage(next(p for p in (storage, *storage.parents) if p.exists())).free
     need = checkpoint * config.trials
     detail = f"{format_bytes(need)} at most, {format_bytes(free)} free in {storage}"

@@ -1,6 +1,7 @@
 """The commands of `python -m search`. Each imports its modules when it is called."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -93,7 +94,7 @@ def confirm(name: Name, options: Options = None, as_json: AsJson = False) -> Non
         key: check_value(PositiveInt, key, values[key]) for key in ("top", "seeds") if values[key] is not None
     }
     folder = find(name, str(values["storage"])).path
-    again = " ".join(["confirm", name, *(options or [])])
+    again = shlex.join(["confirm", name, *(options or [])])
     with ReportProcess() as report:
         end_run(confirm_run(folder, report.begin, **sizes), report, as_json, again)
     confirmation = open_run(folder).confirmation()
@@ -177,18 +178,20 @@ def compare(
 
     Example: `python -m search compare first second`
     """
+    from results.cached import storage_folder
     from results.report import compare as comparison
     from search.cli.tables import print_table
     from search.runs.find import find
     from search.runs.folder import short
     from search.runs.tables import with_tables
 
-    storage = storage_of([name for name in names if "=" in name])
-    columns = comparison.compare([with_tables(find(name, storage)) for name in names if "=" not in name])
+    options = [name for name in names if "=" in name.partition("://")[0]]  # a URI may hold one too
+    storage = storage_of(options)
+    columns = comparison.compare([with_tables(find(one, storage)) for one in names if one not in options])
     rows = [column.row() for column in columns]
     print(json.dumps(rows, indent=2)) if as_json else print_table(rows)
     labels = "-".join(column.run.name for column in columns)
-    path = comparison.write(columns, out or Path(storage) / f"compare-{labels}.html")
+    path = comparison.write(columns, out or storage_folder(storage) / f"compare-{labels}.html")
     if not as_json:
         print(f"page: {short(path.absolute())}")
 
@@ -204,14 +207,16 @@ def list_runs(storage: Storage = None, as_json: AsJson = False) -> None:
     Example: `python -m search list storage=runs`
     """
     from search.cli.tables import brief, print_briefs
+    from search.runs.find import run_names
 
-    rows = [brief(path.parent) for path in sorted(Path(storage_of(storage)).glob("*/config.yaml"))]
+    place = storage_of(storage)
+    rows = [brief(name, place) for name in run_names(place)]
     if as_json:
         print(json.dumps(rows, indent=2))
     elif rows:
         print_briefs(rows)
     else:
-        print(f"no runs in {storage_of(storage)}; begin with: python -m search run space=slice_reg")
+        print(f"no runs in {place}; begin with: python -m search run space=slice_reg")
 
 
 @app.command()

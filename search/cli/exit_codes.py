@@ -65,14 +65,14 @@ def end_run(
     """
     from results.store import open_run
     from search.cli.tables import print_run, summary
-    from search.runs.folder import short
+    from search.runs.folder import address
 
     if outcome.interrupted or outcome.error:
         why = "interrupted" if outcome.interrupted else f"error: {outcome.error}"
         print(f"{why}; what was finished is kept.", file=sys.stderr)
         if (outcome.folder / "config.yaml").exists():
             verb = "confirm" if open_run(outcome.folder).status == "finished" else "resume"
-            again = again or f"{verb} {short(outcome.folder)}"
+            again = again or f"{verb} {address(outcome.folder)}"
             print(f"go on with: python -m search {again}", file=sys.stderr)
         raise typer.Exit(INTERRUPTED if outcome.interrupted else FAILED)
     run = open_run(outcome.folder)

@@ -8,17 +8,18 @@ Overrides = Annotated[
     list[str] | None, typer.Argument(help="key=value ..., in Hydra's grammar", show_default=False)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Name = Annotated[str, typer.Argument(help="name of a run in storage, or path of its folder")]
+Name = Annotated[str, typer.Argument(help="name of a run in storage, path of its folder, or its URI")]
 Storage = Annotated[
-    list[str] | None, typer.Argument(help="storage=FOLDER (default: runs)", show_default=False)
+    list[str] | None, typer.Argument(help="storage=FOLDER or URI (default: runs)", show_default=False)
 ]
 Options = Annotated[
-    list[str] | None, typer.Argument(help="key=value ..., among them storage=FOLDER", show_default=False)
+    list[str] | None,
+    typer.Argument(help="key=value ..., among them storage=FOLDER or URI", show_default=False),
 ]
 
 
 def storage_of(arguments: list[str] | None) -> str:
-    """The folder in `storage=FOLDER`. Raises ValueError for any other argument."""
+    """The folder or URI in `storage=...`. Raises ValueError for any other argument."""
     return str(options_of(arguments, storage="runs")["storage"])
 
 

@@ -34,6 +34,7 @@ def replay(name: Name, options: Options = None, as_json: AsJson = False) -> None
     from search.replay.settings import settings_of
     from search.runs.find import find
     from search.runs.folder import read_config, short
+    from search.runs.mirror import Mirror
     from search.runs.run import open_idle
     from search.runs.tables import with_tables
     from spaces.validation import PositiveInt, check_value
@@ -50,6 +51,7 @@ def replay(name: Name, options: Options = None, as_json: AsJson = False) -> None
         task = bar.add_task("", total=len(settings) * SEARCHES)
         result = search_again(record, run, config, settings, trials, lambda: bar.advance(task))
     replays.write(run.path, result)
+    Mirror(run.path).put(replays.REPLAY_FILE)
     if as_json:
         print(json.dumps(plain(result), indent=2))
     else:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -15,7 +14,7 @@ from results.spending import on_rungs, on_trials, spending
 from results.stats import DEFAULT, Confirmation, ConfirmedConfig, Estimate
 from results.store import Run, best_first
 from results.text import duration, number, plain
-from search.runs.find import open_whole
+from search.runs.find import find
 from spaces.messages import one_line
 
 TOP = 10  # trials on the screen
@@ -62,15 +61,15 @@ def named(row: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     return {key.removeprefix(prefix): value for key, value in row.items() if key.startswith(prefix)}
 
 
-def brief(folder: Path) -> dict[str, Any]:
-    """The run in a folder as a row of the list of runs; `error` says why one can't be opened."""
+def brief(name: str, storage: str) -> dict[str, Any]:
+    """A run in a storage as a row of the list of runs; `error` says why one can't be opened."""
     try:
-        run = open_whole(folder)
+        run = find(name, storage)
         best = run.best()
     except ValueError as error:
         unknown = dict.fromkeys(("trials", "objective", "best"))
         return {
-            "run": folder.name,
+            "run": name,
             "space": None,
             "status": "unreadable",
             **unknown,

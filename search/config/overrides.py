@@ -4,19 +4,23 @@ Hydra's own parser reads them, so quotes, lists and numbers work as in Hydra. `h
 docs/decisions/0002-configuration.md.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
+from results.remote import check_uri
 from spaces.messages import did_you_mean
 from spaces.space import Space
+
+ADDRESSES = ("storage", "warm_start")  # keys whose value may be a URI
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
     """Key and value of each override, in Hydra's grammar.
 
-    Raises ValueError for text that is not `key=value`, for additions, deletions and sweeps, and for a
-    `storage` that is no folder.
+    Raises ValueError for text that is not `key=value`, for additions, deletions and sweeps, and as `address`
+    does.
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
@@ -24,33 +28,30 @@ def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
     parser = OverridesParser.create()
     values: dict[str, Any] = {}
     for text in overrides:
+        if pair := address(text):
+            values[pair[0]] = pair[1]
+            continue
         try:
             override = parser.parse_override(text)
         except (HydraException, RecursionError) as error:
             hint = "key=value, with quotes around text that has spaces or commas"
+            text = re.sub(r"://\S*@", "://...@", text)  # a secret
             raise ValueError(f"{text!r} is no override: write {hint}") from error
         if override.is_add() or override.is_delete() or override.is_sweep_override():
             raise ValueError(f"{text!r}: write key=value; a list of choices is key=[a,b]")
         key, value = override.key_or_group, override.value()
-        values[key] = local_folder(value) if key == "storage" and isinstance(value, str) else value
+        quoted = address(f"{key}={value}")  # in Hydra's quotes
+        values[key] = quoted[1] if quoted else value
     return values
 
 
-def local_folder(storage: str) -> str:
-    """The folder of `storage=...`; `file://` may stand before it.
+def address(text: str) -> tuple[str, str] | None:
+    """Key and value of `storage=URI` or `warm_start=URI`, which stands as it is: Hydra's grammar has no `?`.
 
-    Raises ValueError for another address: the journal needs the locks and the fsync of a file system.
+    Raises ValueError if the URI can't name a storage.
     """
-    scheme, separator, _ = storage.partition("://")
-    if not separator:
-        return storage
-    address = urlsplit(storage)
-    if scheme.lower() != "file" or address.netloc not in ("", "localhost") or not address.path:
-        raise ValueError(
-            f"storage is {storage!r}, but must be a folder that this machine can write to; mount a remote "
-            "one, and name the folder where it is mounted (storage=FOLDER)"
-        )
-    return unquote(address.path)
+    key, _, value = text.partition("=")
+    return (key, check_uri(value)) if key in ADDRESSES and ADDRESS.match(value) else None
 
 
 def check_keys(overrides: Mapping[str, Any], keys: Sequence[str], space: Space) -> None:

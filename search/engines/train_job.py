@@ -5,9 +5,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
+from results.cached import remote_of
 from search.config.fidelity import rung_options
 from search.config.run_config import RunConfig
 from search.core.job import Job
+from search.engines.job_files import job_files
 from spaces.lane import Report
 from trainables import given, pytorch_lightning
 from trainables.training.memory import importing
@@ -21,6 +23,7 @@ class TrainJob:
     setup: Mapping[str, Any]  # see training_setup
     rung_options: tuple[Mapping[str, int], ...] = ()  # options of the data that differ between rungs
     objects: Mapping[str, Any] = field(default_factory=dict)  # of a Python program, by their paths
+    remote: str | None = None  # URI of the run at a remote storage; None: all workers see the folder
 
     @classmethod
     def of(cls, config: RunConfig, folder: Path) -> Self:
@@ -28,7 +31,8 @@ class TrainJob:
         options = rung_options(config.fidelity, config.rungs, config.space.options)
         paths = (config.space.trainable, config.space.data)
         objects = {path: given.OBJECTS[path] for path in paths if path in given.OBJECTS}
-        return cls(str(folder), training_setup(config), options, objects)
+        remote = remote_of(folder)
+        return cls(str(folder), training_setup(config), options, objects, remote.uri if remote else None)
 
     def __call__(self, job: Job) -> Iterator[Report]:
         # Workers need PyTorch; the command line must start without it.
@@ -42,23 +46,28 @@ class TrainJob:
 
             import_path.load(self.setup["trainable"])
 
-        setup, folder = Setup(**self.setup), Path(self.folder)
+        setup = Setup(**self.setup)
         if job.confirm_seed is not None:
             setup = replace(setup, batch_seed=job.confirm_seed)
         elif job.rung is not None and self.rung_options:
             setup = replace(setup, options={**setup.options, **self.rung_options[job.rung]})
-        lanes = [replace(lane, start=lane.start and str(folder / lane.start)) for lane in job.lanes]
-        out = str(folder / job.checkpoint)
         confirming, last = job.confirm_seed is not None, None
-        for report in train(setup, lanes, job.first, job.last, out, keep_best=confirming):
-            report = replace(report, job=job.number)
-            if confirming and report.epoch == job.last:
-                last = report  # scored when training has ended and freed its memory
-            else:
+        with job_files(self.folder, self.remote) as files:
+            lanes = [replace(lane, start=lane.start and files.start(lane.start)) for lane in job.lanes]
+            out = str(files.folder / job.checkpoint)
+            for report in train(setup, lanes, job.first, job.last, out, keep_best=confirming):
+                report = replace(report, job=job.number)
+                if confirming and report.epoch == job.last:
+                    last = report  # scored when training has ended and freed its memory
+                    continue
+                if report.epoch == job.last:
+                    files.keep(job.checkpoint)
                 yield report
-        if last is not None:
-            kept = [lane for lane in lanes if lane.number in last.best]
-            yield replace(last, test=score(setup, kept, out))
+            if last is not None:
+                kept = [lane for lane in lanes if lane.number in last.best]
+                last = replace(last, test=score(setup, kept, out))
+                files.keep(job.checkpoint)
+                yield last
 
 
 def training_setup(config: RunConfig) -> dict[str, Any]:

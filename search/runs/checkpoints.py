@@ -2,22 +2,22 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from pathlib import Path
 
 from search.core.job import Job, State, Trial
 from search.core.queue import Queue
+from search.runs.mirror import Mirror
 
 KEEPING = (State.RUNNING, State.PAUSED, State.COMPLETE)  # states in which a trial keeps its checkpoint
 
 
 class Checkpoints:
-    """Deletes each checkpoint of the run in `folder` when no trial of the queue needs it any more.
+    """Deletes each checkpoint of a run when no trial of the queue needs it any more.
 
     `limit` is the room for all of them in bytes; None: no limit.
     """
 
-    def __init__(self, queue: Queue, folder: Path, limit: int | None) -> None:
-        self.queue, self.folder, self.limit = queue, folder, limit
+    def __init__(self, queue: Queue, files: Mirror, limit: int | None) -> None:
+        self.queue, self.files, self.limit = queue, files, limit
         self.users: dict[str, set[int]] = defaultdict(set)  # trials that have or had each checkpoint
         self.sizes: dict[str, int] = {}  # in bytes
         self.largest = 0.0  # bytes of a trial
@@ -31,7 +31,7 @@ class Checkpoints:
         for name in unused:
             trials = [self.queue.trials[number] for number in self.users[name]]
             if not any(trial.checkpoint == name and trial.state in KEEPING for trial in trials):
-                (self.folder / name).unlink(missing_ok=True)
+                self.files.delete([name])
                 del self.users[name]
                 self.sizes.pop(name, None)
 
@@ -52,9 +52,9 @@ class Checkpoints:
         best = self.queue.best()
         trials = self.queue.trials.values()
         used = {trial.checkpoint for trial in trials if trial.state in KEEPING or trial is best}
-        for path in (self.folder / "checkpoints").glob("*.safetensors"):
-            if f"checkpoints/{path.name}" not in used:
-                path.unlink()
+        # Those of a confirmation are in a folder of their own.
+        searched = {name for name in self.files.sizes() if name.count("/") == 1}
+        self.files.delete(searched - used)
 
     def _note(self, trials: Iterable[Trial]) -> None:
         """These trials may have a new checkpoint."""
@@ -63,7 +63,8 @@ class Checkpoints:
             if trial.checkpoint:
                 self.users[trial.checkpoint].add(trial.number)
                 new.add(trial.checkpoint)
+        known = self.files.sizes() if len(new) > 1 else {name: self.files.size(name) for name in new}
         for name in new:
-            if (self.folder / name).exists():
-                self.sizes[name] = (self.folder / name).stat().st_size
-                self.largest = max(self.largest, self.sizes[name] / len(self.users[name]))
+            if size := known.get(name):
+                self.sizes[name] = size
+                self.largest = max(self.largest, size / len(self.users[name]))

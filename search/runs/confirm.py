@@ -29,6 +29,7 @@ from search.core.rungs import Done, Wait
 from search.engines.base import Engine
 from search.runs import interrupts
 from search.runs.in_order import InOrder
+from search.runs.mirror import Mirror
 from search.runs.tables import column_types, further_metrics, named_columns
 from search.watch.progress import ConfirmProgress, ProgressView
 from spaces.lane import EngineError, Lane, Report
@@ -154,6 +155,7 @@ class ConfirmQueue:
     def __init__(self, plan: ConfirmPlan, space: Space, folder: Path, view: ProgressView) -> None:
         self.plan, self.space, self.folder, self.view = plan, space, folder, view
         self.columns = column_types(space), further_metrics(space)
+        self.files = Mirror(folder)
         self.rows = confirm_rows(folder)
         self.waiting = jobs(plan, space.structure, confirmed(folder))
         self.numbers = count(len(self.waiting) + 1)
@@ -264,8 +266,8 @@ class ConfirmQueue:
         for row in dropped:
             row["checkpoint"] = None
         write_confirmed(self.folder, self.rows.values(), *self.columns)
-        for file in files:
-            (self.folder / file).unlink(missing_ok=True)
+        self.files.delete(files)
+        self.files.copy()
 
 
 def confirm_rows(folder: Path) -> dict[Key, dict[str, Any]]:

@@ -5,23 +5,41 @@ from pathlib import Path
 import pyarrow as pa
 
 from results.damage import DamagedTable
+from results.remote import Remote, is_uri
 from results.store import Run, is_locked, open_run
+from search.runs.fetch import NAME, fetch
 from search.runs.folder import read_config
 from spaces.messages import did_you_mean
 from spaces.params import Param
 
 
 def find(name: str, storage: str) -> Run:
-    """The run of that name in `storage`, or at that path.
+    """The run of that name in `storage`, or at that path or URI. A remote run is fetched first.
 
-    Raises ValueError if there is none, and as `open_whole` does.
+    Raises ValueError if there is none, and as `fetch` and `open_whole` do.
     """
-    for folder in (Path(storage) / name, Path(name)):
-        if (folder / "config.yaml").exists():
+    if is_uri(name):
+        remote = Remote(name)
+        storage, name = remote.parent.uri, remote.name
+    if is_uri(storage):
+        folder = fetch(Remote(storage), name) if NAME.fullmatch(name) else None
+        if folder:
             return open_whole(folder)
-    names = [path.parent.name for path in Path(storage).glob("*/config.yaml")]
+    else:
+        for path in (Path(storage) / name, Path(name)):
+            if (path / "config.yaml").exists():
+                return open_whole(path)
+    names = run_names(storage)
     hint = did_you_mean(name, names) if names else ""
     raise ValueError(f"there is no run {name!r} in {storage}{hint} (python -m search list)")
+
+
+def run_names(storage: str) -> list[str]:
+    """The names of the runs in a storage, sorted. Raises ValueError if a remote one can't be used."""
+    if is_uri(storage):
+        remote = Remote(storage)
+        return [name for name in remote.folders() if remote.info(f"{name}/config.yaml")]
+    return sorted(path.parent.name for path in Path(storage).glob("*/config.yaml"))
 
 
 def open_whole(folder: Path) -> Run:

@@ -1,6 +1,7 @@
 """The folder of a run: its name, its configuration and its lock."""
 
 import fcntl
+import shlex
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import yaml
 
+from results.cached import remote_of, storage_folder
 from results.files import sweep, sync, write_text
+from results.remote import Remote, is_uri
 from results.store import Run
 from search.config.run_config import RunConfig, from_plain
 
@@ -19,7 +22,8 @@ def new_folder(config: RunConfig) -> Path:
 
     Raises ValueError if the storage cannot be written, or has a run of that name.
     """
-    storage = Path(config.storage).absolute()
+    remote = Remote(config.storage) if is_uri(config.storage) else None
+    storage = storage_folder(config.storage)
     existing = next(parent for parent in (storage, *storage.parents) if parent.exists())
     try:
         tempfile.TemporaryFile(dir=existing).close()
@@ -27,19 +31,35 @@ def new_folder(config: RunConfig) -> Path:
         raise ValueError(
             f"storage is {storage}, but {existing} can't be written: {error.strerror} (storage=FOLDER)"
         ) from error
+    if remote:
+        remote.check_writable()
+    taken = set(remote.folders()) if remote else set()
     names = [config.name] if config.name else (f"{config.space.name}-{number}" for number in count(1))
     storage.mkdir(parents=True, exist_ok=True)
     for name in names:
         try:
+            if name in taken:
+                continue
             (storage / name).mkdir()
         except FileExistsError:
             continue
         sync(storage)
         return storage / name
+    if remote and config.name not in taken:
+        raise ValueError(
+            f"{config.storage} has no run {config.name!r}, but {storage / str(config.name)} is left of one; "
+            "remove that folder, or choose another name=..."
+        )
     raise ValueError(
-        f"there is a run {config.name!r} in {storage} already; go on with it: "
+        f"there is a run {config.name!r} in {config.storage if remote else storage} already; go on with it: "
         f"python -m search resume {config.name}, or choose another name=..."
     )
+
+
+def address(folder: Path) -> str:
+    """The name of a run for the commands, as a person would type it: its path, or its quoted URI."""
+    remote = remote_of(folder)
+    return shlex.quote(remote.uri) if remote else short(folder)
 
 
 def sweep_run(folder: Path) -> None:

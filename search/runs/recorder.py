@@ -1,6 +1,6 @@
 """The queue, with each of its events shown on the screen, sent to watchers and written to the tables.
 
-An engine gets a Recorder in place of the queue. Writing the tables takes a small share of the time.
+An engine gets a Recorder in place of the queue. Writing and copying them takes a small share of the time.
 """
 
 import time
@@ -13,12 +13,13 @@ from search.core.queue import Queue
 from search.core.rungs import Done, Wait
 from search.runs import interrupts
 from search.runs.checkpoints import Checkpoints
+from search.runs.mirror import Mirror
 from search.runs.tables import write_tables
 from search.watch.progress import ProgressView
 from search.watch.watcher import Watcher
 from spaces.lane import Report
 
-WRITING_SHARE = 0.05  # of the time, at most, goes into writing tables
+WRITING_SHARE = 0.05  # of the time, at most, goes into writing and copying tables
 
 
 class Recorder:
@@ -34,7 +35,8 @@ class Recorder:
     ) -> None:
         self.queue, self.folder, self.view, self.watchers = queue, folder, view, watchers
         self.next_write = 0.0
-        self.checkpoints = Checkpoints(queue, folder, disk)
+        self.files = Mirror(folder)
+        self.checkpoints = Checkpoints(queue, self.files, disk)
         self.write()
 
     def next_job(self) -> Job | Wait | Done:
@@ -86,8 +88,9 @@ class Recorder:
         self.write()
 
     def write(self) -> None:
-        """Writes the tables."""
+        """Writes the tables, and brings the remote copy of the run up to date."""
         start = time.monotonic()
         write_tables(self.folder, self.queue.study, self.queue.trials.values())
+        self.files.copy()
         now = time.monotonic()
         self.next_write = now + max(1.0, (now - start) / WRITING_SHARE)

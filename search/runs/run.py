@@ -2,8 +2,8 @@
 
 import logging
 import os
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,10 +18,12 @@ from search.engines.train_job import TrainJob
 from search.runs import warm_start
 from search.runs.confirm import confirm_trials, has_value, jobs_left
 from search.runs.find import find, open_whole
-from search.runs.folder import locked, new_folder, read_config, short, sweep_run, write_config
+from search.runs.folder import address, locked, new_folder, read_config, sweep_run, write_config
 from search.runs.in_order import InOrder
 from search.runs.interrupts import interruptible
 from search.runs.journal import check_journal, open_study
+from search.runs.lease import check_free, leased
+from search.runs.mirror import Mirror
 from search.runs.preflight import check_test_split, prepare, prepare_again
 from search.runs.recorder import Recorder
 from search.runs.sources import write_sources
@@ -73,12 +75,14 @@ def resume(folder: Path, at_end: AtEnd | None = None, screen: Screen = capture_o
 
     Raises ValueError if the run is finished, is running, or cannot continue (see `prepare_again`).
     """
+    check_free(folder)
     run = open_idle(folder)
     check_journal(run, config := read_config(run))
     if run.status == "finished":
         if config.confirm_top and jobs_left(config, folder, trials_of(config, folder)):
             return confirm(folder, at_end, screen)
-        raise ValueError(f"{folder} is finished; look at it with: python -m search show {folder}")
+        name = address(folder)
+        raise ValueError(f"{name} is finished; look at it with: python -m search show {name}")
     config, notes = prepare_again(run)
     with screen() as output:
         return carry_out(search, config, folder, output, notes, new=False, at_end=at_end)
@@ -98,6 +102,7 @@ def confirm(
     Raises ValueError if no trial has a value, the data has no test split, the run is running, or it cannot
     continue (see `prepare_again`).
     """
+    check_free(folder)
     run = open_idle(folder)
     check_journal(run, read_config(run))
     config, notes = prepare_again(run)
@@ -121,7 +126,7 @@ def open_idle(folder: Path) -> Run:
     """The run in the folder. Raises ValueError if it is running."""
     run = open_whole(folder)
     if run.status == "running":
-        raise ValueError(f"{folder} is being searched by another process; wait for it or stop it")
+        raise ValueError(f"{address(folder)} is being searched by another process; wait for it or stop it")
     return run
 
 
@@ -144,7 +149,7 @@ def carry_out(
     """Does the work on the configured engine, in the locked folder, with a view of its progress."""
 
     def abandon(cause: str) -> None:
-        os.write(output.terminal, LAST_WORDS.format(f"error: {cause}", short(folder)).encode())
+        os.write(output.terminal, LAST_WORDS.format(f"error: {cause}", address(folder)).encode())
 
     try:
         engine = make_engine(config, TrainJob.of(config, folder), abandon, shows_output=output.owns_process)
@@ -154,10 +159,10 @@ def carry_out(
         raise
     try:
         # After the engine, for Ray installs a SIGTERM handler of its own.
-        last_words = LAST_WORDS.format("ended at once", short(folder))
+        last_words = LAST_WORDS.format("ended at once", address(folder))
         signals = interruptible(last_words, output.terminal) if output.owns_process else nullcontext()
         with signals, closing(engine):
-            with locked(folder):
+            with locked(folder), leased(folder), copied(folder):
                 if new:
                     write_config(folder, config)
                     write_sources(folder, config)
@@ -180,6 +185,15 @@ def carry_out(
     except OSError as error:
         logger.exception("the run's folder can't be written")
         return Outcome(folder, error=str(error))
+
+
+@contextmanager
+def copied(folder: Path) -> Iterator[None]:
+    """At the end of the block, the remote copy of the run is complete."""
+    try:
+        yield
+    finally:
+        Mirror(folder).copy()
 
 
 def search(engine: Engine, config: RunConfig, folder: Path, view: ProgressView) -> None:
@@ -233,7 +247,8 @@ def watchers(
 def announce(view: ProgressView, config: RunConfig, folder: Path, dashboard: str | None) -> None:
     """Prints the size of the search, and where to follow it."""
     rungs = ", ".join(map(str, config.rungs))
-    view.say(f"{config.trials} trials, rungs at epochs {rungs}, {view.workers} at a time, in {short(folder)}")
+    size = f"{config.trials} trials, rungs at epochs {rungs}, {view.workers} at a time"
+    view.say(f"{size}, in {address(folder)}")
     need = config.eta ** (len(config.rungs) - 1)
     if config.trials < need:
         view.say(
@@ -242,4 +257,4 @@ def announce(view: ProgressView, config: RunConfig, folder: Path, dashboard: str
         )
     if dashboard:
         view.say(f"Ray dashboard: {dashboard} (token: ray get-auth-token)")
-    view.say(f"trials in the browser: python -m search dashboard {short(folder)}")
+    view.say(f"trials in the browser: python -m search dashboard {address(folder)}")
