@@ -1,5 +1,8 @@
 """A parameter of a space: one of several values, or a range of numbers.
 
+A configuration is plain: an option that is a list or a mapping, or has a name, is there under its label
+(results/labels.py). Only the module gets the value that the label stands for.
+
 Both may have a condition: the parameter is active only `when` earlier parameters have certain values. Both
 may have a default, fixed or depending on the value of an earlier parameter.
 """
@@ -7,6 +10,7 @@ may have a default, fixed or depending on the value of an earlier parameter.
 import math
 import random
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -39,9 +43,11 @@ class Default:
 class Choice:
     """One of several values; a fixed parameter is a choice of one."""
 
-    options: tuple[Value, ...]
+    options: tuple[Value, ...]  # labels
     when: When = field(default_factory=dict)
     default: Default | None = None
+    values: Mapping[Value, Any] = field(default_factory=dict)  # by label; without it, the value is the label
+    named: bool = False  # whether the labels are names, and `values` has all of them
 
     def sample(self, rng: random.Random) -> Value:
         """One of the options, with equal probabilities."""
@@ -68,10 +74,20 @@ class Choice:
         by_text = {str(option): option for option in self.options}
         return self.options[self.options.index(value)] if value in self.options else by_text[value]
 
+    @property
+    def domain(self) -> Any:
+        """The options, for a message."""
+        return list(self.options) if len(self.options) > 1 else self.options[0]
+
     def plain(self) -> Any:
         """As in a YAML file."""
-        values = list(self.options) if len(self.options) > 1 else self.options[0]
         extra = when_and_default(self)
+        if self.named:
+            return {"choices": deepcopy(dict(self.values)), **extra}
+        # A copy of each: YAML writes an object that is there twice as an alias.
+        values = [deepcopy(self.values.get(option, option)) for option in self.options]
+        if len(values) == 1 and not self.values:
+            values = values[0]
         return {"choices": values, **extra} if extra else values
 
 
@@ -120,10 +136,14 @@ class Range:
         """The value for a value of a run's table: the same."""
         return value
 
+    @property
+    def domain(self) -> dict[str, Any]:
+        """The fields of the range."""
+        return {"low": self.low, "high": self.high} | ({"log": True} if self.log else {})
+
     def plain(self) -> Any:
         """As in a YAML file."""
-        bounds = {"low": self.low, "high": self.high} | ({"log": True} if self.log else {})
-        return {**bounds, **when_and_default(self)}
+        return {**self.domain, **when_and_default(self)}
 
 
 Param = Choice | Range

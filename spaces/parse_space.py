@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from results.labels import label
 from spaces.messages import did_you_mean
 from spaces.metrics import measured_names
 from spaces.params import Param, Value
-from spaces.parse_param import parse_param
+from spaces.parse_param import check_plain, parse_param
 from spaces.space import Constraint, Objective, Space
 from spaces.validation import validate
 
@@ -109,6 +110,7 @@ def parse_seeds(plain: Any, params: Mapping[str, Param], where: str) -> Iterator
         for name, value in seed.items():
             if name not in params:
                 raise ValueError(f"{where}: {name!r} is no parameter{did_you_mean(str(name), params)}")
-            if value not in params[name]:
-                raise ValueError(f"{where}: {name} is {value!r}, which is not in {params[name].plain()}")
-        yield seed
+            check_plain(value, f"{where}: {name}")
+            if label(value) not in params[name]:
+                raise ValueError(f"{where}: {name} is {value!r}, which is not in {params[name].domain}")
+        yield {name: label(value) for name, value in seed.items()}

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from spaces.messages import did_you_mean
-from spaces.params import Param, Value, initial_value, is_active, restrict_default
-from spaces.parse_param import parse_param
+from spaces.params import Choice, Param, Value, initial_value, is_active, restrict_default
+from spaces.parse_param import chosen, parse_param
 from spaces.validation import Number, Rule
 
 ImportPath = Annotated[str, Field(pattern=r"^[\w.]+:\w+$"), Rule("look like package.module:Name")]
@@ -89,6 +89,12 @@ class Space:
         """Whether the values of one objective rank trials, without constraints."""
         return not (self.further_objectives or self.constraints)
 
+    @property
+    def option_values(self) -> dict[str, Mapping[Value, Any]]:
+        """For each choice with such options, the values that its labels stand for."""
+        choices = {name: param.values for name, param in self.params.items() if isinstance(param, Choice)}
+        return {name: values for name, values in choices.items() if values}
+
     def default(self) -> dict[str, Value]:
         """The default configuration, which a search should beat: the first of the `seeds`, completed."""
         return self.point(self.seeds[0] if self.seeds else {})
@@ -137,6 +143,9 @@ class Space:
             where = f"param.{key}={value}"
             if name not in plain:
                 raise ValueError(f"{where}: there is no parameter {name!r}{did_you_mean(name, plain)}")
+            if part in ("", "choices") and not isinstance(value, dict):
+                value = chosen(value, self.params[name], where)
+                value = {"choices": value} if isinstance(value, dict) and not part else value
             if not part:
                 plain[name] = value
             elif isinstance(plain[name], dict):

@@ -68,4 +68,5 @@ def training_setup(config: RunConfig) -> dict[str, Any]:
         "further_metrics": space.ranking_metrics[1:],
         "trainer": dict(space.trainer),
         "deterministic": config.deterministic,
+        "option_values": space.option_values,
     }

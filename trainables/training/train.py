@@ -5,6 +5,7 @@ All arguments are plain values, so a job can be sent to any process on any machi
 
 import socket
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -47,6 +48,8 @@ class Setup:
     pack_memory: int | None = None  # bytes for a pack; None: half of the free memory
     deterministic: bool = False  # True: equal jobs give equal results, whatever else the machine does
     further_metrics: tuple[str, ...] = ()  # that rank trials too; those of spaces/metrics.py are measured
+    # By parameter: the values that its labels stand for in `Lane.params`.
+    option_values: Mapping[str, Mapping[Any, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         measured_names(self.ranking)
@@ -229,8 +232,15 @@ def module_arguments(setup: Setup, lane: Lane, data: L.LightningDataModule) -> d
 
 
 def values(setup: Setup, lane: Lane) -> dict[str, Any]:
-    """Options of the run and parameters of the trial, by name; a parameter overrides an option."""
-    return {**setup.options, **lane.params, "epochs": setup.epochs}
+    """Options of the run and parameters of the trial, by name; a parameter overrides an option.
+
+    A label of an option is replaced by a copy of its value, which the module may change.
+    """
+    params = dict(lane.params)
+    for name, of_label in setup.option_values.items():
+        if name in params:
+            params[name] = deepcopy(of_label.get(params[name], params[name]))
+    return {**setup.options, **params, "epochs": setup.epochs}
 
 
 def facts(data: L.LightningDataModule) -> dict[str, Any]:
