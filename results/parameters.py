@@ -27,6 +27,7 @@ class Dimension:
     high: float = 1.0
     log: bool = False
     integer: bool = False
+    step: float | None = None
     options: tuple[Any, ...] = ()
     conditional: bool = False
 
@@ -73,8 +74,9 @@ def dimensions(params: Mapping[str, Any]) -> list[Dimension]:
     for name, definition in params.items():
         if isinstance(definition, Mapping) and "low" in definition:
             low, high = definition["low"], definition["high"]
-            integer = isinstance(low, int) and isinstance(high, int)
-            dims.append(Dimension(name, low, high, definition.get("log", False), integer))
+            step = definition.get("step")
+            integer = all(isinstance(number, int) for number in (low, high, step or 0))
+            dims.append(Dimension(name, low, high, definition.get("log", False), integer, step))
             continue
         options = definition["choices"] if isinstance(definition, Mapping) else definition
         if isinstance(options, list | Mapping) and len(options) > 1:
@@ -177,6 +179,12 @@ def widening_override(dim: Dimension, position: float) -> str | None:
         return None
     else:
         end = max(end - width / 2, end / 2) if dim.low > 0 else end - width / 2
+    if dim.step:  # the new end is on the same grid
+        before = dim.high if upper else dim.low
+        steps = max(1, round(abs(end - before) / dim.step))
+        end = before + steps * (dim.step if upper else -dim.step)
+        if end <= 0 < dim.low or (upper and dim.low >= 0 and dim.high < 1 < end):
+            return None
     if dim.integer:
         end = math.ceil(end) if upper else math.floor(end)
         if end == (dim.high if upper else dim.low) or (dim.low > 0 and end < 1):

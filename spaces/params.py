@@ -12,6 +12,7 @@ import random
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any
 
 from spaces.validation import Bool, Number
@@ -95,42 +96,68 @@ class Choice:
 class Range:
     """Numbers from `low` to `high`, both included, uniform or (`log`) uniform in the logarithm.
 
-    Integers if both bounds are integers; write 1.0 instead of 1 for real numbers.
+    Integers if all of these are integers; write 1.0 instead of 1 for real numbers. With a `step` the values
+    are `low`, `low + step` and so on: the grid. `high` need not be on it.
     """
 
     low: Number
     high: Number
     log: Bool = False
+    step: Number | None = None
     when: When = field(default_factory=dict)
     default: Default | None = None
 
     @property
     def is_integer(self) -> bool:
         """Whether the values are integers."""
-        return isinstance(self.low, int) and isinstance(self.high, int)
+        return all(isinstance(number, int) for number in (self.low, self.high, self.step or 0))
+
+    @property
+    def count(self) -> int:
+        """The number of values on the grid. A range without a step has none."""
+        # In decimals, as the file has them: 0.1 + 0.2 is 0.3.
+        low, high, step = (Decimal(str(number)) for number in (self.low, self.high, self.step))
+        return int((high - low) / step) + 1
+
+    @property
+    def last(self) -> Number:
+        """The largest value."""
+        return self.high if self.step is None else self.at(self.count - 1)
+
+    def at(self, position: int) -> Number:
+        """The value at a position on the grid, from 0."""
+        number = Decimal(str(self.low)) + position * Decimal(str(self.step))
+        return int(number) if self.is_integer else float(number)
+
+    def nearest(self, number: Number) -> Number:
+        """The value nearest to a number."""
+        number = min(max(number, self.low), self.last)
+        if self.step is not None:
+            return self.at(round((number - self.low) / self.step))
+        return round(number) if self.is_integer else number
 
     def sample(self, rng: random.Random) -> Value:
         """A number drawn uniformly, in the logarithm if `log`."""
+        if self.step is not None:
+            return self.at(rng.randrange(self.count))
         if self.log:
-            value = math.exp(rng.uniform(math.log(self.low), math.log(self.high)))
-        else:
-            value = rng.uniform(self.low, self.high)
-        value = min(max(value, self.low), self.high)
-        return round(value) if self.is_integer else value
+            return self.nearest(math.exp(rng.uniform(math.log(self.low), math.log(self.high))))
+        return self.nearest(rng.uniform(self.low, self.high))
 
     @property
     def fallback(self) -> Value:
         """Initial value where there is no default: the midpoint, on the logarithmic scale if `log`."""
-        value = math.sqrt(self.low * self.high) if self.log else (self.low + self.high) / 2
-        return round(value) if self.is_integer else value
+        return self.nearest(math.sqrt(self.low * self.high) if self.log else (self.low + self.last) / 2)
 
     @property
     def bounds(self) -> tuple[Value, Value]:
         """Smallest and largest value."""
-        return self.low, self.high
+        return self.low, self.last
 
     def __contains__(self, value: object) -> bool:
-        return isinstance(value, int | float) and self.low <= value <= self.high
+        if not isinstance(value, int | float) or not self.low <= value <= self.high:
+            return False
+        return self.step is None or abs(value - self.nearest(value)) <= 1e-8 * self.step
 
     def from_column(self, value: Any) -> Value:
         """The value for a value of a run's table: the same."""
@@ -139,7 +166,8 @@ class Range:
     @property
     def domain(self) -> dict[str, Any]:
         """The fields of the range."""
-        return {"low": self.low, "high": self.high} | ({"log": True} if self.log else {})
+        step = {} if self.step is None else {"step": self.step}
+        return {"low": self.low, "high": self.high} | ({"log": True} if self.log else {}) | step
 
     def plain(self) -> Any:
         """As in a YAML file."""

@@ -1,8 +1,8 @@
 """Parses a parameter from its YAML value: a scalar, a list of choices, or a mapping of fields.
 
-The choices are a list of options, or a mapping of a name to each option.
-The fields are `low`, `high` and `log` of a range, or `choices`; `when: {schedule: one_cycle}`; and `default`,
-a value or `{optimizer: {sgd: 0.1, adam: 1e-3}}`. Every ValueError begins with `where`, the field's place.
+The fields are `low`, `high`, `log` and `step` of a range, or `choices`, a list of options or a mapping of a
+name to each; `when: {schedule: one_cycle}`; and `default`, a value or `{optimizer: {sgd: 0.1, adam: 1e-3}}`.
+Every ValueError begins with `where`, the field's place.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,8 @@ from spaces.params import Choice, Default, Param, Range, Value
 from spaces.validation import validate
 
 MAX_DEPTH = 20  # of an option
-RANGE_FIELDS, COMMON_FIELDS = ("low", "high", "log"), ("when", "default")
+MAX_COUNT = 10**9  # values on a grid
+RANGE_FIELDS, COMMON_FIELDS = ("low", "high", "log", "step"), ("when", "default")
 
 
 def parse_param(plain: Any, where: str, preceding: Mapping[str, Param] | None = None) -> Param:
@@ -31,7 +32,7 @@ def parse_param(plain: Any, where: str, preceding: Mapping[str, Param] | None = 
     known = ("choices", *COMMON_FIELDS) if "choices" in plain else (*RANGE_FIELDS, *COMMON_FIELDS)
     for key in plain:
         if key not in known:
-            rule = "choices stand alone" if "choices" in plain else "a range has low, high and log"
+            rule = "choices stand alone" if "choices" in plain else "a range has low, high, log and step"
             raise ValueError(f"{where}: unknown field {key!r}; {rule}, and both may have when and default")
     param: Param
     if "choices" in plain:
@@ -95,13 +96,24 @@ def chosen(plain: Any, param: Param, where: str) -> Any:
 
 
 def parse_range(plain: Mapping[str, Any], where: str) -> Range:
-    """{low, high, log}. Raises ValueError if a field is missing or of another type, or low is not below high
-    or not above 0 on a logarithmic scale."""
-    param: Range = validate(Range, plain, lambda *path: ".".join((where, *path)))
+    """{low, high, log, step}. Raises ValueError if a field is missing or of another type, low is not below
+    high or not above 0 on a logarithmic scale, or the step is no part of the range."""
+    param: Range = validate(Range, plain, lambda *path: ".".join((where, *path[:1])))
     if not param.low < param.high:
         raise ValueError(f"{where}: low is {param.low} and high {param.high}, but low must be less than high")
     if param.log and param.low <= 0:
         raise ValueError(f"{where}.low is {param.low}, but must be above 0 on a logarithmic scale")
+    if param.step is None:
+        return param
+    if param.log:
+        raise ValueError(f"{where} has log and step, but takes one of them")
+    if not 0 < param.step <= param.high - param.low:
+        width = param.high - param.low
+        raise ValueError(f"{where}.step is {param.step}, but must be above 0 and at most high - low, {width}")
+    if param.count > MAX_COUNT:
+        raise ValueError(
+            f"{where}.step is {param.step}, but at most {MAX_COUNT:,} steps lead from low to high"
+        )
     return param
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from search.core.history import Observation
 from search.core.rungs import Done, Promote, Sample, Wait
+from spaces.params import Range
 from tests.history import RUNGS, history
 
 
@@ -26,6 +27,18 @@ class SamplerContract:
     def test_as_many_different_proposals_as_asked_for(self, sampler, space, number):
         proposals = sampler(space, RUNGS, 0).propose(history(20, space=space), number)
         assert len({params["x"] for params in proposals}) == len(proposals) == number
+
+    @pytest.mark.parametrize("count", [0, 40])
+    def test_proposals_are_on_the_grid(self, sampler, space, count):
+        """Before there is a model all its values are proposed; none has a rounding error."""
+        grids = {"width": (32, 64, 96), "rate": (0.1, 0.2, 0.3, 0.4, 0.5)}
+        ranges = {"width": Range(32, 100, step=32), "rate": Range(0.1, 0.5, step=0.1)}
+        space = replace(space, params={**space.params, **ranges})
+        proposals = sampler(space, RUNGS, 0).propose(history(count, space=space), 60)
+        for name, values in grids.items():
+            proposed = {params[name] for params in proposals}
+            assert proposed <= set(values) if count else proposed == set(values)
+        assert all(isinstance(params["width"], int) for params in proposals)
 
 
 class PolicyContract:

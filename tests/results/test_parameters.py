@@ -66,6 +66,10 @@ def test_positions_and_ticks_are_on_the_axis(low, width, log, share):
         (Dimension("beta", 0.8, 0.98), 0.979, "param.beta.high=0.99"),  # stays below 1
         (Dimension("depth", 1, 8, integer=True), 8, "param.depth.high=12"),
         (Dimension("depth", 1, 8, integer=True), 1, None),
+        (Dimension("width", 32, 500, integer=True, step=32), 480, "param.width.high=724"),
+        (Dimension("width", 128, 512, integer=True, step=64), 128, "param.width.low=64"),
+        (Dimension("width", 32, 512, integer=True, step=32), 32, None),
+        (Dimension("rate", 0.1, 0.9, step=0.2), 0.9, None),
         (BATCH, 64, "param.batch=[16,32,64,128]"),
         (BATCH, 16, "param.batch=[8,16,32,64]"),
         (BATCH, 32, None),

@@ -110,6 +110,7 @@ def test_seeds_and_conditions_name_options(tmp_path):
         "layers": "[8]",
         "net": "large",
         "slope": 0.5,
+        "count": 32,
         "init": "[0.0, 0.1]",
     }
     assert "slope" not in space.point({"net": "small"})

@@ -18,7 +18,8 @@ INACTIVE = 0.5  # coordinate and feature of an inactive parameter
 class Encoding:
     """Coordinates and features of one space.
 
-    A range has one feature, its coordinate, on the logarithmic scale if the range is. A choice has one
+    A range has one feature, its coordinate, on the logarithmic scale if the range is. The values of a grid
+    have equal shares of the coordinate, and features that are spread evenly from 0 to 1. A choice has one
     feature per option, sqrt(1/2) for its option and 0 for the others. So two options have the distance 1, as
     have the two ends of a range.
     """
@@ -58,7 +59,7 @@ class Encoding:
                 one_hot[inactive] = 0.0
                 columns.append(one_hot)
             else:
-                feature = rounded(param, own) if param.is_integer else own.copy()
+                feature = rounded(param, own)
                 feature[inactive] = INACTIVE
                 columns.append(feature[:, None])
         return np.hstack(columns)
@@ -80,23 +81,34 @@ def value_at(param: Param, number: float) -> Value:
     """The value of a parameter at a coordinate."""
     match param:
         case Choice(options):
-            return options[min(int(number * len(options)), len(options) - 1)]
-        case Range(low, high, is_log):
-            value = exp(log(low) + number * log(high / low)) if is_log else low + number * (high - low)
-            value = min(max(value, low), high)
-            return round(value) if param.is_integer else value
+            return options[share(number, len(options))]
+        case Range(low, high, is_log, step):
+            if step is not None:
+                return param.at(share(number, param.count))
+            return param.nearest(
+                exp(log(low) + number * log(high / low)) if is_log else low + number * (high - low)
+            )
 
 
 def coordinate(param: Param, value: Any) -> float:
-    """The coordinate of a parameter's value; that of an option is the middle of its share of [0, 1]."""
+    """The coordinate of a parameter's value; that of an option, or of a value on a grid, is the middle of its
+    share of [0, 1]."""
     match param:
         case Choice(options):
             return (options.index(value) + 0.5) / len(options)
-        case Range(low, high, is_log):
+        case Range(low, high, is_log, step):
             if low == high:
                 return INACTIVE
-            number = log(value / low) / log(high / low) if is_log else (value - low) / (high - low)
+            if step is not None:
+                number = (round((value - low) / step) + 0.5) / param.count
+            else:
+                number = log(value / low) / log(high / low) if is_log else (value - low) / (high - low)
             return min(max(number, 0.0), 1.0)
+
+
+def share(number: float, count: int) -> int:
+    """Which of `count` equal shares of [0, 1] a coordinate is in."""
+    return min(int(number * count), count - 1)
 
 
 def option_indices(param: Choice, numbers: Array) -> Indices:
@@ -106,9 +118,14 @@ def option_indices(param: Choice, numbers: Array) -> Indices:
 
 
 def rounded(param: Range, numbers: Array) -> Array:
-    """The coordinates of the integers at the given coordinates."""
+    """The features of a range at the given coordinates: those of its values there."""
     if param.low == param.high:
         return np.full_like(numbers, INACTIVE)
+    if param.step is not None:
+        last = param.count - 1
+        return np.minimum(np.floor(numbers * (last + 1)), last) / last
+    if not param.is_integer:
+        return numbers.copy()
     if param.log:
         scale = log(param.high / param.low)
         return np.log(np.round(param.low * np.exp(numbers * scale)) / param.low) / scale
