@@ -70,6 +70,14 @@ class Choice:
     def __contains__(self, value: object) -> bool:
         return value in self.options
 
+    def value_at(self, coordinate: float) -> Value:
+        """The option at a coordinate; all have equal shares of [0, 1]."""
+        return self.options[share(coordinate, len(self.options))]
+
+    def coordinate(self, value: Any) -> float:
+        """The coordinate of an option: the middle of its share."""
+        return (self.options.index(value) + 0.5) / len(self.options)
+
     def from_column(self, value: Any) -> Value:
         """The option for a value of a run's table. Options of mixed types are stored there as text."""
         by_text = {str(option): option for option in self.options}
@@ -159,6 +167,26 @@ class Range:
             return False
         return self.step is None or abs(value - self.nearest(value)) <= 1e-8 * self.step
 
+    def value_at(self, coordinate: float) -> Value:
+        """The value at a coordinate from 0 to 1; all on a grid have equal shares."""
+        if self.step is not None:
+            return self.at(share(coordinate, self.count))
+        if self.log:
+            return self.nearest(math.exp(math.log(self.low) + coordinate * math.log(self.high / self.low)))
+        return self.nearest(self.low + coordinate * (self.high - self.low))
+
+    def coordinate(self, value: Any) -> float:
+        """The coordinate of a value; of one on a grid, the middle of its share."""
+        if self.low == self.high:
+            return 0.5
+        if self.step is not None:
+            number = (round((value - self.low) / self.step) + 0.5) / self.count
+        elif self.log:
+            number = math.log(value / self.low) / math.log(self.high / self.low)
+        else:
+            number = (value - self.low) / (self.high - self.low)
+        return min(max(number, 0.0), 1.0)
+
     def from_column(self, value: Any) -> Value:
         """The value for a value of a run's table: the same."""
         return value
@@ -175,6 +203,11 @@ class Range:
 
 
 Param = Choice | Range
+
+
+def share(coordinate: float, count: int) -> int:
+    """Which of `count` equal shares of [0, 1] a coordinate is in."""
+    return min(int(coordinate * count), count - 1)
 
 
 def is_active(param: Param, values: Mapping[str, Value]) -> bool:

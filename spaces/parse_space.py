@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from results.labels import label
+from spaces.constraints import parse_rules
 from spaces.messages import did_you_mean
 from spaces.metrics import measured_names
 from spaces.params import Param, Value
@@ -18,6 +19,7 @@ FIELDS = (
     "objective",
     "constraint",
     "params",
+    "constraints",
     "structure",
     "options",
     "settings",
@@ -37,8 +39,8 @@ def parse_space(
     """The space in `plain`. `lines` holds the line of each field in `file`, for error messages.
 
     Raises ValueError for an unknown or missing field, a value of the wrong type or form, two objectives or
-    constraints of one metric, a parameter that `parse_param` refuses, or an unknown parameter in
-    `structure` or `seeds`.
+    constraints of one metric, a parameter that `parse_param` refuses, an unknown parameter in
+    `structure` or `seeds`, or a rule that `parse_rules` refuses or that can't be kept.
     """
 
     def at(*path: object) -> str:
@@ -66,12 +68,14 @@ def parse_space(
         "objective": objectives[0],
         "further_objectives": objectives[1:],
         "constraints": parse_ranking(plain.get("constraint", []), Constraint, "constraint", at),
+        "rules": parse_rules(plain.get("constraints", []), params, at),
     }
     values.pop("constraint", None)
     space: Space = validate(Space, values, at)
     for entry in space.structure:
         if entry not in params:
             raise ValueError(f"{at('structure')}: {entry!r} is no parameter{did_you_mean(entry, params)}")
+    space.check_rules(at("constraints"))
     return space
 
 
@@ -86,6 +90,8 @@ def parse_ranking(
     parts: list[Any] = []
     for index, entry in entries:
         where = (field,) if index is None else (field, index)
+        if kind is Constraint and isinstance(entry, str):
+            raise ValueError(f"{at(*where)} is {entry!r}: a rule on parameters is in the field constraints")
         part = validate(kind, entry, lambda *path, where=where: at(*where, *path))
         if isinstance(part, Constraint) and part.min is None and part.max is None:
             raise ValueError(f"{at(*where)} bounds {part.metric} nowhere; add max: or min:")

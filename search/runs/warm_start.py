@@ -55,7 +55,7 @@ def warm_start(run: Run, config: RunConfig) -> WarmStart:
     points: list[dict[str, Any]] = []
     for params in best_params(run):
         point = config.space.point(params)
-        if point not in points and len(points) < TOP:
+        if point not in points and len(points) < TOP and not config.space.broken_rule(point):
             points.append(point)
     other = difference(run, config)
     return WarmStart(tuple(points), () if other else tuple(observations(run, config)), other)

@@ -1,13 +1,13 @@
 """Configurations of a space as points: one coordinate in [0, 1] per parameter, and features for a kernel."""
 
 from collections.abc import Mapping
-from math import exp, log
+from math import log
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spaces.params import Choice, Param, Range, Value
+from spaces.params import Choice, Range, Value
 from spaces.space import Space
 
 Array = NDArray[np.float64]
@@ -33,14 +33,14 @@ class Encoding:
     def configuration(self, point: Array) -> dict[str, Value]:
         """The configuration at a point, (parameters,)."""
         coordinates = dict(zip(self.space.params, point.tolist(), strict=True))
-        return self.space.configuration(lambda name, param, _: value_at(param, coordinates[name]))
+        return self.space.configuration(lambda name, param, _: param.value_at(coordinates[name]))
 
     def point(self, params: Mapping[str, Any]) -> list[float]:
         """The point of a configuration; its inverse, up to rounding and the coordinates of inactive ones."""
         key = tuple(params.items())
         if key not in self.known:
             self.known[key] = [
-                coordinate(param, params[name]) if name in params else INACTIVE
+                param.coordinate(params[name]) if name in params else INACTIVE
                 for name, param in self.space.params.items()
             ]
         return self.known[key]
@@ -72,43 +72,9 @@ class Encoding:
             active[name] = np.ones(len(points), dtype=bool)
             for other, allowed in param.when.items():
                 column, parent = points[:, names.index(other)].tolist(), self.space.params[other]
-                holds = [value_at(parent, number) in allowed for number in column]
+                holds = [parent.value_at(number) in allowed for number in column]
                 active[name] &= active[other] & np.array(holds, dtype=bool)
         return active
-
-
-def value_at(param: Param, number: float) -> Value:
-    """The value of a parameter at a coordinate."""
-    match param:
-        case Choice(options):
-            return options[share(number, len(options))]
-        case Range(low, high, is_log, step):
-            if step is not None:
-                return param.at(share(number, param.count))
-            return param.nearest(
-                exp(log(low) + number * log(high / low)) if is_log else low + number * (high - low)
-            )
-
-
-def coordinate(param: Param, value: Any) -> float:
-    """The coordinate of a parameter's value; that of an option, or of a value on a grid, is the middle of its
-    share of [0, 1]."""
-    match param:
-        case Choice(options):
-            return (options.index(value) + 0.5) / len(options)
-        case Range(low, high, is_log, step):
-            if low == high:
-                return INACTIVE
-            if step is not None:
-                number = (round((value - low) / step) + 0.5) / param.count
-            else:
-                number = log(value / low) / log(high / low) if is_log else (value - low) / (high - low)
-            return min(max(number, 0.0), 1.0)
-
-
-def share(number: float, count: int) -> int:
-    """Which of `count` equal shares of [0, 1] a coordinate is in."""
-    return min(int(number * count), count - 1)
 
 
 def option_indices(param: Choice, numbers: Array) -> Indices:

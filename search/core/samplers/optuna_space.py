@@ -26,6 +26,11 @@ def distribution(param: Param) -> BaseDistribution:
             return FloatDistribution(low, param.last, log=log, step=step)
 
 
+def propose(space: Space, study: optuna.Study, seed: int) -> dict[str, Any]:
+    """A suggestion of the study that keeps the rules of the space (`Space.kept`)."""
+    return space.kept(lambda: suggest(space, study.ask()), seed)
+
+
 def suggest(space: Space, trial: optuna.Trial) -> dict[str, Any]:
     """A configuration: the suggestion of the trial's study for each active parameter."""
 
