@@ -8,6 +8,7 @@ from typing import Any, final
 import numpy as np
 import pyarrow as pa
 
+from results.labels import labels
 from results.store import best_first, column_type
 
 EDGE = 0.05  # share of a range: a best value this close to an end may have a better one beyond it
@@ -26,7 +27,16 @@ class Dimension:
     high: float = 1.0
     log: bool = False
     integer: bool = False
+    step: float | None = None
     options: tuple[Any, ...] = ()
+    conditional: bool = False
+
+    def has(self, value: Any) -> bool:
+        """Whether a value of a table is one of the parameter.
+
+        Null is one of an unconditional parameter with that option; else the parameter is inactive.
+        """
+        return value is not None or (None in self.options and not self.conditional)
 
     def position(self, value: Any) -> float:
         """The position of a value from 0 to 1, on a log scale if the parameter has one."""
@@ -64,14 +74,17 @@ def dimensions(params: Mapping[str, Any]) -> list[Dimension]:
     for name, definition in params.items():
         if isinstance(definition, Mapping) and "low" in definition:
             low, high = definition["low"], definition["high"]
-            integer = isinstance(low, int) and isinstance(high, int)
-            dims.append(Dimension(name, low, high, definition.get("log", False), integer))
+            step = definition.get("step")
+            integer = all(isinstance(number, int) for number in (low, high, step or 0))
+            dims.append(Dimension(name, low, high, definition.get("log", False), integer, step))
             continue
         options = definition["choices"] if isinstance(definition, Mapping) else definition
-        if isinstance(options, list) and len(options) > 1:
+        if isinstance(options, list | Mapping) and len(options) > 1:
+            options = labels(options)
             if column_type(options) == pa.string():
                 options = [option if option is None else str(option) for option in options]
-            dims.append(Dimension(name, options=tuple(options)))
+            conditional = isinstance(definition, Mapping) and "when" in definition
+            dims.append(Dimension(name, options=tuple(options), conditional=conditional))
     return dims
 
 
@@ -121,10 +134,10 @@ def explored_ranges(
     ranges = []
     for dim in dims:
         key = f"param/{dim.name}"
-        sampled = tuple(dim.position(row[key]) for row in rows if row[key] is not None)
-        top = tuple(dim.position(row[key]) for row in first if row[key] is not None)
+        sampled = tuple(dim.position(row[key]) for row in rows if dim.has(row[key]))
+        top = tuple(dim.position(row[key]) for row in first if dim.has(row[key]))
         value = best[key] if best else None
-        position = None if value is None else dim.position(value)
+        position = dim.position(value) if best and dim.has(value) else None
         widen = None if position is None else widening_override(dim, position)
         upper = position is not None and position > 0.5
         at_edge = [p for p in top if (p > 0.9 if upper else p < 0.1)] if widen else []
@@ -166,6 +179,12 @@ def widening_override(dim: Dimension, position: float) -> str | None:
         return None
     else:
         end = max(end - width / 2, end / 2) if dim.low > 0 else end - width / 2
+    if dim.step:  # the new end is on the same grid
+        before = dim.high if upper else dim.low
+        steps = max(1, round(abs(end - before) / dim.step))
+        end = before + steps * (dim.step if upper else -dim.step)
+        if end <= 0 < dim.low or (upper and dim.low >= 0 and dim.high < 1 < end):
+            return None
     if dim.integer:
         end = math.ceil(end) if upper else math.floor(end)
         if end == (dim.high if upper else dim.low) or (dim.low > 0 and end < 1):

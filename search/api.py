@@ -10,7 +10,7 @@
 Everything that it needs is imported when it is called, so that the command line starts fast.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ def run(
     mode: str = "min",
     settings: Mapping[str, Any] | None = None,
     trainer: Mapping[str, Any] | None = None,
+    constraints: Sequence[str] = (),
     **keys: Any,
 ) -> SearchRun:
     """Searches, and returns the run when it has ended.
@@ -40,7 +41,8 @@ def run(
     Each parameter in `params` is a `search.Range`, a list of choices, a value, or a mapping as in a space
     file; it goes to the argument of its name of `space` or `data`. `objective` is a metric that the module
     logs, and `mode` says whether it is minimized (`min`) or maximized (`max`). `settings` are arguments that
-    are not searched, `trainer` arguments of Lightning's Trainer.
+    are not searched, `trainer` arguments of Lightning's Trainer, `constraints` rules on parameters such as
+    `"width * depth <= 4096"`.
 
     `keys` are those of a run: trials=30, epochs=27, name="first", storage="runs", engine="local",
     confirm_top=3 and so on; `search.api.keys()` lists all with their meaning. Dotted ones, such as
@@ -63,7 +65,7 @@ def run(
                 raise ValueError(f"{key} is {value!r}, but the space {space} says it; change it there")
         chosen = read(str(space))
     else:
-        chosen = space_of(space, data, params, objective, mode, settings or {}, trainer or {})
+        chosen = space_of(space, data, params, objective, mode, settings or {}, trainer or {}, constraints)
     config = configure(chosen, {own_name(key): value for key, value in keys.items()})
     return ended(start(config, screen=shared_output))
 
@@ -132,6 +134,7 @@ def space_of(
     mode: str,
     settings: Mapping[str, Any],
     trainer: Mapping[str, Any],
+    constraints: Sequence[str],
 ) -> Any:
     """The space of Python objects. Raises ValueError for a mistake in it."""
     from spaces.parse_space import parse_space
@@ -152,6 +155,7 @@ def space_of(
         },
         "settings": dict(settings),
         "trainer": dict(trainer),
+        "constraints": list(constraints),
     }
     name = path_of(trainable).rpartition(":")[2].lower()
     return parse_space(

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from results.labels import label
+from spaces.constraints import parse_rules
 from spaces.messages import did_you_mean
 from spaces.metrics import measured_names
-from spaces.params import Param, Value
-from spaces.parse_param import parse_param
+from spaces.params import Choice, Param, Value
+from spaces.parse_param import check_plain, parse_param
 from spaces.project import KINDS, Project, parse_project
 from spaces.space import Constraint, Objective, Space
 from spaces.validation import validate
@@ -20,6 +22,7 @@ FIELDS = (
     "objective",
     "constraint",
     "params",
+    "constraints",
     "structure",
     "options",
     "settings",
@@ -40,8 +43,8 @@ def parse_space(
     """The space in `plain`. `lines` holds the line of each field in `file`, for error messages.
 
     Raises ValueError for an unknown or missing field, a value of the wrong type or form, two objectives or
-    constraints of one metric, a parameter that `parse_param` refuses, or an unknown parameter in
-    `structure` or `seeds`.
+    constraints of one metric, a parameter that `parse_param` refuses, an unknown parameter in
+    `structure` or `seeds`, or a rule that `parse_rules` refuses or that can't be kept.
     """
 
     def at(*path: object) -> str:
@@ -78,6 +81,7 @@ def parse_space(
         "objective": objectives[0],
         "further_objectives": objectives[1:],
         "constraints": parse_ranking(plain.get("constraint", []), Constraint, "constraint", at),
+        "rules": parse_rules(plain.get("constraints", []), params, at),
     }
     if project:
         values |= {"trainable": project.trainable, "data": project.data_class, "project": project}
@@ -87,6 +91,7 @@ def parse_space(
     for entry in space.structure:
         if entry not in params:
             raise ValueError(f"{at('structure')}: {entry!r} is no parameter{did_you_mean(entry, params)}")
+    space.check_rules(at("constraints"))
     return space
 
 
@@ -118,7 +123,11 @@ def own_values(project: Project, params: Mapping[str, Param]) -> dict[str, Value
         place: Any = project.config
         for key in name.split("."):
             place = place.get(key, {}) if isinstance(place, Mapping) else {}
-        if not isinstance(place, Mapping) and place in param:
+        of_label = param.values if isinstance(param, Choice) else {}
+        labels = [label for label, value in of_label.items() if value == place]
+        if labels:
+            values[name] = labels[0]
+        elif not isinstance(place, Mapping | list) and place in param:
             values[name] = place
     return values
 
@@ -134,6 +143,8 @@ def parse_ranking(
     parts: list[Any] = []
     for index, entry in entries:
         where = (field,) if index is None else (field, index)
+        if kind is Constraint and isinstance(entry, str):
+            raise ValueError(f"{at(*where)} is {entry!r}: a rule on parameters is in the field constraints")
         part = validate(kind, entry, lambda *path, where=where: at(*where, *path))
         if isinstance(part, Constraint) and part.min is None and part.max is None:
             raise ValueError(f"{at(*where)} bounds {part.metric} nowhere; add max: or min:")
@@ -158,6 +169,7 @@ def parse_seeds(plain: Any, params: Mapping[str, Param], where: str) -> Iterator
         for name, value in seed.items():
             if name not in params:
                 raise ValueError(f"{where}: {name!r} is no parameter{did_you_mean(str(name), params)}")
-            if value not in params[name]:
-                raise ValueError(f"{where}: {name} is {value!r}, which is not in {params[name].plain()}")
-        yield seed
+            check_plain(value, f"{where}: {name}")
+            if label(value) not in params[name]:
+                raise ValueError(f"{where}: {name} is {value!r}, which is not in {params[name].domain}")
+        yield {name: label(value) for name, value in seed.items()}

@@ -55,7 +55,7 @@ def read(name_or_path: str) -> Space:
                 if value not in space.params[other]:
                     raise ValueError(
                         f"{path}:{lines['params', name, 'when']}: params.{name}.when: {other} is never "
-                        f"{value!r}; it is {space.params[other].plain()}"
+                        f"{value!r}; it is {space.params[other].domain}"
                     )
     return space if shipped else replace(space, file=name_or_path)
 

@@ -7,15 +7,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from spaces.constraints import ParameterRule, check_some_keep
 from spaces.messages import did_you_mean
-from spaces.params import Param, Value, initial_value, is_active, restrict_default
-from spaces.parse_param import parse_param
+from spaces.params import Choice, Param, Value, initial_value, is_active, restrict_default
+from spaces.parse_param import chosen, parse_param
 from spaces.project import Project
 from spaces.validation import Number, Rule
 
 ImportPath = Annotated[str, Field(pattern=r"^[\w.]+:\w+$"), Rule("look like package.module:Name")]
 Fields = Annotated[Mapping[str, Any], Rule("hold fields of its own")]
 Budgets = Annotated[Mapping[str, Mapping[str, Any]], Rule("hold fields for each budget")]
+MAX_PROPOSALS = 10  # of a sampler, until one keeps the rules
+MAX_DRAWS = 100_000  # of a random configuration, until one keeps the rules
 ParamName = Annotated[str, Rule("be text")]
 
 
@@ -63,7 +66,8 @@ class Space:
     params: Mapping[ParamName, Param]
     project: Project | None = None  # its configuration builds module and data; parameters are paths into it
     further_objectives: tuple[Objective, ...] = ()
-    constraints: tuple[Constraint, ...] = ()
+    constraints: tuple[Constraint, ...] = ()  # bounds of metrics
+    rules: tuple[ParameterRule, ...] = ()  # on parameters: the field `constraints` of a space file
     structure: Annotated[tuple[str, ...], Rule("be a list of parameters")] = ()  # they change tensor shapes
     options: Fields = field(default_factory=dict)  # of the data: source, root ...
     settings: Fields = field(default_factory=dict)  # arguments that are not searched: backbone ...
@@ -91,6 +95,12 @@ class Space:
         """Whether the values of one objective rank trials, without constraints."""
         return not (self.further_objectives or self.constraints)
 
+    @property
+    def option_values(self) -> dict[str, Mapping[Value, Any]]:
+        """For each choice with such options, the values that its labels stand for."""
+        choices = {name: param.values for name, param in self.params.items() if isinstance(param, Choice)}
+        return {name: values for name, values in choices.items() if values}
+
     def default(self) -> dict[str, Value]:
         """The default configuration, which a search should beat: the first of the `seeds`, completed."""
         return self.point(self.seeds[0] if self.seeds else {})
@@ -104,9 +114,52 @@ class Space:
             )
         )
 
+    def broken_rule(self, values: Mapping[str, Value]) -> str | None:
+        """The first rule that a configuration breaks; None if it keeps all."""
+        return next((rule.text for rule in self.rules if not rule.holds(values)), None)
+
     def sample(self, rng: random.Random) -> dict[str, Value]:
-        """A random configuration; parameters are drawn independently."""
+        """A random configuration; parameters are drawn independently until it keeps the rules.
+
+        Raises ValueError if none of MAX_DRAWS does.
+        """
+        for _ in range(MAX_DRAWS):
+            values = self._draw(rng)
+            if self.broken_rule(values) is None:
+                return values
+        raise ValueError(
+            f"none of {MAX_DRAWS:,} random configurations keeps the constraints; choose ranges that keep "
+            "them more often (params and constraints in the space file)"
+        )
+
+    def kept(self, propose: Callable[[], dict[str, Value]], seed: int) -> dict[str, Value]:
+        """The first of MAX_PROPOSALS proposals that keeps the rules; if none does, a random configuration.
+
+        Raises ValueError as `sample` does.
+        """
+        proposals = (propose() for _ in range(MAX_PROPOSALS))
+        first = next((values for values in proposals if self.broken_rule(values) is None), None)
+        return self.sample(random.Random(seed)) if first is None else first
+
+    def _draw(self, rng: random.Random) -> dict[str, Value]:
+        """A random configuration, which may break a rule."""
         return self.configuration(lambda name, param, values: param.sample(rng))
+
+    def check_rules(self, where: str) -> None:
+        """Raises ValueError, beginning with `where`, if no configuration keeps the rules, or the default or a
+        seed breaks one."""
+        if not self.rules:
+            return
+        check_some_keep(self.rules, self._draw, where)
+        for point in map(self.point, self.seeds or ({},)):
+            if text := self.broken_rule(point):
+                names = [name for rule in self.rules if rule.text == text for name in sorted(rule.names)]
+                values = ", ".join(f"{name}={point[name]}" for name in names)
+                kind = "an entry of seeds" if self.seeds else "the default configuration"
+                raise ValueError(
+                    f"{where}: {kind} breaks {text!r} ({values}); change it (seeds in the space file, or "
+                    f"param.{names[0]}.default=VALUE)"
+                )
 
     def configuration(self, choose: Callable[[str, Param, Mapping[str, Value]], Value]) -> dict[str, Value]:
         """The configuration in which each active parameter has the value `choose(name, param, values)`;
@@ -122,16 +175,19 @@ class Space:
         return self.configuration(lambda name, param, values: param.from_column(row[f"param/{name}"]))
 
     def holds(self, values: Mapping[str, Any]) -> bool:
-        """Whether `values` is a configuration of this space: exactly the active parameters, each in range."""
+        """Whether `values` is a configuration of this space: exactly the active parameters, each in range,
+        and no rule is broken."""
         own = self.configuration(lambda name, param, _: values.get(name, param.fallback))
-        return own.keys() == values.keys() and all(value in self.params[name] for name, value in own.items())
+        inside = own.keys() == values.keys() and all(v in self.params[name] for name, v in own.items())
+        return inside and self.broken_rule(own) is None
 
     def with_params(self, changes: Mapping[str, Any]) -> "Space":
         """The space with parameters replaced, {"lr": 0.1}, or changed in one field, {"lr.high": 0.1}.
 
         A changed parameter keeps its condition and the part of its default that is still in range, unless
-        they are changed themselves. Raises ValueError for an unknown parameter, a field of a parameter that
-        has none, or a value that `parse_param` refuses.
+        they are changed themselves. Seeds that break a rule after the changes are left out. Raises ValueError
+        for an unknown parameter, a field of a parameter that has none, a value that `parse_param` refuses, or
+        rules that can't be kept.
         """
         plain = {name: param.plain() for name, param in self.params.items()}
         for key, value in changes.items():
@@ -139,6 +195,9 @@ class Space:
             where = f"param.{key}={value}"
             if name not in plain:
                 raise ValueError(f"{where}: there is no parameter {name!r}{did_you_mean(name, plain)}")
+            if part in ("", "choices") and not isinstance(value, dict):
+                value = chosen(value, self.params[name], where)
+                value = {"choices": value} if isinstance(value, dict) and not part else value
             if not part:
                 plain[name] = value
             elif isinstance(plain[name], dict):
@@ -148,7 +207,12 @@ class Space:
         params = dict(self.params)
         for name in dict.fromkeys(self.split_key(key)[0] for key in changes):
             params[name] = self._changed(name, plain[name], changes)
-        return replace(self, params=params)
+        changed = replace(self, params=params)
+        if self.rules and changes:
+            kept = [seed for seed in self.seeds if not changed.broken_rule(changed.point(seed))]
+            changed = replace(changed, seeds=tuple(kept))
+            changed.check_rules(", ".join(f"param.{key}={value}" for key, value in changes.items()))
+        return changed
 
     def split_key(self, key: str) -> tuple[str, str]:
         """The parameter in a key such as `lr.high`, and the field, or ""; parameters may have dots too."""

@@ -7,7 +7,18 @@ import pytest
 
 from search.core.history import Observation
 from search.core.rungs import Done, Promote, Sample, Wait
+from spaces.constraints import parse_rule
+from spaces.params import Range
+from spaces.space import Space
 from tests.history import RUNGS, history
+
+# The second ones hold for one in 60 random configurations.
+RULES = [("x < 0.2 * n", "n != 3"), ("n > 6", "x < 0.1", "lr < x")]
+
+
+def with_rules(space: Space, *rules: str) -> Space:
+    """The space with these rules on its parameters."""
+    return replace(space, rules=tuple(parse_rule(rule, space.params) for rule in rules))
 
 
 class SamplerContract:
@@ -27,9 +38,33 @@ class SamplerContract:
         proposals = sampler(space, RUNGS, 0).propose(history(20, space=space), number)
         assert len({params["x"] for params in proposals}) == len(proposals) == number
 
+    @pytest.mark.parametrize("count", [0, 40])
+    def test_proposals_are_on_the_grid(self, sampler, space, count):
+        """Before there is a model all its values are proposed; none has a rounding error."""
+        grids = {"width": (32, 64, 96), "rate": (0.1, 0.2, 0.3, 0.4, 0.5)}
+        ranges = {"width": Range(32, 100, step=32), "rate": Range(0.1, 0.5, step=0.1)}
+        space = replace(space, params={**space.params, **ranges})
+        proposals = sampler(space, RUNGS, 0).propose(history(count, space=space), 60)
+        for name, values in grids.items():
+            proposed = {params[name] for params in proposals}
+            assert proposed <= set(values) if count else proposed == set(values)
+        assert all(isinstance(params["width"], int) for params in proposals)
+
+    @pytest.mark.parametrize("rules", RULES)
+    def test_proposals_keep_the_rules_of_the_space(self, sampler, space, rules):
+        space = with_rules(space, *rules)
+        for count in (0, 30):
+            trials = history(count, space=space)
+            proposals = sampler(space, RUNGS, 0).propose(trials, 60)
+            assert all(space.holds(params) for params in proposals)
+            assert len({tuple(params.items()) for params in proposals}) == len(proposals) == 60
+            pair = [sampler(space, RUNGS, 0).propose(trials, 2) for _ in range(2)]
+            assert pair[0] == pair[1]
+
 
 class PolicyContract:
-    """A policy decides what is next. Subclasses give the fixtures `make`, for a seed, and `space`."""
+    """A policy decides what is next. Subclasses give the fixtures `make`, for a seed, `make_for`, for a
+    space, and `space`."""
 
     def test_decisions_are_pure(self, make, space):
         for count in (0, 5, 30):
@@ -72,3 +107,13 @@ class PolicyContract:
         two = make().decide([failed], 8, 1, (1, 1, 1))
         assert isinstance(one, Sample) and isinstance(two, Sample)
         assert one != two
+
+    @pytest.mark.parametrize("rules", RULES)
+    def test_samples_keep_the_rules_of_the_space(self, make_for, space, rules):
+        space = with_rules(space, *rules)
+        for count in (0, 30):
+            trials = [replace(trial, values=(inf,)) for trial in history(count, space=space)]
+            decision = make_for(space).decide(trials, 100, 60, (1, 1, 1))
+            assert isinstance(decision, Sample)
+            assert len(decision.params) == 60
+            assert all(space.holds(params) for params in decision.params)

@@ -161,4 +161,4 @@ def contours(rows: Sequence[Row], dims: Sequence[Dimension], mode: str) -> list[
 
 def with_active(rows: Sequence[Row], dims: Sequence[Dimension]) -> list[Row]:
     """The trials in which all of these parameters are active."""
-    return [row for row in rows if all(row[f"param/{dim.name}"] is not None for dim in dims)]
+    return [row for row in rows if all(dim.has(row[f"param/{dim.name}"]) for dim in dims)]

@@ -10,7 +10,7 @@ from torch import Tensor
 from results.store import Run
 from search.after.models import Model
 from trainables.learner import Learner
-from trainables.training.build import data_arguments, module_arguments
+from trainables.training.build import data_arguments, module_arguments, parameters
 
 CONFIG_HEAD = """\
 # {model} of run {run}, for LightningCLI: python -m trainables fit --config THIS_FILE
@@ -29,7 +29,9 @@ def configuration(run: Run, model: Model, module: L.LightningModule, data: L.Lig
     setup = model.setup
     if setup.project:
         head = PROJECT_HEADS[setup.project.kind].format(model=model.name, run=run.name)
-        return head + yaml.safe_dump(setup.project.with_values(model.lane.params), sort_keys=False)
+        return head + yaml.safe_dump(
+            setup.project.with_values(parameters(setup, model.lane)), sort_keys=False
+        )
     init_args = {"model": module_arguments(setup, model.lane, data)}
     if setup.data is not None:
         init_args["data"] = data_arguments(setup, model.lane)

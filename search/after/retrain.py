@@ -9,6 +9,7 @@ from typing import Any
 from search.config.run_config import RunConfig
 from search.core.job import trial_seed
 from spaces import read
+from spaces.params import Choice, Param, Value
 
 YAML_WORDS = ("true", "false", "null", "nan", "inf")  # text that Hydra would read as another type
 
@@ -37,7 +38,7 @@ def retrain_command(config: RunConfig, number: int, params: Mapping[str, Any]) -
     seed = trial_seed(config.seed, number, config.init_seed)
     overrides |= {"seed": config.seed, "init_seed": seed, "trials": 1, "lanes": 1}
     overrides |= {"epochs": config.epochs, "grace": config.epochs}
-    overrides |= {f"param.{name}": value for name, value in params.items()}
+    overrides |= {f"param.{name}": fixed_at(space.params[name], value) for name, value in params.items()}
     words = [shlex.quote(f"{key}={hydra_value(value)}") for key, value in overrides.items()]
     return " ".join(["python -m search run", *words])
 
@@ -47,7 +48,7 @@ def python_call(config: RunConfig, number: int, params: Mapping[str, Any]) -> st
     space, names = config.space, [config.space.trainable, config.space.data]
     objects = ", ".join(name.rpartition(":")[2] for name in names if name)
     arguments = {
-        "params": dict(params),
+        "params": {name: fixed_at(space.params[name], value) for name, value in params.items()},
         "objective": space.objective.metric,
         "mode": space.objective.mode,
         **{name: dict(value) for name in ("settings", "trainer") if (value := getattr(space, name))},
@@ -58,17 +59,31 @@ def python_call(config: RunConfig, number: int, params: Mapping[str, Any]) -> st
     return f"search.run({objects}, {', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
 
 
+def fixed_at(param: Param, value: Value) -> Any:
+    """The override that fixes a parameter: its value, or a list of one option if that is a list or mapping.
+
+    A name is known from the space file.
+    """
+    if isinstance(param, Choice) and not param.named and value in param.values:
+        return [param.values[value]]
+    return value
+
+
 read_space = cache(read.read)  # once for all trials
 
 
 def hydra_value(value: Any) -> str:
-    """A plain value in Hydra's override grammar; ambiguous text is quoted."""
+    """A value of YAML in Hydra's override grammar; ambiguous text is quoted."""
     if value is None:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
         return repr(value)
+    if isinstance(value, list):
+        return f"[{','.join(map(hydra_value, value))}]"
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{key}:{hydra_value(entry)}' for key, entry in value.items())}}}"
     if re.fullmatch(r"[A-Za-z_/][\w./-]*", value) and value.lower() not in YAML_WORDS:
         return str(value)
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')

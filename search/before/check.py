@@ -119,7 +119,8 @@ def try_bounds(
     if diverging:
         yield Finding("diverging", NOTE, f"not finite after one step: {', '.join(diverging)}")
     bad = sum(result.error is not None or result.shapes is not None for result in results.values())
-    detail = f"{len(results)} tried, {bad} bad, all bounds included, {time.monotonic() - began:.0f} s"
+    included = "bounds that break a constraint left out" if space.rules else "all bounds included"
+    detail = f"{len(results)} tried, {bad} bad, {included}, {time.monotonic() - began:.0f} s"
     detail += f"; no time to try {skipped} of them one at a time" if skipped else ""
     yield Finding("corners", WRONG if bad else OK, detail)
     return results
@@ -129,6 +130,7 @@ def covering_configurations(space: Space) -> Iterator[tuple[str, dict[str, Value
     """A few configurations, with labels, that together have all `values_to_try` of all parameters.
 
     The first has all lower bounds and the second all upper bounds; further ones have the remaining options.
+    Configurations that break a rule of the space are left out.
     """
     remaining = {
         (name, repr(value)): value for name, param in space.params.items() for value in values_to_try(param)
@@ -139,8 +141,11 @@ def covering_configurations(space: Space) -> Iterator[tuple[str, dict[str, Value
             remaining.pop((name, repr(value)), None)
         return params
 
-    yield "all smallest", cover(space.configuration(lambda name, param, values: param.bounds[0]))
-    yield "all largest", cover(space.configuration(lambda name, param, values: param.bounds[1]))
+    smallest = space.configuration(lambda name, param, values: param.bounds[0])
+    largest = space.configuration(lambda name, param, values: param.bounds[1])
+    for label, params in (("all smallest", smallest), ("all largest", largest)):
+        if space.broken_rule(params) is None:
+            yield label, cover(params)
     number = 0
     while remaining:
         number += 1
@@ -153,18 +158,22 @@ def covering_configurations(space: Space) -> Iterator[tuple[str, dict[str, Value
             own = (value for (other, _), value in remaining.items() if other == name)
             return next(own, initial_value(param, values))
 
-        yield f"mixed {number}", cover(space.configuration(choose))
+        params = space.configuration(choose)
+        if space.broken_rule(params):
+            params = space.point({**space.default(), **fixed})
+        if space.broken_rule(params) is None:
+            yield f"mixed {number}", cover(params)
         remaining.pop((first, repr(value)), None)  # unreachable if its conditions exclude each other
 
 
 def one_at_a_time(space: Space) -> Iterator[tuple[str, dict[str, Value]]]:
     """Configurations, with labels, in which one parameter has one of its `values_to_try` and the others their
-    default."""
+    default. Those that break a rule of the space are left out."""
     default = space.default()
     for name, param in space.params.items():
         for value in values_to_try(param):
             params = space.point({**default, **conditions(space, name), name: value})
-            if params != default:
+            if params != default and space.broken_rule(params) is None:
                 yield f"{name}={value}", params
 
 

@@ -29,7 +29,8 @@ def run(overrides: Overrides = None) -> None:
     Example: `python -m search run space=slice_reg name=first trials=20 param.lr.high=0.1`
 
     Keys are those of search/config/config.yaml, `data=SOURCE`, `data.OPTION=...`, the space's settings, and
-    `param.NAME=...`: a value fixes it, a list `[a,b]` gives choices, `.low=` and `.high=` move its ends.
+    `param.NAME=...`: a value fixes it, a list `[a,b]` gives choices, `.low=` and `.high=` move its ends,
+    `.step=` sets the distance of its values.
     """
     from search.after.report_process import ReportProcess
     from search.config.run_config import resolve

@@ -108,6 +108,7 @@ class RunConfig:
             "trainer": dict(space.trainer),
             "structure": list(space.structure),
             "params": {name: param.plain() for name, param in space.params.items()},
+            **({"constraints": [rule.text for rule in space.rules]} if space.rules else {}),
             "seeds": [space.point(seed) for seed in space.seeds],
         }
 

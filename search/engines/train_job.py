@@ -85,4 +85,5 @@ def training_setup(config: RunConfig) -> dict[str, Any]:
         "trainer": dict(space.trainer),
         "project": space.project,
         "deterministic": config.deterministic,
+        "option_values": space.option_values,
     }

@@ -6,7 +6,6 @@ from typing import Any, final
 
 import numpy as np
 
-from search.core.model.encoding import coordinate
 from search.replay.training import Answer, Curve
 from spaces.params import Choice
 from spaces.space import Space
@@ -62,7 +61,7 @@ class NearestUnused:
 def point(space: Space, params: Mapping[str, Any]) -> list[float]:
     """A coordinate for each parameter of the space; NaN for one that is not active."""
     return [
-        coordinate(param, params[name]) if name in params else np.nan for name, param in space.params.items()
+        param.coordinate(params[name]) if name in params else np.nan for name, param in space.params.items()
     ]
 
 

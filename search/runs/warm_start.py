@@ -20,6 +20,7 @@ from search.config.run_config import RunConfig
 from search.core.history import Observation
 from search.core.ranking import vector
 from search.runs.folder import read_config
+from spaces.space import Space
 
 TOP = 5  # trials of the earlier run to try first
 FILE = "warm_start.json"
@@ -54,7 +55,7 @@ def warm_start(run: Run, config: RunConfig) -> WarmStart:
     points: list[dict[str, Any]] = []
     for params in best_params(run):
         point = config.space.point(params)
-        if point not in points and len(points) < TOP:
+        if point not in points and len(points) < TOP and not config.space.broken_rule(point):
             points.append(point)
     other = difference(run, config)
     return WarmStart(tuple(points), () if other else tuple(observations(run, config)), other)
@@ -92,8 +93,16 @@ def difference(run: Run, config: RunConfig) -> str | None:
         "arguments of the trainer": (dict(old.space.trainer), dict(space.trainer)),
         "epochs": (old.epochs, config.epochs),
         "fidelity": (image_sizes(old), image_sizes(config)),
+        "options of the same name": common_values(old.space, space),
     }
     return next((name for name, (theirs, ours) in pairs.items() if theirs != ours), None)
+
+
+def common_values(old: Space, new: Space) -> tuple[list[Any], list[Any]]:
+    """The values of the labels that both spaces have, in the old one and in the new one."""
+    theirs, ours = old.option_values, new.option_values
+    common = [(name, key) for name in theirs for key in theirs[name] if key in ours.get(name, {})]
+    return [theirs[name][key] for name, key in common], [ours[name][key] for name, key in common]
 
 
 def image_sizes(config: RunConfig) -> dict[int, dict[str, int]]:

@@ -7,11 +7,20 @@ from spaces.read import FOLDER, read
 from tests.fuzz.kind import Kind
 from tests.results.made import SPACE
 
+STRUCTURED = Path(__file__).parents[1] / "spaces" / "structured.yaml"
+
 
 def make(folder: Path) -> Path:
     """A space with all kinds of parameters."""
     path = folder / "learning.yaml"
     path.write_text(SPACE)
+    return path
+
+
+def structured(folder: Path) -> Path:
+    """A space whose options are lists and mappings with names."""
+    path = folder / "structured.yaml"
+    path.write_bytes(STRUCTURED.read_bytes())
     return path
 
 
@@ -29,4 +38,8 @@ def resolved(path: Path) -> None:
     config.plain()
 
 
-KINDS = {"space": Kind(make, resolved), "shipped space": Kind(shipped, lambda path: read(str(path)))}
+KINDS = {
+    "space": Kind(make, resolved),
+    "structured space": Kind(structured, resolved),
+    "shipped space": Kind(shipped, lambda path: read(str(path))),
+}

@@ -31,6 +31,21 @@ def test_dimensions_are_the_searched_parameters():
     assert dims[0].log and dims[1].integer and dims[2].options == ("mlp", "cnn")
 
 
+def test_options_have_labels_and_null_may_be_one():
+    layers, net, norm = dimensions(
+        {
+            "layers": [[64, 64], [128], None],
+            "net": {"choices": {"small": {"width": 32}, "large": {"width": 256}}},
+            "norm": {"choices": ["batch", None], "when": {"net": "large"}},
+        }
+    )
+    assert (layers.options, net.options) == (("[64, 64]", "[128]", None), ("small", "large"))
+    assert layers.has(None) and not net.has(None) and not norm.has(None)
+    row = {"trial": 0, "state": "complete", "objective": 1.0, "param/layers": None}
+    (found,) = explored_ranges([layers], [row], row, "min")
+    assert (found.sampled, found.top, found.position) == ((1.0,), (1.0,), 1.0)
+
+
 @given(low=st.floats(1e-6, 10), width=st.floats(1.01, 1e6), log=st.booleans(), share=st.floats(0, 1))
 def test_positions_and_ticks_are_on_the_axis(low, width, log, share):
     dim = Dimension("x", low, low * width, log)
@@ -51,6 +66,10 @@ def test_positions_and_ticks_are_on_the_axis(low, width, log, share):
         (Dimension("beta", 0.8, 0.98), 0.979, "param.beta.high=0.99"),  # stays below 1
         (Dimension("depth", 1, 8, integer=True), 8, "param.depth.high=12"),
         (Dimension("depth", 1, 8, integer=True), 1, None),
+        (Dimension("width", 32, 500, integer=True, step=32), 480, "param.width.high=724"),
+        (Dimension("width", 128, 512, integer=True, step=64), 128, "param.width.low=64"),
+        (Dimension("width", 32, 512, integer=True, step=32), 32, None),
+        (Dimension("rate", 0.1, 0.9, step=0.2), 0.9, None),
         (BATCH, 64, "param.batch=[16,32,64,128]"),
         (BATCH, 16, "param.batch=[8,16,32,64]"),
         (BATCH, 32, None),

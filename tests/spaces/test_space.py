@@ -11,10 +11,11 @@ from spaces.read import names, read
 from tests.contracts import SpaceContract
 
 CONDITIONAL = Path(__file__).parent / "conditional.yaml"
+STRUCTURED = Path(__file__).parent / "structured.yaml"
 
 
 class TestSpaces(SpaceContract):
-    @pytest.fixture(params=[*names(), str(CONDITIONAL)])
+    @pytest.fixture(params=[*names(), str(CONDITIONAL), str(STRUCTURED)])
     def name(self, request):
         return request.param
 

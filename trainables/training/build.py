@@ -1,5 +1,6 @@
 """Makes the module and the data of a trial, from import paths or from the configuration of a project."""
 
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,11 +48,11 @@ def of_project(setup: Setup, lane: Lane, files: Path) -> Parts:
     if setup.project.kind == "lightning":
         from trainables.projects import lightning_cli
 
-        parts = lightning_cli.parts(setup.project, lane.params, seeds)
+        parts = lightning_cli.parts(setup.project, parameters(setup, lane), seeds)
     else:
         from trainables.projects import hydra_config
 
-        parts = hydra_config.parts(setup.project, lane.params, seeds, files)
+        parts = hydra_config.parts(setup.project, parameters(setup, lane), seeds, files)
     check_kind(parts.module, L.LightningModule, setup.trainable)
     if parts.data is None:
         return parts
@@ -114,7 +115,16 @@ def module_arguments(setup: Setup, lane: Lane, data: L.LightningDataModule | Non
 
 def values(setup: Setup, lane: Lane) -> dict[str, Any]:
     """Options of the run and parameters of the trial, by name; a parameter overrides an option."""
-    return {**setup.options, **lane.params, "epochs": setup.epochs}
+    return {**setup.options, **parameters(setup, lane), "epochs": setup.epochs}
+
+
+def parameters(setup: Setup, lane: Lane) -> dict[str, Any]:
+    """Parameters of the trial; a label stands for a copy of the value of its option, which may be changed."""
+    params = dict(lane.params)
+    for name, of_label in setup.option_values.items():
+        if name in params:
+            params[name] = deepcopy(of_label.get(params[name], params[name]))
+    return params
 
 
 def facts(data: L.LightningDataModule | None) -> dict[str, Any]:

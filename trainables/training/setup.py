@@ -27,6 +27,8 @@ class Setup:
     deterministic: bool = False  # True: equal jobs give equal results, whatever else the machine does
     project: Project | None = None  # whose configuration makes module and data
     further_metrics: tuple[str, ...] = ()  # that rank trials too; those of spaces/metrics.py are measured
+    # By parameter: the values that its labels stand for in `Lane.params`.
+    option_values: Mapping[str, Mapping[Any, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         measured_names(self.ranking)

@@ -1,5 +1,6 @@
 """Points that a policy chooses new configurations from: some everywhere, some near the best trials."""
 
+import random
 from math import log
 
 import numpy as np
@@ -9,6 +10,7 @@ from spaces.params import Choice
 
 SOBOL = 512  # points spread over the whole space
 NEIGHBOURS = 25  # points near each centre
+FEW = 64  # random points at least, where a space has rules
 STEPS = (0.01, 0.3)  # shortest and longest standard deviation of a step from a centre
 
 
@@ -24,7 +26,8 @@ def candidates(encoding: Encoding, centres: Array, count: int, seed: int) -> Arr
     """Points to choose `count` from, (candidates, parameters): a Sobol sequence, and steps from each centre.
 
     A step changes a random part of the parameters: a range by a normal step, reflected at its ends; a choice
-    to a random option.
+    to a random option. Points that break a rule of the space are left out, and random ones that keep all
+    are added.
     """
     params = list(encoding.space.params.values())
     rng = np.random.default_rng(seed)
@@ -37,4 +40,14 @@ def candidates(encoding: Encoding, centres: Array, count: int, seed: int) -> Arr
     drawn = np.where(is_choice, rng.random(steps.shape), moved)
     few = min(1.0, 2 / len(params))
     changed = rng.random(steps.shape) < np.where(is_choice, few, max(0.3, few))
-    return np.vstack([sobol(len(params), max(SOBOL, 2 * count), seed), np.where(changed, drawn, steps)])
+    points = np.vstack([sobol(len(params), max(SOBOL, 2 * count), seed), np.where(changed, drawn, steps)])
+    return kept(encoding, points, max(FEW, 2 * count), seed) if encoding.space.rules else points
+
+
+def kept(encoding: Encoding, points: Array, count: int, seed: int) -> Array:
+    """The points whose configurations keep the rules of the space, none twice, with `count` random ones."""
+    space, rng = encoding.space, random.Random(seed)
+    drawn = np.array([encoding.point(space.sample(rng)) for _ in range(count)])
+    pairs = [(encoding.configuration(point), point) for point in np.vstack([points, drawn])]
+    known = {tuple(params.items()): point for params, point in pairs if space.broken_rule(params) is None}
+    return np.array(list(known.values()))

@@ -1,13 +1,13 @@
 """Configurations of a space as points: one coordinate in [0, 1] per parameter, and features for a kernel."""
 
 from collections.abc import Mapping
-from math import exp, log
+from math import log
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spaces.params import Choice, Param, Range, Value
+from spaces.params import Choice, Range, Value
 from spaces.space import Space
 
 Array = NDArray[np.float64]
@@ -18,7 +18,8 @@ INACTIVE = 0.5  # coordinate and feature of an inactive parameter
 class Encoding:
     """Coordinates and features of one space.
 
-    A range has one feature, its coordinate, on the logarithmic scale if the range is. A choice has one
+    A range has one feature, its coordinate, on the logarithmic scale if the range is. The values of a grid
+    have equal shares of the coordinate, and features that are spread evenly from 0 to 1. A choice has one
     feature per option, sqrt(1/2) for its option and 0 for the others. So two options have the distance 1, as
     have the two ends of a range.
     """
@@ -32,14 +33,14 @@ class Encoding:
     def configuration(self, point: Array) -> dict[str, Value]:
         """The configuration at a point, (parameters,)."""
         coordinates = dict(zip(self.space.params, point.tolist(), strict=True))
-        return self.space.configuration(lambda name, param, _: value_at(param, coordinates[name]))
+        return self.space.configuration(lambda name, param, _: param.value_at(coordinates[name]))
 
     def point(self, params: Mapping[str, Any]) -> list[float]:
         """The point of a configuration; its inverse, up to rounding and the coordinates of inactive ones."""
         key = tuple(params.items())
         if key not in self.known:
             self.known[key] = [
-                coordinate(param, params[name]) if name in params else INACTIVE
+                param.coordinate(params[name]) if name in params else INACTIVE
                 for name, param in self.space.params.items()
             ]
         return self.known[key]
@@ -58,7 +59,7 @@ class Encoding:
                 one_hot[inactive] = 0.0
                 columns.append(one_hot)
             else:
-                feature = rounded(param, own) if param.is_integer else own.copy()
+                feature = rounded(param, own)
                 feature[inactive] = INACTIVE
                 columns.append(feature[:, None])
         return np.hstack(columns)
@@ -71,32 +72,9 @@ class Encoding:
             active[name] = np.ones(len(points), dtype=bool)
             for other, allowed in param.when.items():
                 column, parent = points[:, names.index(other)].tolist(), self.space.params[other]
-                holds = [value_at(parent, number) in allowed for number in column]
+                holds = [parent.value_at(number) in allowed for number in column]
                 active[name] &= active[other] & np.array(holds, dtype=bool)
         return active
-
-
-def value_at(param: Param, number: float) -> Value:
-    """The value of a parameter at a coordinate."""
-    match param:
-        case Choice(options):
-            return options[min(int(number * len(options)), len(options) - 1)]
-        case Range(low, high, is_log):
-            value = exp(log(low) + number * log(high / low)) if is_log else low + number * (high - low)
-            value = min(max(value, low), high)
-            return round(value) if param.is_integer else value
-
-
-def coordinate(param: Param, value: Any) -> float:
-    """The coordinate of a parameter's value; that of an option is the middle of its share of [0, 1]."""
-    match param:
-        case Choice(options):
-            return (options.index(value) + 0.5) / len(options)
-        case Range(low, high, is_log):
-            if low == high:
-                return INACTIVE
-            number = log(value / low) / log(high / low) if is_log else (value - low) / (high - low)
-            return min(max(number, 0.0), 1.0)
 
 
 def option_indices(param: Choice, numbers: Array) -> Indices:
@@ -106,9 +84,14 @@ def option_indices(param: Choice, numbers: Array) -> Indices:
 
 
 def rounded(param: Range, numbers: Array) -> Array:
-    """The coordinates of the integers at the given coordinates."""
+    """The features of a range at the given coordinates: those of its values there."""
     if param.low == param.high:
         return np.full_like(numbers, INACTIVE)
+    if param.step is not None:
+        last = param.count - 1
+        return np.minimum(np.floor(numbers * (last + 1)), last) / last
+    if not param.is_integer:
+        return numbers.copy()
     if param.log:
         scale = log(param.high / param.low)
         return np.log(np.round(param.low * np.exp(numbers * scale)) / param.low) / scale

@@ -12,7 +12,7 @@ MIN_VALUES = 10  # finished values before a rung is modelled; the default n_star
 
 
 class Sampler(ABC):
-    """Proposes configurations of one space.
+    """Proposes configurations of one space, all of which keep its rules.
 
     It keeps no state but what saves time, so a resumed search continues as if never interrupted.
     """

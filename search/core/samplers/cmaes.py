@@ -53,11 +53,15 @@ class Cmaes(Sampler):
                 optimizer = self._begin()
         optimizer.reseed_rng(derive_seed(self.seed, len(history)))
         proposals: list[Params] = []
-        for _ in range(count):
-            point = np.full(len(self.space.params), INACTIVE)
-            point[self.searched] = optimizer.ask()
-            proposals.append(self.encoding.configuration(point))
+        for number in range(count):
+            seed = derive_seed(self.seed, len(history), number)
+            proposals.append(self.space.kept(lambda: self._ask(optimizer), seed))
         return proposals
+
+    def _ask(self, optimizer: "CMA") -> Params:
+        point = np.full(len(self.space.params), INACTIVE)
+        point[self.searched] = optimizer.ask()
+        return self.encoding.configuration(point)
 
     def _begin(self) -> "CMA":
         from cmaes import CMA  # here, because it takes long and a search begins with its known points

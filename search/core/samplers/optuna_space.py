@@ -20,10 +20,15 @@ def distribution(param: Param) -> BaseDistribution:
     match param:
         case Choice(options):
             return CategoricalDistribution(options)
-        case Range(low, high, log) if param.is_integer:
-            return IntDistribution(int(low), int(high), log=log)
-        case Range(low, high, log):
-            return FloatDistribution(low, high, log=log)
+        case Range(low, _, log, step) if param.is_integer:
+            return IntDistribution(int(low), int(param.last), log=log, step=int(step or 1))
+        case Range(low, _, log, step):
+            return FloatDistribution(low, param.last, log=log, step=step)
+
+
+def propose(space: Space, study: optuna.Study, seed: int) -> dict[str, Any]:
+    """A suggestion of the study that keeps the rules of the space (`Space.kept`)."""
+    return space.kept(lambda: suggest(space, study.ask()), seed)
 
 
 def suggest(space: Space, trial: optuna.Trial) -> dict[str, Any]:
@@ -33,9 +38,10 @@ def suggest(space: Space, trial: optuna.Trial) -> dict[str, Any]:
         match param:
             case Choice(options):
                 return trial.suggest_categorical(name, options)
-            case Range(low, high, log) if param.is_integer:
-                return trial.suggest_int(name, int(low), int(high), log=log)
-            case Range(low, high, log):
-                return trial.suggest_float(name, low, high, log=log)
+            case Range(low, _, log, step) if param.is_integer:
+                return trial.suggest_int(name, int(low), int(param.last), log=log, step=int(step or 1))
+            case Range(low, _, log, step):
+                # Optuna's sums have rounding errors: 0.1 + 0.2 is 0.30000000000000004.
+                return param.nearest(trial.suggest_float(name, low, param.last, log=log, step=step))
 
     return space.configuration(value)

@@ -8,7 +8,7 @@ from optuna.samplers import RandomSampler
 
 from search.core.history import Observation
 from search.core.samplers.base import Params, Sampler
-from search.core.samplers.optuna_space import suggest
+from search.core.samplers.optuna_space import propose
 from spaces.seeds import derive_seed
 
 
@@ -17,5 +17,6 @@ class Random(Sampler):
     """Optuna's RandomSampler, seeded by the number of trials so far."""
 
     def propose(self, history: Sequence[Observation], count: int) -> list[Params]:
-        study = optuna.create_study(sampler=RandomSampler(seed=derive_seed(self.seed, len(history))))
-        return [suggest(self.space, study.ask()) for _ in range(count)]
+        seed = derive_seed(self.seed, len(history))
+        study = optuna.create_study(sampler=RandomSampler(seed=seed))
+        return [propose(self.space, study, derive_seed(seed, number)) for number in range(count)]

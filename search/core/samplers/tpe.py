@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.core.history import History, Observation
 from search.core.samplers.base import MIN_VALUES, Params, Sampler
-from search.core.samplers.optuna_space import distributions, suggest
+from search.core.samplers.optuna_space import distributions, propose
 from spaces.seeds import derive_seed
 
 MAX_VALUES = 250  # values that a model is fitted to, so that late proposals take no longer than early ones
@@ -39,7 +39,7 @@ class Tpe(Sampler):
             study = optuna.create_study(sampler=tpe_sampler(seed))
             study.add_trials(trials)
             number = min(MAX_PROPOSALS, count - len(proposals))
-            proposals += [suggest(self.space, study.ask()) for _ in range(number)]
+            proposals += [propose(self.space, study, derive_seed(seed, n)) for n in range(number)]
         return proposals
 
 

@@ -53,7 +53,11 @@ def test_the_command_trains_the_trial_again(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "value", [1, 0.1, 1e-7, True, None, "128-64", "32", "true", "a b", 'a"b\\', "relu", "/x/y.z"]
+    "value",
+    [
+        *(1, 0.1, 1e-7, True, None, "128-64", "32", "true", "a b", 'a"b\\', "relu", "/x/y.z"),
+        *([[64, 64]], [{"width": 32, "act": "a b"}], [None, [True]]),
+    ],
 )
 def test_hydras_grammar_preserves_values(value):
     from search.config.overrides import parse_overrides

@@ -25,6 +25,10 @@ class TestPolicies(PolicyContract):
         return lambda seed=0: POLICIES[name](Problem(space_of(name), RUNGS, 3, seed))
 
     @pytest.fixture
+    def make_for(self, name):
+        return lambda space: POLICIES[name](Problem(space, RUNGS, 3, 0))
+
+    @pytest.fixture
     def space(self, name):
         return space_of(name)
 

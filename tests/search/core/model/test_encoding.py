@@ -18,6 +18,7 @@ CONDITIONAL = replace(
         "y": Range(0.0, 1.0, when={"c": ("a", 3)}),
         "log_n": Range(1, 1000, log=True),
         "z": Choice(("p", "q"), when={"c": ("a",)}),
+        "grid": Range(0.1, 0.95, step=0.2),
     },
 )
 
@@ -50,13 +51,15 @@ def test_a_random_point_has_the_features_of_its_configuration():
 
 def test_distances():
     encoding = Encoding(CONDITIONAL)
-    base = {"x": 0.2, "n": 1, "lr": 1e-5, "c": "a", "y": 0.5, "log_n": 10, "z": "p"}
+    base = {"x": 0.2, "n": 1, "lr": 1e-5, "c": "a", "y": 0.5, "log_n": 10, "z": "p", "grid": 0.1}
     assert distance(encoding, base, base) == 0
     assert distance(encoding, base, {**base, "x": 0.5}) == pytest.approx(0.3)
     assert distance(encoding, base, {**base, "lr": 1.0}) == pytest.approx(1.0)
     assert distance(encoding, base, {**base, "lr": 1e-3}) == pytest.approx(0.4)  # two of five decades
     assert distance(encoding, base, {**base, "n": 8}) == pytest.approx(1.0)
     assert distance(encoding, base, {**base, "log_n": 100}) == pytest.approx(1 / 3)
+    assert distance(encoding, base, {**base, "grid": 0.9}) == pytest.approx(1.0)
+    assert distance(encoding, base, {**base, "grid": 0.3}) == pytest.approx(0.25)
     assert distance(encoding, base, {**base, "z": "q"}) == pytest.approx(1.0)
 
 
