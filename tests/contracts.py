@@ -56,7 +56,7 @@ class EngineContract:
         assert len(queue.trials) == 12
         for trial in queue.trials.values():
             assert (trial.state is State.FAILED) == (trial in failed)
-        assert failed[0].error == "RuntimeError: x is too large for this formula"
+        assert failed[0].error.startswith("RuntimeError: x is too large for this formula")
 
     def test_a_lane_that_diverges_ends(self, engine, make_queue):
         queue = make_queue(trials=12, epochs=3)

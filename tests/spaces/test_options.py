@@ -9,7 +9,8 @@ from search.engines.train_job import training_setup
 from spaces.lane import Lane
 from spaces.parse_param import parse_param
 from spaces.read import read
-from trainables.training.train import Setup, values
+from trainables.training.build import values
+from trainables.training.setup import Setup
 
 STRUCTURED = Path(__file__).parent / "structured.yaml"
 SMALL, LARGE = {"act": "Tanh", "bias": True}, {"act": "ReLU", "bias": False}
