@@ -89,7 +89,8 @@ def scores(run: Run, config: str, value: float) -> list[str]:
         for entry in confirmation.configs
         if entry.test
     ]
-    return [*table(("score", ""), rows), "", certainty(confirmation, config)]
+    new = text.on_new_data(confirmation, run.new_data())
+    return [*table(("score", ""), rows), "", f"{certainty(confirmation, config)} {new}".rstrip()]
 
 
 def certainty(confirmation: Confirmation, config: str) -> str:

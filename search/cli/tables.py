@@ -37,6 +37,7 @@ def summary(run: Run) -> dict[str, Any]:
         "early_end": asdict(run.early_end) if run.early_end else None,
         "best": trial(best) if best else None,
         "confirmed": asdict(confirmed) if confirmed else None,
+        "new_data": asdict(new) if (new := run.new_data()) else None,
         "trials": trials,
     }
 
@@ -122,6 +123,8 @@ def print_run(run: Run) -> None:
         print_table(drop_columns(rows, len(run.config["params"]), console.width))
     if confirmation := run.confirmation():
         print_confirmation(confirmation, objective, console)
+        if sentence := text.on_new_data(confirmation, run.new_data()):
+            console.print(sentence, markup=False, soft_wrap=False)
     for row in [row for row in facts["trials"] if row["error"]][:3]:
         console.print(f"trial {row['trial']} {row['state']}: {row['error']}", markup=False)
     if facts["status"] == "interrupted":

@@ -51,7 +51,10 @@ class TrainJob:
                 yield report
         if last is not None:
             kept = [lane for lane in lanes if lane.number in last.best]
-            yield replace(last, test=score(setup, kept, out))
+            scores = score(setup, kept, out)
+            test = {number: of_lane.test for number, of_lane in scores.items()}
+            samples = {number: s.samples for number, s in scores.items() if s.samples is not None}
+            yield replace(last, test=test, samples=samples)
 
 
 def training_setup(config: RunConfig) -> dict[str, Any]:

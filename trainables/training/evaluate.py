@@ -1,16 +1,18 @@
-"""score(...): the objective on the test split, which nothing else reads."""
+"""score(...): the objective on the test split, which nothing else reads, and on each of its samples."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import lightning as L
 
+from results.sample_scores import SampleScores
 from spaces.lane import Lane
 from spaces.metrics import MEASURED
 from trainables.learner import Learner
 from trainables.training import checkpoint
 from trainables.training.dry_run import one_step
+from trainables.training.record_scores import RecordScores
 from trainables.training.run_fit import run_fit
 from trainables.training.train import Setup, build
 from trainables.training.trainer import make_trainer
@@ -18,7 +20,15 @@ from trainables.training.trainer import make_trainer
 TRAINER_OPTIONS = ("precision", "inference_mode")  # of setup.trainer; the others concern training only
 
 
-def score(setup: Setup, lanes: list[Lane], path: str) -> dict[int, float]:
+@dataclass(frozen=True)
+class Score:
+    """The objective on the test split, and on its parts; None if it is no mean over samples or batches."""
+
+    test: float
+    samples: SampleScores | None = None
+
+
+def score(setup: Setup, lanes: list[Lane], path: str) -> dict[int, Score]:
     """The objective on the test split for each lane with its weights in checkpoint `path`.
 
     Validation runs on the test split, so the metric is the same for any module. A measured metric
@@ -27,7 +37,7 @@ def score(setup: Setup, lanes: list[Lane], path: str) -> dict[int, float]:
     lane.
     """
     if setup.objective in MEASURED:
-        return {lane.number: measured_objective(setup, lane, Path(path).parent) for lane in lanes}
+        return {lane.number: Score(measured_objective(setup, lane, Path(path).parent)) for lane in lanes}
     scores = {}
     for lane in lanes:
         module, data = build(setup, lane)
@@ -59,15 +69,17 @@ def has_test(data: type[L.LightningDataModule]) -> bool:
     return data.test_dataloader is not L.LightningDataModule.test_dataloader
 
 
-def validate(module: L.LightningModule, data: L.LightningDataModule, setup: Setup) -> float:
+def validate(module: L.LightningModule, data: L.LightningDataModule, setup: Setup) -> Score:
     """The objective on the validation split. Raises ValueError if the module does not log it."""
     objective = setup.objective
     options = {name: setup.trainer[name] for name in TRAINER_OPTIONS if name in setup.trainer}
     mixed = setup.mixed_precision and isinstance(module, Learner) and module.mixed_precision
-    trainer = make_trainer(mixed, **options)
+    recorder = RecordScores(module, objective)
+    trainer = make_trainer(mixed, **options, callbacks=[recorder])
     trainer.validate(module, datamodule=data, verbose=False)
     if objective not in trainer.callback_metrics:
         raise ValueError(
             f"validation of the test split logged no {objective!r} (objective in the space file)"
         )
-    return float(trainer.callback_metrics[objective])
+    test = float(trainer.callback_metrics[objective])
+    return Score(test, recorder.result(test, trainer.val_dataloaders))
