@@ -62,11 +62,12 @@ def on_new_data(confirmation: Confirmation, new: NewData | None) -> str:
     if winner not in new.scores:
         return f"An interval over the test samples too is {new.missing}."
     units = f"{new.units:,} test {'samples' if new.unit == 'sample' else 'batches'}"
-    sentence = f"Over seeds and {units} together, the 95 % interval of {winner} is {interval(new.scores[winner])}"
+    span = interval(new.scores[winner])
+    sentence = f"Over seeds and {units}, {winner} has the 95 % interval {span}"
     if new.lead is None:
         return sentence + (f"; {new.missing}." if new.missing else ".")
-    verdict = ", so with other test samples they can't be told apart" if new.lead.contains_zero else ""
-    return f"{sentence}, that of its lead {interval(new.lead)}{verdict}."
+    verdict = ": not told apart" if new.lead.contains_zero else ""
+    return f"{sentence}, its lead {interval(new.lead)}{verdict}."
 
 
 def bounds(constraint: Mapping[str, Any]) -> str:

@@ -3,12 +3,15 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 
 from results.sample_scores import SampleScores
 from spaces.lane import Lane
+from spaces.messages import describe
 from spaces.metrics import MEASURED
+from trainables import import_path
 from trainables.learner import Learner
 from trainables.training import checkpoint
 from trainables.training.dry_run import one_step
@@ -42,10 +45,30 @@ def score(setup: Setup, lanes: list[Lane], path: str) -> dict[int, Score]:
     for lane in lanes:
         module, data = build(setup, lane)
         module.load_state_dict(checkpoint.weights(Path(path), lane.number))
-        # In a thread: in the main thread Lightning ends the process on Ctrl-C.
-        with ThreadPoolExecutor(1) as thread:
-            scores[lane.number] = thread.submit(validate, module, with_test_split(data), setup).result()
+        scores[lane.number] = validate(module, with_test_split(data), setup)
     return scores
+
+
+def check_score(setup: Setup, lane: Lane) -> None:
+    """Tries to score the lane, with new weights, on one batch of the test split.
+
+    Raises ValueError with one line if that is not possible.
+    """
+    if setup.objective in MEASURED:
+        return
+    if import_path.load(setup.trainable).validation_step is L.LightningModule.validation_step:
+        raise ValueError(
+            f"{setup.trainable} has no validation_step, which would score it on the test split, so winners "
+            "can't be confirmed with it"
+        )
+    try:
+        module, data = build(setup, lane)
+        validate(module, with_test_split(data), setup, limit_val_batches=1)
+    except Exception as error:  # any error of a user's module or data is a finding
+        raise ValueError(
+            f"winners can't be confirmed: scoring one batch of the test split failed with {describe(error)} "
+            f"(validation_step of {setup.trainable} on test_dataloader of {setup.data})"
+        ) from error
 
 
 def measured_objective(setup: Setup, lane: Lane, files: Path) -> float:
@@ -58,8 +81,16 @@ def measured_objective(setup: Setup, lane: Lane, files: Path) -> float:
 
 def with_test_split(data: L.LightningDataModule) -> L.LightningDataModule:
     """Replaces the validation split of the data by its test split, in place."""
-    setup = data.setup
-    data.val_dataloader = data.test_dataloader  # type: ignore[method-assign]
+    setup, validation = data.setup, data.val_dataloader
+
+    def test_dataloader() -> Any:
+        data.val_dataloader = validation  # type: ignore[method-assign]  # its test_dataloader may call it
+        try:
+            return data.test_dataloader()
+        finally:
+            data.val_dataloader = test_dataloader  # type: ignore[method-assign]
+
+    data.val_dataloader = test_dataloader  # type: ignore[method-assign]
     data.setup = lambda stage=None: setup("test")  # type: ignore[method-assign,misc]
     return data
 
@@ -69,14 +100,19 @@ def has_test(data: type[L.LightningDataModule]) -> bool:
     return data.test_dataloader is not L.LightningDataModule.test_dataloader
 
 
-def validate(module: L.LightningModule, data: L.LightningDataModule, setup: Setup) -> Score:
-    """The objective on the validation split. Raises ValueError if the module does not log it."""
+def validate(module: L.LightningModule, data: L.LightningDataModule, setup: Setup, **limits: int) -> Score:
+    """The objective on the validation split; `limits` are arguments of the Trainer.
+
+    Raises ValueError if the module does not log it.
+    """
     objective = setup.objective
     options = {name: setup.trainer[name] for name in TRAINER_OPTIONS if name in setup.trainer}
     mixed = setup.mixed_precision and isinstance(module, Learner) and module.mixed_precision
     recorder = RecordScores(module, objective)
-    trainer = make_trainer(mixed, **options, callbacks=[recorder])
-    trainer.validate(module, datamodule=data, verbose=False)
+    trainer = make_trainer(mixed, **options, **limits, callbacks=[recorder])
+    # In a thread: in the main thread Lightning ends the process on Ctrl-C.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(trainer.validate, module, datamodule=data, verbose=False).result()
     if objective not in trainer.callback_metrics:
         raise ValueError(
             f"validation of the test split logged no {objective!r} (objective in the space file)"

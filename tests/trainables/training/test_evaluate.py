@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from spaces.lane import Lane
 from tests.tiny import TinyData
 from trainables.training import checkpoint
-from trainables.training.evaluate import has_test, score
+from trainables.training.evaluate import has_test, score, with_test_split
 from trainables.training.train import Setup, train
 
 
@@ -102,6 +102,19 @@ def test_a_lane_that_diverged_is_not_kept(tmp_path):
     (report,) = train(setup(), [lane], 0, 5, str(path), keep_best=True)
     assert (report.diverged, report.best) == ({7}, {})
     assert not path.exists()
+
+
+class SameAsValidation(TinyData):
+    """Its test split is its validation split."""
+
+    def test_dataloader(self):
+        return self.val_dataloader()
+
+
+def test_a_test_split_may_be_the_validation_split():
+    data = with_test_split(SameAsValidation())
+    for _ in range(2):
+        assert data.val_dataloader().dataset is data.points
 
 
 def test_only_some_data_has_a_test_split():
