@@ -53,7 +53,7 @@ CONFIRM_FIELDS = [
     ("trial", pa.int64()),  # null if the default configuration is no trial
     ("seed", pa.int64()),
     ("state", pa.string()),  # complete, diverged or failed; the next three are null unless complete
-    ("epoch", pa.int64()),  # the epoch with the best validation value, whose weights are scored and kept
+    ("epoch", pa.int64()),  # whose weights are scored and kept: the best by validation, or the last (pick)
     ("val", pa.float64()),  # the objective on the validation split at that epoch
     ("test", pa.float64()),  # the objective on the test split
     ("seconds", pa.float64()),

@@ -54,6 +54,11 @@ def score(estimate: Estimate) -> str:
     return mean(estimate) + (f" ({interval(estimate)})" if estimate.low is not None else "")
 
 
+def picked(config: Mapping[str, Any]) -> str:
+    """The epoch whose weights a confirmation scores, from the configuration of the run."""
+    return "last epoch" if config.get("pick") == "last" else "best epoch"
+
+
 def on_new_data(confirmation: Confirmation, new: NewData | None) -> str:
     """A sentence on the intervals for new seeds and new test samples; empty if seeds alone give none."""
     winner = confirmation.winner

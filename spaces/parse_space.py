@@ -21,6 +21,7 @@ FIELDS = (
     "options",
     "settings",
     "trainer",
+    "pick",
     "prepare",
     "budgets",
     "seeds",

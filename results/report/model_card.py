@@ -32,12 +32,16 @@ def card(
     """
     trainable = run.config["trainable"].replace(":", ".")
     cls = trainable.rpartition(".")[2]
+    result = run.confirmation()
+    confirmed = result is not None and result.winner is not None
+    picked = f"the {text.picked(run.config)}" if confirmed else "the last epoch"
     versions = [f"{name} {version}" for name, version in environment.versions(PACKAGES).items()]
     lines = [
         f"# {run.config['space']}: {model} of {run.name}",
         "",
         f"{run.config.get('about') or run.config['space']}. A `{trainable}` with {size:,} parameters, found "
-        f"by a search of {run.trials.num_rows} configurations. Its weights are from epoch {epoch}.",
+        f"by a search of {run.trials.num_rows} configurations. Its weights are from epoch {epoch}: "
+        f"{picked} of its training.",
         "",
         "## Scores",
         "",

@@ -122,7 +122,7 @@ def print_run(run: Run) -> None:
         rows = [trial_row(run, row) for row in shown[: TOP_CONFIRMED if facts["confirmed"] else TOP]]
         print_table(drop_columns(rows, len(run.config["params"]), console.width))
     if confirmation := run.confirmation():
-        print_confirmation(confirmation, objective, console)
+        print_confirmation(confirmation, run, console)
         if sentence := text.on_new_data(confirmation, run.new_data()):
             console.print(sentence, markup=False, soft_wrap=False)
     for row in [row for row in facts["trials"] if row["error"]][:3]:
@@ -145,13 +145,14 @@ def trade_offs(run: Run, ranked: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def print_confirmation(confirmation: Confirmation, objective: dict[str, Any], console: Console) -> None:
+def print_confirmation(confirmation: Confirmation, run: Run, console: Console) -> None:
     """Prints the scores on the test split, the winner, its lead, and their uncertainty."""
     if not confirmation.configs:
         console.print("\nthe confirmation has not trained all configurations on any seed yet")
         return
     seeds = text.counted(confirmation.seeds, "new seed")
-    console.print(f"\nconfirmed on the test split, each trained on {seeds} ({objective['metric']}):")
+    epoch = text.picked(run.config)
+    console.print(f"\nconfirmed on the test split, each trained on {seeds} ({epoch}):")
     print_table([confirmed_row(config) for config in confirmation.configs])
     for config in confirmation.configs:
         for error in config.errors:

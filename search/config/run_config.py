@@ -107,6 +107,7 @@ class RunConfig:
             "options": dict(space.options),
             "settings": dict(space.settings),
             "trainer": dict(space.trainer),
+            "pick": space.pick,
             "structure": list(space.structure),
             "params": {name: param.plain() for name, param in space.params.items()},
             "seeds": [space.point(seed) for seed in space.seeds],

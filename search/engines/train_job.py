@@ -18,13 +18,14 @@ class TrainJob:
 
     folder: str  # of the run
     setup: Mapping[str, Any]  # see training_setup
+    pick: str = "best"  # the epoch whose weights a confirmation keeps; see Space
     rung_options: tuple[Mapping[str, int], ...] = ()  # options of the data that differ between rungs
 
     @classmethod
     def of(cls, config: RunConfig, folder: Path) -> Self:
         """For the run with this configuration and folder."""
         options = rung_options(config.fidelity, config.rungs, config.space.options)
-        return cls(str(folder), training_setup(config), options)
+        return cls(str(folder), training_setup(config), config.space.pick, options)
 
     def __call__(self, job: Job) -> Iterator[Report]:
         # Workers need PyTorch; the command line must start without it.
@@ -43,10 +44,14 @@ class TrainJob:
         lanes = [replace(lane, start=lane.start and str(folder / lane.start)) for lane in job.lanes]
         out = str(folder / job.checkpoint)
         confirming, last = job.confirm_seed is not None, None
-        for report in train(setup, lanes, job.first, job.last, out, keep_best=confirming):
+        keep_best = confirming and self.pick == "best"
+        for report in train(setup, lanes, job.first, job.last, out, keep_best=keep_best):
             report = replace(report, job=job.number)
             if confirming and report.epoch == job.last:
-                last = report  # scored when training has ended and freed its memory
+                own = {number: report.epoch for number in report.metrics.keys() - report.diverged}
+                last = (
+                    report if keep_best else replace(report, best=own)
+                )  # scored when training has ended and freed its memory
             else:
                 yield report
         if last is not None:

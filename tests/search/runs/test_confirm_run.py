@@ -199,6 +199,24 @@ def test_the_search_of_a_foreign_module_is_confirmed(tmp_path):
     assert open_run(run.path).winner() == run.best()
 
 
+def test_the_last_epoch_is_confirmed_where_the_space_picks_it(tmp_path):
+    """The best epoch is 2, and the weight of the last one is 4."""
+    (tmp_path / "s.yaml").write_text(f"{SCRIPTED}pick: last\n")
+    size = ["trials=1", "epochs=4", "engine=local", "confirm.top=1", "confirm.seeds=1"]
+    folder = start(resolve([f"space={tmp_path}/s.yaml", "name=r", f"storage={tmp_path}", *size])).folder
+    run = open_run(folder)
+    for row in run.confirmed.to_pylist():
+        assert (row["epoch"], row["test"]) == (4, pytest.approx((4 - row["param/best"]) ** 2 + 30))
+        weights = checkpoint.weights(
+            folder / row["checkpoint"], DEFAULT if row["trial"] is None else row["trial"]
+        )
+        assert weights["weight"] == 4
+    assert "each trained on 1 new seed (last epoch)" in invoke("show", folder).stdout
+    assert invoke("export", folder).exit_code == 0
+    card = (folder / "best" / "MODEL_CARD.md").read_text()
+    assert "from epoch 4: the last epoch of its training" in card
+
+
 @pytest.mark.slow
 def test_a_configured_confirmation_is_resumed(tmp_path):
     (tmp_path / "s.yaml").write_text(SCRIPTED)
