@@ -238,13 +238,17 @@ def trial_row(run: Run, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def drop_columns(rows: list[dict[str, Any]], params: int, width: int) -> list[dict[str, Any]]:
-    """The rows, whose last columns are `params` parameters, without those that do not fit into `width`."""
+    """The rows, whose last columns are `params` parameters, without those that do not fit into `width`.
+
+    An empty last column `+3 more` counts the parameters that are left out.
+    """
     sizes = {key: 2 + max(len(key), *(len(plain(row[key])) for row in rows)) for key in rows[0]}
-    keys = list(sizes)
+    keys, more = list(sizes), ""
     fixed = len(keys) - params
-    while len(keys) > fixed and sum(sizes[key] for key in keys) - 2 > width:
+    while len(keys) > fixed and sum(sizes[key] for key in keys) + len(more) > width + 2 * (not more):
         keys.pop()
-    return [{key: row[key] for key in keys} for row in rows]
+        more = f"+{len(sizes) - len(keys)} more"
+    return [{key: row[key] for key in keys} | ({more: ""} if more else {}) for row in rows]
 
 
 def states(trials: Sequence[dict[str, Any]]) -> str:

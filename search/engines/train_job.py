@@ -49,9 +49,8 @@ class TrainJob:
             report = replace(report, job=job.number)
             if confirming and report.epoch == job.last:
                 own = {number: report.epoch for number in report.metrics.keys() - report.diverged}
-                last = (
-                    report if keep_best else replace(report, best=own)
-                )  # scored when training has ended and freed its memory
+                # Scored when training has ended and freed its memory.
+                last = report if keep_best else replace(report, best=own)
             else:
                 yield report
         if last is not None:

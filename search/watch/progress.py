@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.console import Console, Group
+from rich.control import Control
 from rich.live import Live
 from rich.progress_bar import ProgressBar
+from rich.segment import ControlType, Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +20,7 @@ from search.core.rungs import expected_epochs
 from spaces.lane import Report
 
 PANEL_INTERVAL = 0.25  # seconds between two drawings of the panel
+SHOWN = 4  # running jobs in the panel
 LINE_INTERVAL = 1.0  # seconds between two plain lines, except for a new best trial
 
 
@@ -44,6 +47,7 @@ class ProgressView:
             console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
         )
         self.live = live if console.is_terminal else None
+        self.lengths: list[int] = []  # of the lines of the panel on the screen
         self.best: int | None = None
         self.first_shown = False
         self.largest = 1  # lanes of a pack so far
@@ -58,20 +62,44 @@ class ProgressView:
 
     def __exit__(self, *exception: object) -> None:
         if self.live:
+            self.erase_wrapped_lines()
             self.live.stop()
 
     def say(self, text: str) -> None:
         """Prints a plain line, in a terminal too."""
+        self.erase_wrapped_lines()
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
         self.console.file.flush()
+        self.measure()
 
     def show(self, queue: Queue) -> None:
         """Draws the panel, if the last drawing is old enough."""
         if self.epochs_before is None:
             self.epochs_before = sum(trial.epochs for trial in queue.trials.values())
         if self.live and time.monotonic() - self.drawn > PANEL_INTERVAL:
-            self.drawn = time.monotonic()
-            self.live.update(self.panel(queue), refresh=True)
+            self.draw(self.live, self.panel(queue))
+
+    def draw(self, live: Live, panel: Group) -> None:
+        """Draws a panel in place of the last one."""
+        self.drawn = time.monotonic()
+        self.erase_wrapped_lines()
+        live.update(panel, refresh=True)
+        self.measure()
+
+    def measure(self) -> None:
+        """Remembers the lengths of the lines of the panel on the screen."""
+        if self.live:
+            lines = self.console.render_lines(self.live.get_renderable(), pad=False)
+            self.lengths = [Segment.get_line_length(line) for line in lines][: self.console.height]
+
+    def erase_wrapped_lines(self) -> None:
+        """Erases the lines that the panel has gained because the terminal has become narrower.
+
+        A terminal wraps its lines anew, but rich erases as many lines as it has drawn.
+        """
+        wrapped = sum(max(0, length - 1) // self.console.width for length in self.lengths)
+        erase_and_rise = ((ControlType.ERASE_IN_LINE, 2), (ControlType.CURSOR_UP, 1))
+        self.console.control(*(Control(*erase_and_rise) for _ in range(wrapped)))
 
     def epoch(self, queue: Queue, report: Report) -> None:
         """An epoch of a job is done."""
@@ -116,8 +144,7 @@ class ProgressView:
     def progress(self, progress: ConfirmProgress) -> None:
         """Draws the panel of a confirmation, if the last drawing is old enough."""
         if self.live and time.monotonic() - self.drawn > PANEL_INTERVAL:
-            self.drawn = time.monotonic()
-            self.live.update(self.confirm_panel(progress), refresh=True)
+            self.draw(self.live, self.confirm_panel(progress))
 
     def confirm_panel(self, progress: ConfirmProgress) -> Group:
         """The panel of a confirmation."""
@@ -163,7 +190,8 @@ class ProgressView:
 
     def add_workers(self, table: Table, jobs: Sequence[str]) -> None:
         """A row with the running jobs."""
-        table.add_row("workers", f"{len(jobs)} of {self.workers} busy: " + "; ".join(jobs[:4]))
+        more = f"; +{len(jobs) - SHOWN} more" if len(jobs) > SHOWN else ""
+        table.add_row("workers", f"{len(jobs)} of {self.workers} busy: " + "; ".join(jobs[:SHOWN]) + more)
 
 
 def add_epochs(table: Table, done: int, expected: int, new: int, elapsed: float) -> None:
