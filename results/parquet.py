@@ -1,4 +1,4 @@
-"""Reads Parquet files, also while another process replaces them, and also damaged ones."""
+"""Reads and writes Parquet files: whole ones only, also while another process replaces them."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -6,8 +6,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-Fields = Sequence[tuple[str, pa.DataType]]
+from results.files import replacing
 
+Fields = Sequence[tuple[str, pa.DataType]]
 THREADS_FROM = 2**20  # bytes; threads read large tables in half the time, and small ones no faster
 OPTIONAL = ("violation", "front")  # earlier versions did not write them
 
@@ -45,3 +46,10 @@ def read_parquet(path: Path, fields: Fields, nullable: Collection[str] = ()) -> 
         if column.null_count and name not in nullable:
             raise ValueError(f"its column {name!r} lacks {column.null_count} values")
     return table
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Writes a Parquet file under a temporary name and renames it. Creates the folder if needed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary, write_page_checksum=True)

@@ -12,8 +12,7 @@ from typing import final
 import pyarrow as pa
 
 from results.damage import DamagedFile
-from results.parquet import read_parquet
-from results.store import write_table
+from results.parquet import read_parquet, write_table
 
 REPLAY_FILE = "results/replay.parquet"
 REPLAY_FIELDS = [

@@ -3,7 +3,7 @@
 Pure functions of the table `results/confirm.parquet`. Configurations are compared on the seeds for which all
 of them have a row, seed by seed. On one seed they share batches and random draws, so the effect of the seed
 cancels in the difference. Intervals are Student's t at 95 %. They cover the variation between seeds on this
-test split, not the variation between test splits.
+test split; those of `new_data.py` cover other test samples too.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 LEVEL = 0.95  # confidence level of intervals
-RESAMPLES = 10_000  # of the bootstrap
+DRAWS = 40_000  # of the means
 ROUNDING = 1e-12  # relative difference up to which values count as equal
 DEFAULT = "default"
 Scores = Mapping[str, Mapping[int, float]]  # by configuration and seed
@@ -52,7 +52,7 @@ class ConfirmedConfig:
     val: Estimate | None  # at the best epochs
     searched: float | None  # its objective in the search
     gap: float | None  # how much worse the test score is than `searched`; negative if it is better
-    probability_best: float | None  # that its mean is the best of all configurations
+    probability_best: float | None  # that its mean is the best of all; see `probability_best`
     errors: tuple[str, ...] = ()  # one line per seed that failed
     early: int | None = None  # the epoch of `searched`, if the search did not train the trial to the end
     metrics: Mapping[str, float] = field(default_factory=dict)  # means of further ranking metrics
@@ -142,9 +142,9 @@ def mean_metrics(rows: list[dict[str, Any]]) -> dict[str, float]:
     return {name.removeprefix("metric/"): float(np.mean([row[name] for row in rows])) for name in columns}
 
 
-def common_seeds(rows: list[dict[str, object]]) -> set[object]:
+def common_seeds(rows: list[dict[str, Any]]) -> set[int]:
     """The seeds for which every configuration has a row."""
-    by_config: dict[object, set[object]] = {}
+    by_config: dict[str, set[int]] = {}
     for row in rows:
         by_config.setdefault(row["config"], set()).add(row["seed"])
     return set.intersection(*by_config.values()) if by_config else set()
@@ -176,17 +176,24 @@ def lead_over(scores: Scores, winner: str | None, other: str | None, sign: int) 
 
 
 def probability_best(scores: Scores, sign: int) -> dict[str, float]:
-    """The share of bootstrap resamples in which each configuration has the best mean.
+    """The probability that the mean of each configuration over all seeds is the best.
 
-    The bootstrap (Efron, 1979) draws seeds with replacement, the same for all configurations; equal means
-    share. Its generator has a fixed seed. Empty with fewer than two seeds, which have one resample only.
+    The means have the multivariate t distribution around the measured ones: their posterior with a flat
+    prior, with one degree of freedom less than seeds, and the covariance of the configurations over the
+    seeds (Geisser and Cornfield, Journal of the Royal Statistical Society B 25 (1963), 368-376). The
+    difference of any two then has the Student's t that is the interval of their lead: the winner is told
+    apart from another one if it is better with a probability above 97.5 %. So a winner that is not told
+    apart has a probability of 97.5 % at most. It is the share of draws with a fixed seed; equal means
+    share. Empty with fewer than two seeds.
     """
     seeds = sorted(next(iter(scores.values()), {}))
     if len(seeds) < 2:
         return {}
     values = sign * np.array([[by_seed[seed] for seed in seeds] for by_seed in scores.values()])
-    draws = np.random.default_rng(0).integers(len(seeds), size=(RESAMPLES, len(seeds)))
-    means = values[:, draws].mean(axis=2)  # (configurations, resamples)
-    best = np.isclose(means, means.min(axis=0), rtol=ROUNDING, atol=0.0)
+    means, rng, free = values.mean(axis=1, keepdims=True), np.random.default_rng(0), len(seeds) - 1
+    # For normal z, sum_i (x_i - mean) z_i has the covariance of the sums of squares and products.
+    spread = (values - means) @ rng.normal(size=(len(seeds), DRAWS))  # (configurations, draws)
+    drawn = means + spread / np.sqrt(len(seeds) * rng.chisquare(free, DRAWS))
+    best = np.isclose(drawn, drawn.min(axis=0), rtol=ROUNDING, atol=0.0)
     shares = (best / best.sum(axis=0)).mean(axis=1)
     return dict(zip(scores, shares.tolist(), strict=True))

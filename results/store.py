@@ -1,9 +1,10 @@
 """The tables of a run in Parquet: their columns, how to write them, and how to open a run.
 
 `results/trials.parquet` has one row per trial, `results/rungs.parquet` one per trial and finished rung, and
-`results/epochs/*.parquet` one per trial and epoch. A search derives all of them from its study and can write
-them again, as it can the files of `facts.py`. `results/confirm.parquet` has one row per training of a
-confirmation. Each file is written under a temporary name and renamed, so a reader never sees a partial file.
+`results/epochs/*.parquet` one per trial and epoch. A search derives all of them from its study and can
+write them again, as it can the files of `facts.py`. `results/confirm.parquet` has one row per training of a
+confirmation, `results/test_samples.parquet` (test_samples.py) its scores on test samples. Each file is
+written under a temporary name and renamed, so a reader never sees a partial file.
 """
 
 import fcntl
@@ -13,15 +14,15 @@ from pathlib import Path
 from typing import Any, final
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from results.cached import is_elsewhere
 from results.config_file import read_config_file
 from results.damage import DamagedFile, DamagedTable
 from results.facts import EarlyEnd, read_early_end, read_facts
-from results.files import replacing
-from results.parquet import read_parquet
-from results.stats import Confirmation, confirmation
+from results.new_data import NewData, new_data
+from results.parquet import read_parquet, write_table
+from results.stats import Confirmation, common_seeds, confirmation
+from results.test_samples import read_test_samples
 
 TRIAL_FIELDS = [
     ("trial", pa.int64()),
@@ -53,7 +54,7 @@ CONFIRM_FIELDS = [
     ("trial", pa.int64()),  # null if the default configuration is no trial
     ("seed", pa.int64()),
     ("state", pa.string()),  # complete, diverged or failed; the next three are null unless complete
-    ("epoch", pa.int64()),  # the epoch with the best validation value, whose weights are scored and kept
+    ("epoch", pa.int64()),  # whose weights are scored and kept: the best by validation, or the last (pick)
     ("val", pa.float64()),  # the objective on the validation split at that epoch
     ("test", pa.float64()),  # the objective on the test split
     ("seconds", pa.float64()),
@@ -138,6 +139,16 @@ class Run:
         searched = {row["trial"]: row["objective"] for row in rows}
         early = {row["trial"]: row["epochs"] for row in rows if row["epochs"] < self.config["epochs"]}
         return confirmation(self.confirmed, self.objective["mode"], searched, early)
+
+    def new_data(self) -> NewData | None:
+        """The intervals of the confirmation for new seeds and new test samples; None without intervals.
+
+        Raises DamagedFile if the table of test samples can't be read.
+        """
+        result = self.confirmation()
+        if self.confirmed is None or result is None:
+            return None
+        return new_data(result, common_seeds(self.confirmed.to_pylist()), read_test_samples(self.path))
 
     def winner(self) -> dict[str, Any] | None:
         """The row of the trial that won the confirmation, or of the best trial if there is no winner.
@@ -271,13 +282,6 @@ def column_type(values: Iterable[object]) -> pa.DataType:
     if kinds <= {int}:
         return pa.int64()
     return pa.float64() if kinds <= {int, float} else pa.string()
-
-
-def write_table(table: pa.Table, path: Path) -> None:
-    """Writes a Parquet file under a temporary name and renames it. Creates the folder if needed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        pq.write_table(table, temporary, write_page_checksum=True)
 
 
 def is_locked(run: Path) -> bool:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from results.facts import EarlyEnd
-from results.stats import Estimate
+from results.new_data import NewData
+from results.stats import Confirmation, Estimate
 
 
 def without_home(text: str) -> str:
@@ -51,6 +52,27 @@ def interval(estimate: Estimate) -> str:
 def score(estimate: Estimate) -> str:
     """Mean and interval, such as `0.962 (0.959 to 0.965)`; the mean alone without an interval."""
     return mean(estimate) + (f" ({interval(estimate)})" if estimate.low is not None else "")
+
+
+def picked(config: Mapping[str, Any]) -> str:
+    """The epoch whose weights a confirmation scores, from the configuration of the run."""
+    return "last epoch" if config.get("pick") == "last" else "best epoch"
+
+
+def on_new_data(confirmation: Confirmation, new: NewData | None) -> str:
+    """A sentence on the intervals for new seeds and new test samples; empty if seeds alone give none."""
+    winner = confirmation.winner
+    if new is None or winner is None:
+        return ""
+    if winner not in new.scores:
+        return f"An interval over the test samples too is {new.missing}."
+    units = f"{new.units:,} test {'samples' if new.unit == 'sample' else 'batches'}"
+    span = interval(new.scores[winner])
+    sentence = f"Over seeds and {units}, {winner} has the 95 % interval {span}"
+    if new.lead is None:
+        return sentence + (f"; {new.missing}." if new.missing else ".")
+    verdict = ": not told apart" if new.lead.contains_zero else ""
+    return f"{sentence}, its lead {interval(new.lead)}{verdict}."
 
 
 def bounds(constraint: Mapping[str, Any]) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from results.sample_scores import SampleScores
+
 
 class StorageError(OSError):
     """A file of the run cannot be written. No trial is at fault: the search ends and can be resumed."""
@@ -52,8 +54,9 @@ class Report:
     seconds: float  # of the whole job
     metrics: Mapping[int, Mapping[str, float]]
     diverged: frozenset[int] = frozenset()  # lanes that ended in this epoch
-    best: Mapping[int, int] = field(default_factory=dict)  # best epoch of each lane, if its weights are kept
+    best: Mapping[int, int] = field(default_factory=dict)  # epoch of the weights, in a confirmation
     test: Mapping[int, float] = field(default_factory=dict)  # score on the test split, in a confirmation
+    samples: Mapping[int, SampleScores] = field(default_factory=dict)  # what makes up `test`, where known
     facts: Mapping[str, float] = field(default_factory=dict)  # constants of the data: baselines
     note: str | None = None  # on how the job was trained; shown on the screen
     device: str = ""

@@ -27,6 +27,7 @@ FIELDS = (
     "options",
     "settings",
     "trainer",
+    "pick",
     "prepare",
     "budgets",
     "seeds",

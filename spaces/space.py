@@ -19,6 +19,7 @@ Fields = Annotated[Mapping[str, Any], Rule("hold fields of its own")]
 Budgets = Annotated[Mapping[str, Mapping[str, Any]], Rule("hold fields for each budget")]
 MAX_PROPOSALS = 10  # of a sampler, until one keeps the rules
 MAX_DRAWS = 100_000  # of a random configuration, until one keeps the rules
+Pick = Annotated[Literal["last", "best"], Rule("be last or best")]
 ParamName = Annotated[str, Rule("be text")]
 
 
@@ -73,6 +74,9 @@ class Space:
     settings: Fields = field(default_factory=dict)  # arguments that are not searched: backbone ...
     prepare: ImportPath | None = None  # a function that checks the data before anything is written
     trainer: Fields = field(default_factory=dict)  # of Lightning's Trainer: gradient_clip_val ...
+    pick: Annotated[Literal["last", "best"], Rule("be last or best")] = (
+        "best"  # the epoch whose weights a confirmation scores and keeps
+    )
     budgets: Budgets = field(default_factory=dict)
     gallery: ImportPath | None = None  # a function that makes pictures of the best model for the report
     predictor: ImportPath | None = None  # the Predictor

@@ -10,6 +10,7 @@ from typer.main import get_command
 
 from results import replays, store
 from results.baselines import NAMES
+from results.test_samples import TEST_SAMPLE_FIELDS
 from search.cli.commands import app
 from search.config.run_config import CONFIG_FILE, LOGGERS, resolve
 from search.core.job import State
@@ -75,6 +76,7 @@ def columns(fields: list) -> list[str]:
             "column",
             [*columns(store.CONFIRM_FIELDS), "metric/NAME", "param/NAME"],
         ),
+        ("reference.md", "Columns of test_samples.parquet", "column", columns(TEST_SAMPLE_FIELDS)),
         ("reference.md", "Columns of replay.parquet", "column", columns(replays.REPLAY_FIELDS)),
         ("reference.md", "Measured metrics of the model", "metric", MEASURED),
         ("reference.md", "Keys of facts.json", "key", NAMES),

@@ -33,12 +33,16 @@ def card(
     the path of its class, or its name where a script holds the class, `data` the class and options of its
     data. The configuration of a project (`is_project`) makes its module.
     """
+    result = run.confirmation()
+    confirmed = result is not None and result.winner is not None
+    picked = f"the {text.picked(run.config)}" if confirmed else "the last epoch"
     versions = [f"{name} {version}" for name, version in environment.versions(PACKAGES).items()]
     lines = [
         f"# {run.config['space']}: {model} of {run.name}",
         "",
         f"{run.config.get('about') or run.config['space']}. A `{trainable}` with {size:,} parameters, found "
-        f"by a search of {run.trials.num_rows} configurations. Its weights are from epoch {epoch}.",
+        f"by a search of {run.trials.num_rows} configurations. Its weights are from epoch {epoch}: "
+        f"{picked} of its training.",
         "",
         "## Scores",
         "",
@@ -110,7 +114,8 @@ def scores(run: Run, config: str, value: float) -> list[str]:
         for entry in confirmation.configs
         if entry.test
     ]
-    return [*table(("score", ""), rows), "", certainty(confirmation, config)]
+    new = text.on_new_data(confirmation, run.new_data())
+    return [*table(("score", ""), rows), "", f"{certainty(confirmation, config)} {new}".rstrip()]
 
 
 def certainty(confirmation: Confirmation, config: str) -> str:

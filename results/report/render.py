@@ -94,6 +94,8 @@ def render(run: Run, extras: Extras) -> str:
         constraints=broken_constraints(run, trials),
         confirmation=confirmation,
         verdict=verdict(confirmation),
+        picked=text.picked(config),
+        on_new_data=text.on_new_data(confirmation, run.new_data()) if confirmation else "",
         cost=spent,
         saving=saving(spent),
         spending=(parts := spending(trials, rungs, config, winner["trial"] if winner else None)),

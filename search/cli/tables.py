@@ -36,6 +36,7 @@ def summary(run: Run) -> dict[str, Any]:
         "early_end": asdict(run.early_end) if run.early_end else None,
         "best": trial(best) if best else None,
         "confirmed": asdict(confirmed) if confirmed else None,
+        "new_data": asdict(new) if (new := run.new_data()) else None,
         "trials": trials,
     }
 
@@ -120,7 +121,9 @@ def print_run(run: Run) -> None:
         rows = [trial_row(run, row) for row in shown[: TOP_CONFIRMED if facts["confirmed"] else TOP]]
         print_table(drop_columns(rows, len(run.config["params"]), console.width))
     if confirmation := run.confirmation():
-        print_confirmation(confirmation, objective, console)
+        print_confirmation(confirmation, run, console)
+        if sentence := text.on_new_data(confirmation, run.new_data()):
+            console.print(sentence, markup=False, soft_wrap=False)
     for row in [row for row in facts["trials"] if row["error"]][:3]:
         console.print(f"trial {row['trial']} {row['state']}: {row['error']}", markup=False)
     if facts["status"] == "interrupted":
@@ -141,13 +144,14 @@ def trade_offs(run: Run, ranked: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def print_confirmation(confirmation: Confirmation, objective: dict[str, Any], console: Console) -> None:
+def print_confirmation(confirmation: Confirmation, run: Run, console: Console) -> None:
     """Prints the scores on the test split, the winner, its lead, and their uncertainty."""
     if not confirmation.configs:
         console.print("\nthe confirmation has not trained all configurations on any seed yet")
         return
     seeds = text.counted(confirmation.seeds, "new seed")
-    console.print(f"\nconfirmed on the test split, each trained on {seeds} ({objective['metric']}):")
+    epoch = text.picked(run.config)
+    console.print(f"\nconfirmed on the test split, each trained on {seeds} ({epoch}):")
     print_table([confirmed_row(config) for config in confirmation.configs])
     for config in confirmation.configs:
         for error in config.errors:
@@ -233,13 +237,17 @@ def trial_row(run: Run, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def drop_columns(rows: list[dict[str, Any]], params: int, width: int) -> list[dict[str, Any]]:
-    """The rows, whose last columns are `params` parameters, without those that do not fit into `width`."""
+    """The rows, whose last columns are `params` parameters, without those that do not fit into `width`.
+
+    An empty last column `+3 more` counts the parameters that are left out.
+    """
     sizes = {key: 2 + max(len(key), *(len(plain(row[key])) for row in rows)) for key in rows[0]}
-    keys = list(sizes)
+    keys, more = list(sizes), ""
     fixed = len(keys) - params
-    while len(keys) > fixed and sum(sizes[key] for key in keys) - 2 > width:
+    while len(keys) > fixed and sum(sizes[key] for key in keys) + len(more) > width + 2 * (not more):
         keys.pop()
-    return [{key: row[key] for key in keys} for row in rows]
+        more = f"+{len(sizes) - len(keys)} more"
+    return [{key: row[key] for key in keys} | ({more: ""} if more else {}) for row in rows]
 
 
 def states(trials: Sequence[dict[str, Any]]) -> str:

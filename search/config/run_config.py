@@ -106,6 +106,7 @@ class RunConfig:
             "options": dict(space.options),
             "settings": dict(space.settings),
             "trainer": dict(space.trainer),
+            "pick": space.pick,
             "structure": list(space.structure),
             "params": {name: param.plain() for name, param in space.params.items()},
             **({"constraints": [rule.text for rule in space.rules]} if space.rules else {}),

@@ -21,6 +21,7 @@ class TrainJob:
 
     folder: str  # of the run
     setup: Mapping[str, Any]  # see training_setup
+    pick: str = "best"  # the epoch whose weights a confirmation keeps; see Space
     rung_options: tuple[Mapping[str, int], ...] = ()  # options of the data that differ between rungs
     objects: Mapping[str, Any] = field(default_factory=dict)  # of a Python program, by their paths
     remote: str | None = None  # URI of the run at a remote storage; None: all workers see the folder
@@ -32,7 +33,14 @@ class TrainJob:
         paths = (config.space.trainable, config.space.data)
         objects = {path: given.OBJECTS[path] for path in paths if path in given.OBJECTS}
         remote = remote_of(folder)
-        return cls(str(folder), training_setup(config), options, objects, remote.uri if remote else None)
+        return cls(
+            str(folder),
+            training_setup(config),
+            config.space.pick,
+            options,
+            objects,
+            remote.uri if remote else None,
+        )
 
     def __call__(self, job: Job) -> Iterator[Report]:
         # Workers need PyTorch; the command line must start without it.
@@ -52,22 +60,27 @@ class TrainJob:
         elif job.rung is not None and self.rung_options:
             setup = replace(setup, options={**setup.options, **self.rung_options[job.rung]})
         confirming, last = job.confirm_seed is not None, None
+        keep_best = confirming and self.pick == "best"
         with job_files(self.folder, self.remote) as files:
             lanes = [replace(lane, start=lane.start and files.start(lane.start)) for lane in job.lanes]
             out = str(files.folder / job.checkpoint)
-            for report in train(setup, lanes, job.first, job.last, out, keep_best=confirming):
+            for report in train(setup, lanes, job.first, job.last, out, keep_best=keep_best):
                 report = replace(report, job=job.number)
                 if confirming and report.epoch == job.last:
-                    last = report  # scored when training has ended and freed its memory
+                    own = {number: report.epoch for number in report.metrics.keys() - report.diverged}
+                    # Scored when training has ended and freed its memory.
+                    last = report if keep_best else replace(report, best=own)
                     continue
                 if report.epoch == job.last:
                     files.keep(job.checkpoint)
                 yield report
             if last is not None:
                 kept = [lane for lane in lanes if lane.number in last.best]
-                last = replace(last, test=score(setup, kept, out))
+                scores = score(setup, kept, out)
+                test = {number: of_lane.test for number, of_lane in scores.items()}
+                samples = {number: s.samples for number, s in scores.items() if s.samples is not None}
                 files.keep(job.checkpoint)
-                yield last
+                yield replace(last, test=test, samples=samples)
 
 
 def training_setup(config: RunConfig) -> dict[str, Any]:

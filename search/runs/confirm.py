@@ -1,8 +1,9 @@
 """Confirmation: the top trials and the default, retrained on new seeds and scored on the test split.
 
 The jobs are fixed from the start and stand behind the five verbs of a queue, so any engine runs them. Each
-result goes into the table `results/confirm.parquet` at once: a confirmation that is repeated trains only
-configurations and seeds that are missing or failed. The weights of one seed per configuration are kept.
+result goes into the tables `results/confirm.parquet` and `results/test_samples.parquet` at once: a
+confirmation that is repeated trains only configurations and seeds that are missing or failed. The weights
+of one seed per configuration are kept.
 """
 
 import time
@@ -18,6 +19,7 @@ import numpy as np
 
 from results import stats
 from results.store import open_run, write_confirmed
+from results.test_samples import Key, read_test_samples, write_test_samples
 from results.text import number
 from search.config.run_config import RunConfig
 from search.core.deadline import Deadline
@@ -35,8 +37,6 @@ from search.watch.progress import ConfirmProgress, ProgressView
 from spaces.lane import EngineError, Lane, Report
 from spaces.seeds import derive_seed
 from spaces.space import Space
-
-Key = tuple[str, int]  # name of a configuration, and a seed
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ class ConfirmQueue:
         self.plan, self.space, self.folder, self.view = plan, space, folder, view
         self.columns = column_types(space), further_metrics(space)
         self.files = Mirror(folder)
-        self.rows = confirm_rows(folder)
+        self.rows, self.samples = confirm_rows(folder), read_test_samples(folder)
         self.waiting = jobs(plan, space.structure, confirmed(folder))
         self.numbers = count(len(self.waiting) + 1)
         self.deadline = Deadline(plan.timeout)
@@ -184,6 +184,11 @@ class ConfirmQueue:
         self.view.progress(self.progress())
 
     def finish(self, job: Job, checkpoint: str) -> None:
+        samples = self.running[job.number][1][-1].samples
+        if samples:  # before the rows: a training with a row has its samples
+            keys = {lane.number: (self._name(lane), lane.seed) for lane in job.lanes}
+            self.samples |= {keys[number]: of for number, of in samples.items()}
+            write_test_samples(self.folder, self.samples)
         for lane in job.lanes:
             reports = [r for r in self.running[job.number][1] if lane.number in r.metrics]
             seconds = sum(report.lane_seconds for report in reports)
@@ -230,6 +235,10 @@ class ConfirmQueue:
         _, reports = self.running.pop(job.number)
         self.epochs -= sum(len(report.metrics) for report in reports)
 
+    def _name(self, lane: Lane) -> str:
+        """The name of a lane's configuration."""
+        return next(c.config for c in self.plan.candidates if c.number == lane.number)
+
     def _record(
         self,
         lane: Lane,
@@ -239,7 +248,7 @@ class ConfirmQueue:
         **more: Any,
     ) -> None:
         """A training has ended: writes its row and prints its score or error."""
-        config = next(c.config for c in self.plan.candidates if c.number == lane.number)
+        config = self._name(lane)
         self.rows[config, lane.seed] = (
             {"config": config, "trial": None if lane.number == DEFAULT else lane.number, "seed": lane.seed}
             | {"state": state.value, "seconds": seconds, **more}

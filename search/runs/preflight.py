@@ -6,9 +6,12 @@ from dataclasses import replace
 
 from results.store import Run
 from search.config.run_config import ENGINES, FORMAT, LOGGERS, RunConfig, one_of
+from search.core.job import DEFAULT
 from search.core.policies.base import Problem
 from search.core.policies.registry import POLICIES
+from search.engines.train_job import training_setup
 from search.runs.folder import read_config
+from spaces.lane import Lane
 from spaces.space import Space
 from trainables import import_path
 
@@ -86,12 +89,18 @@ def prepare_again(run: Run) -> tuple[RunConfig, list[str]]:
 
 
 def check_test_split(config: RunConfig) -> None:
-    """Raises ValueError if the data has no test split."""
-    from trainables.training.evaluate import has_test  # here, for it loads PyTorch
+    """Raises ValueError if the data has no test split, or scoring one batch of it fails.
+
+    The batch is scored with new weights of the default configuration, and its score is not looked at.
+    """
+    from trainables.training.evaluate import check_score, has_test  # here, for they load PyTorch
+    from trainables.training.setup import Setup
 
     source = config.space.data or config.space.trainable
     if not has_test(import_path.load(source)):
         raise ValueError(f"{source} has no test_dataloader, so winners can't be confirmed with it")
+    lane = Lane(DEFAULT, config.space.default(), config.seed)
+    check_score(Setup(**training_setup(config)), lane)
 
 
 def check_sampler(config: RunConfig) -> None:

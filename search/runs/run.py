@@ -99,14 +99,13 @@ def confirm(
     """Retrains the `top` trials of a run and its default on `seeds` new seeds; scores them on the test split.
 
     `top` and `seeds` default to the run's own numbers, else 3 and 5. Finished trainings are not repeated.
-    Raises ValueError if no trial has a value, the data has no test split, the run is running, or it cannot
-    continue (see `prepare_again`).
+    Raises ValueError if no trial has a value, the test split is missing or can't be scored, the run is
+    running, or it cannot continue (see `prepare_again`).
     """
     check_free(folder)
     run = open_idle(folder)
     check_journal(run, read_config(run))
     config, notes = prepare_again(run)
-    check_test_split(config)
     if run.status == "interrupted":
         notes.append("the search is not finished; these are the best so far")
     top = top or config.confirm_top or CONFIRM_TOP
@@ -114,6 +113,7 @@ def confirm(
     trials = trials_of(config, folder)
     if not jobs_left(config, folder, trials):
         return Outcome(folder)
+    check_test_split(config)
 
     def work(engine: Engine, config: RunConfig, folder: Path, view: ProgressView) -> None:
         confirm_trials(engine, config, folder, view, trials)

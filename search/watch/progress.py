@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.console import Console, Group
-from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -16,9 +15,11 @@ from search.core.job import Job, State, Trial
 from search.core.queue import Queue
 from search.core.rungs import expected_epochs
 from search.watch.notebook import NotebookPanel
+from search.watch.panel import Panel, TerminalPanel
 from spaces.lane import Report
 
 PANEL_INTERVAL = 0.25  # seconds between two drawings of the panel
+SHOWN = 4  # running jobs in the panel
 LINE_INTERVAL = 1.0  # seconds between two plain lines, except for a new best trial
 
 
@@ -40,13 +41,7 @@ class ProgressView:
     def __init__(self, console: Console, title: str, workers: int) -> None:
         self.console, self.title, self.workers = console, title, workers
         self.start, self.drawn = time.monotonic(), 0.0
-        # Output of others goes to run.log (capture.py), and must not be drawn above the panel.
-        live = Live(
-            console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
-        )
-        self.live: Live | NotebookPanel | None = live if console.is_terminal else None
-        if console.is_jupyter:
-            self.live = NotebookPanel()
+        self.live = panel_on(console)
         self.best: int | None = None
         self.first_shown = False
         self.largest = 1  # lanes of a pack so far
@@ -65,16 +60,24 @@ class ProgressView:
 
     def say(self, text: str) -> None:
         """Prints a plain line, in a terminal too."""
+        if self.live:
+            self.live.before_line()
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
         self.console.file.flush()
+        if self.live:
+            self.live.after_line()
 
     def show(self, queue: Queue) -> None:
         """Draws the panel, if the last drawing is old enough."""
         if self.epochs_before is None:
             self.epochs_before = sum(trial.epochs for trial in queue.trials.values())
         if self.live and time.monotonic() - self.drawn > PANEL_INTERVAL:
-            self.drawn = time.monotonic()
-            self.live.update(self.panel(queue), refresh=True)
+            self.draw(self.live, self.panel(queue))
+
+    def draw(self, panel: Panel, drawing: Group) -> None:
+        """Draws in place of the last drawing."""
+        self.drawn = time.monotonic()
+        panel.draw(drawing)
 
     def epoch(self, queue: Queue, report: Report) -> None:
         """An epoch of a job is done."""
@@ -119,8 +122,7 @@ class ProgressView:
     def progress(self, progress: ConfirmProgress) -> None:
         """Draws the panel of a confirmation, if the last drawing is old enough."""
         if self.live and time.monotonic() - self.drawn > PANEL_INTERVAL:
-            self.drawn = time.monotonic()
-            self.live.update(self.confirm_panel(progress), refresh=True)
+            self.draw(self.live, self.confirm_panel(progress))
 
     def confirm_panel(self, progress: ConfirmProgress) -> Group:
         """The panel of a confirmation."""
@@ -166,7 +168,15 @@ class ProgressView:
 
     def add_workers(self, table: Table, jobs: Sequence[str]) -> None:
         """A row with the running jobs."""
-        table.add_row("workers", f"{len(jobs)} of {self.workers} busy: " + "; ".join(jobs[:4]))
+        more = f"; +{len(jobs) - SHOWN} more" if len(jobs) > SHOWN else ""
+        table.add_row("workers", f"{len(jobs)} of {self.workers} busy: " + "; ".join(jobs[:SHOWN]) + more)
+
+
+def panel_on(console: Console) -> Panel | None:
+    """A panel, where the console can draw one."""
+    if console.is_jupyter:
+        return NotebookPanel()
+    return TerminalPanel(console) if console.is_terminal else None
 
 
 def add_epochs(table: Table, done: int, expected: int, new: int, elapsed: float) -> None:

@@ -9,11 +9,14 @@ from functools import cache
 from itertools import count
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from results import environment, replays
 from results.facts import EarlyEnd
+from results.sample_scores import SampleScores
 from results.store import Run, write_confirmed
+from results.test_samples import write_test_samples
 from search.after.report import make as make_report
 from search.core.queue import Queue
 from search.runs import warm_start
@@ -62,6 +65,8 @@ def whole_run() -> Path:
         for seed in (1, 2)
     ]
     write_confirmed(run.path, rows, column_types(config.space))
+    of = SampleScores("sample", np.ones(3, np.int64), np.array([0.1, 0.2, 0.3], np.float32), "mean")
+    write_test_samples(run.path, {(row["config"], row["seed"]): of for row in rows})
     end = EarlyEnd(9, 0.1, 0.9, 0.2, 30)
     open_study(run.path, config).record_early_end(asdict(end))
     timeless(run.path / "study.log")
@@ -150,6 +155,11 @@ CHECKED = ("trials.parquet", "rungs.parquet", "00000.parquet")  # their pages ha
 FILES = (
     *("config.yaml", "study.log", "warm_start.json", "environment.json", "results/facts.json"),
     *("results/stop.json", "results/trials.parquet", "results/rungs.parquet"),
-    *("results/epochs/00000.parquet", "results/confirm.parquet", "results/replay.parquet"),
+    *(
+        "results/epochs/00000.parquet",
+        "results/confirm.parquet",
+        "results/test_samples.parquet",
+        "results/replay.parquet",
+    ),
 )
 KINDS = {name: Kind(file_of_run(name), used) for name in FILES}

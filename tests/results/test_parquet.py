@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from results.parquet import read_parquet
-from results.store import RUNG_FIELDS, read_table, write_table
+from results.parquet import read_parquet, write_table
+from results.store import RUNG_FIELDS, read_table
 from tests.search.command import ROOT
 
 READS = 1500
@@ -16,7 +16,7 @@ REWRITE = """
 import sys
 from pathlib import Path
 import pyarrow as pa
-from results.store import write_table
+from results.parquet import write_table
 tables = [pa.table({"trial": list(range(count))}) for count in (10, 5000)]
 while True:
     for table in tables:

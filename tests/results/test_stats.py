@@ -81,14 +81,35 @@ def test_lower_is_better_in_mode_min():
     assert chances[0] == chances[1]
 
 
-def test_the_probability_is_that_of_the_bootstrap():
-    """Leads of 1 and -0.5: of the four resamples of two seeds only (2, 2) has `b` ahead."""
+def test_the_probability_is_that_of_students_t():
+    """Leads of 1 and -0.5: mean 0.25, standard error 0.75; t(1) at 1/3 is 0.5 + atan(1/3) / pi = 0.602."""
     result = probability_best({"a": {1: 1.0, 2: 0.5}, "b": {1: 0.0, 2: 1.0}}, sign=-1)
-    assert result["a"] == pytest.approx(0.75, abs=0.015)
+    assert result["a"] == pytest.approx(0.602, abs=0.01)
     assert sum(result.values()) == pytest.approx(1)
     assert result == probability_best({"a": {1: 1.0, 2: 0.5}, "b": {1: 0.0, 2: 1.0}}, sign=-1)
     equal = probability_best({"a": {1: 1.0, 2: 2.0}, "b": {1: 1.0, 2: 2.0}}, sign=1)
     assert equal == {"a": 0.5, "b": 0.5}
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_the_best_with_certainty_is_told_apart(seeds):
+    """Probability and verdict are of one model: the bound between them is 97.5 % for two configurations."""
+    rng, certain = np.random.default_rng(seeds), []
+    for effect in np.linspace(0, 4, 40):
+        scores = {"trial 1": rng.normal(effect, 0.3, seeds), "default": rng.normal(0, 0.3, seeds)}
+        result = confirmation(table(scores), "max", {})
+        best = result.configs[0].probability_best
+        if abs(best - 0.975) > 0.004:  # the error of the draws
+            assert result.told_apart == (best > 0.975)
+        certain.append(result.told_apart)
+    assert len(set(certain)) == 2
+
+
+def test_a_winner_on_both_of_two_seeds_is_not_certain():
+    """Leads of 0.1 and 0.01: t(1) at 0.055 / 0.045 is 0.78. The bootstrap would say 100 %."""
+    result = confirmation(table({"trial 1": [0.9, 0.93], "trial 2": [0.8, 0.92]}), "max", {})
+    assert not result.told_apart
+    assert result.configs[0].probability_best == pytest.approx(0.78, abs=0.02)
 
 
 def test_intervals_have_their_nominal_coverage():

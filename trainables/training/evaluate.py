@@ -1,27 +1,41 @@
-"""score(...): the objective on the test split, which nothing else reads."""
+"""score(...): the objective on the test split, which nothing else reads, and on each of its samples."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import lightning as L
+from lightning.pytorch.loggers.logger import DummyLogger
+from lightning.pytorch.utilities.model_helpers import is_overridden
 
+from results.sample_scores import SampleScores
 from spaces.lane import Lane
+from spaces.messages import describe
 from spaces.metrics import MEASURED
 from trainables.learner import Learner
+from trainables.projects.parts import Parts
 from trainables.training import checkpoint
-from trainables.training.build import build
+from trainables.training.build import make_parts
 from trainables.training.dry_run import one_step
+from trainables.training.record_scores import RecordScores
 from trainables.training.run_fit import run_fit
 from trainables.training.setup import Setup
 from trainables.training.trainer import make_trainer
 
 NO_TEST = (None, L.LightningDataModule.test_dataloader, L.LightningModule.test_dataloader)
-TRAINER_OPTIONS = ("precision", "inference_mode")  # of setup.trainer; the others concern training only
+TRAINER_OPTIONS = ("accelerator", "precision", "inference_mode")  # the others concern training only
 
 
-def score(setup: Setup, lanes: list[Lane], path: str) -> dict[int, float]:
+@dataclass(frozen=True)
+class Score:
+    """The objective on the test split, and on its parts; None if it is no mean over samples or batches."""
+
+    test: float
+    samples: SampleScores | None = None
+
+
+def score(setup: Setup, lanes: list[Lane], path: str) -> dict[int, Score]:
     """The objective on the test split for each lane with its weights in checkpoint `path`.
 
     Validation runs on the test split, so the metric is the same for any module. A measured metric
@@ -30,15 +44,37 @@ def score(setup: Setup, lanes: list[Lane], path: str) -> dict[int, float]:
     lane.
     """
     if setup.objective in MEASURED:
-        return {lane.number: measured_objective(setup, lane, Path(path).parent) for lane in lanes}
+        return {lane.number: Score(measured_objective(setup, lane, Path(path).parent)) for lane in lanes}
     scores = {}
     for lane in lanes:
-        module, data = build(setup, lane)
-        module.load_state_dict(checkpoint.weights(Path(path), lane.number))
-        # In a thread: in the main thread Lightning ends the process on Ctrl-C.
-        with ThreadPoolExecutor(1) as thread:
-            scores[lane.number] = thread.submit(validate, module, with_test_split(data), setup).result()
+        parts = make_parts(setup, lane)
+        parts.module.load_state_dict(checkpoint.weights(Path(path), lane.number))
+        scores[lane.number] = validate(parts, setup)
     return scores
+
+
+def check_score(setup: Setup, lane: Lane) -> None:
+    """Tries to score the lane, with new weights, on one batch of the test split.
+
+    Raises ValueError with one line if that is not possible.
+    """
+    if setup.objective in MEASURED:
+        return
+    try:
+        parts = make_parts(setup, lane)
+        can_score = is_overridden("validation_step", parts.module)
+        if can_score:
+            validate(parts, setup, limit_val_batches=1)
+    except Exception as error:  # any error of a user's module or data is a finding
+        raise ValueError(
+            f"winners can't be confirmed: scoring one batch of the test split failed with {describe(error)} "
+            f"(validation_step of {setup.trainable} on test_dataloader of {setup.data or setup.trainable})"
+        ) from error
+    if not can_score:
+        raise ValueError(
+            f"{setup.trainable} has no validation_step, which would score it on the test split, so winners "
+            "can't be confirmed with it"
+        )
 
 
 def measured_objective(setup: Setup, lane: Lane, files: Path) -> float:
@@ -51,8 +87,16 @@ def measured_objective(setup: Setup, lane: Lane, files: Path) -> float:
 
 def with_test_split(data: L.LightningDataModule) -> L.LightningDataModule:
     """Replaces the validation split of the data by its test split, in place."""
-    setup = data.setup
-    data.val_dataloader = data.test_dataloader  # type: ignore[method-assign]
+    setup, validation = data.setup, data.val_dataloader
+
+    def test_dataloader() -> Any:
+        data.val_dataloader = validation  # type: ignore[method-assign]  # its test_dataloader may call it
+        try:
+            return data.test_dataloader()
+        finally:
+            data.val_dataloader = test_dataloader  # type: ignore[method-assign]
+
+    data.val_dataloader = test_dataloader  # type: ignore[method-assign]
     data.setup = lambda stage=None: setup("test")  # type: ignore[method-assign,misc]
     return data
 
@@ -65,15 +109,24 @@ def has_test(source: Any) -> bool:
     return not isinstance(source, type) or getattr(source, "test_dataloader", None) not in NO_TEST
 
 
-def validate(module: L.LightningModule, data: L.LightningDataModule, setup: Setup) -> float:
-    """The objective on the validation split. Raises ValueError if the module does not log it."""
-    objective = setup.objective
-    options = {name: setup.trainer[name] for name in TRAINER_OPTIONS if name in setup.trainer}
+def validate(parts: Parts, setup: Setup, **limits: int) -> Score:
+    """The objective on the test split; `limits` are arguments of the Trainer.
+
+    Raises ValueError if the module does not log it.
+    """
+    assert parts.data is not None
+    module, data, objective = parts.module, with_test_split(parts.data), setup.objective
+    options = {name: parts.trainer[name] for name in TRAINER_OPTIONS if name in parts.trainer}
+    options |= {} if isinstance(module, Learner) else {"logger": DummyLogger()}
     mixed = setup.mixed_precision and isinstance(module, Learner) and module.mixed_precision
-    trainer = make_trainer(mixed, **options)
-    trainer.validate(module, datamodule=data, verbose=False)
+    recorder = RecordScores(module, objective)
+    trainer = make_trainer(mixed, **options, **limits, callbacks=[recorder])
+    # In a thread: in the main thread Lightning ends the process on Ctrl-C.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(trainer.validate, module, datamodule=data, verbose=False).result()
     if objective not in trainer.callback_metrics:
         raise ValueError(
             f"validation of the test split logged no {objective!r} (objective in the space file)"
         )
-    return float(trainer.callback_metrics[objective])
+    test = float(trainer.callback_metrics[objective])
+    return Score(test, recorder.result(test, trainer.val_dataloaders))

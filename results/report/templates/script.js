@@ -134,7 +134,8 @@ function highlightNearest(chart, place) {
   chart.getZr().on("globalout", () => { tip.hidden = true; place.trial = undefined; chart.setOption({ series: series.map((_, i) => (i < series.length - 1 ? {} : { data: [] })) }); });
 }
 
-// A figure is drawn when it is scrolled near the screen.
+// A figure is drawn when it is scrolled near the screen; the others follow one by one, so that a picture of the whole
+// page has them all.
 const places = [...document.querySelectorAll("[data-figure]")];
 const observer = new IntersectionObserver((entries) => {
   for (const { isIntersecting, target } of entries) {
@@ -145,7 +146,14 @@ places.forEach((place) => observer.observe(place));
 const redraw = () => charts.forEach((_, place) => draw(place));
 let width = innerWidth;
 addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; redraw(); } });
-addEventListener("beforeprint", () => places.forEach((place) => charts.has(place) || draw(place)));
+const drawNext = () => {
+  const next = places.find((place) => !charts.has(place));
+  if (next) { draw(next); setTimeout(drawNext); }
+};
+setTimeout(drawNext);
+const drawAll = () => places.forEach((place) => charts.has(place) || draw(place));
+addEventListener("beforeprint", drawAll);
+matchMedia("print").addEventListener("change", drawAll);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 document.getElementById("theme").addEventListener("click", () => {
   const root = document.documentElement;

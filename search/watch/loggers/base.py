@@ -52,6 +52,10 @@ class TrialLogger(Watcher):
     def end(self, queue: Queue) -> None:
         """The search has ended or was interrupted."""
 
+    def unlogged(self, trial: Trial, metrics: Mapping[str, float]) -> dict[str, float]:
+        """The metrics of the trial's next epoch that `open` has not logged yet."""
+        return dict(metrics)
+
     def clear(self) -> None:
         """Deletes the files of an earlier process."""
         shutil.rmtree(self.folder / self.config.logger, ignore_errors=True)
@@ -86,7 +90,7 @@ class TrialLogger(Watcher):
         # An epoch comes again when its pack failed, or when a process was killed before the rung.
         opened = self._logger(trial, metrics)
         if epoch > self.epochs[trial.number]:
-            opened.log_metrics(dict(metrics), step=epoch)
+            opened.log_metrics(self.unlogged(trial, metrics), step=epoch)
             self.epochs[trial.number] = epoch
 
     def _log_new_state(self, trial: Trial) -> None:

@@ -18,13 +18,24 @@ class TensorBoardTrials(TrialLogger):
     """
 
     rewrites = True
+    first_logged: int | None = None  # the trial whose first objective `open` has just logged
 
     def open(self, trial: Trial, first: Mapping[str, float]) -> Logger:
         name = f"trial-{trial.number:05}"
         opened = TensorBoardLogger(self.folder, "tensorboard", name, default_hp_metric=False)
-        value = {self.metric: first[self.metric]} if self.metric in first else None
-        opened.log_hyperparams(dict(trial.params), value, step=self.epochs[trial.number] + 1)
+        if not self.epochs[trial.number]:
+            value = {self.metric: first[self.metric]} if self.metric in first else None
+            # Logs the value too: HPARAMS shows a trial by a metric that it has.
+            opened.log_hyperparams(dict(trial.params), value, step=1)
+            self.first_logged = trial.number if value else None
         return opened
+
+    def unlogged(self, trial: Trial, metrics: Mapping[str, float]) -> dict[str, float]:
+        own = dict(metrics)
+        if self.first_logged == trial.number:
+            self.first_logged = None
+            own.pop(self.metric)
+        return own
 
     def log_state(self, trial: Trial) -> None:
         if trial.state is not State.RUNNING and trial.number in self.loggers:

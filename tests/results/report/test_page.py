@@ -97,6 +97,24 @@ def test_all_figures_are_drawn(visit, name, figures, scheme, width):
     assert paper == {"light": "rgb(255, 255, 255)", "dark": "rgb(18, 21, 26)"}[scheme]
 
 
+def test_a_page_that_is_not_scrolled_has_all_figures(visit):
+    """As in a picture of the whole page, and in print."""
+    page, errors = visit("report", width=390)
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('[data-figure]')].every(place => place.querySelector('canvas'))"
+    )
+    assert page.evaluate("scrollY") == 0
+    wide = "[...document.querySelectorAll('.scroll')].filter(part => part.scrollWidth > part.clientWidth)"
+    assert page.evaluate(f"{wide}.every(part => getComputedStyle(part).backgroundImage.includes('gradient'))")
+    assert page.evaluate(f"{wide}.length") > 0
+    page.emulate_media(media="print")
+    page.wait_for_function("() => matchMedia('print').matches")
+    assert all(
+        colours > 10 for colours in page.locator("[data-figure]").evaluate_all(f"all => all.map({COLOURS})")
+    )
+    assert errors == []
+
+
 def test_a_click_changes_the_theme(visit):
     page, errors = visit("compare")
     page.wait_for_selector("canvas")

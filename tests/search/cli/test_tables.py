@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from results.store import Run, open_run, write_confirmed, write_trials
-from search.cli.tables import print_run, print_table
+from search.cli.tables import drop_columns, print_run, print_table
 
 CONFIG = {"space": "s", "trials": 2, "objective": {"metric": "val/f", "mode": "min"}}
 CONFIG |= {"grace": 1, "eta": 3, "epochs": 3}
@@ -64,3 +64,12 @@ def test_a_table_too_wide_for_the_terminal_is_transposed(capsys: pytest.CaptureF
     ]
     print_table([{"run": "first", "best": 0.123456}])
     assert capsys.readouterr().out.splitlines()[1].split() == ["first", "0.1235"]
+
+
+def test_parameters_that_do_not_fit_are_counted():
+    row = {"trial": 1, "value": 0.5, "lr": 0.001, "momentum": 0.9, "decay": 0.01}
+    assert drop_columns([row], 3, width=80) == [row]
+    fits = len("trial  value  lr     momentum  decay")
+    assert drop_columns([row], 3, width=fits) == [row]
+    assert list(drop_columns([row], 3, width=fits - 1)[0]) == ["trial", "value", "lr", "+2 more"]
+    assert list(drop_columns([row], 3, width=5)[0]) == ["trial", "value", "+3 more"]

@@ -3,8 +3,10 @@
 import json
 from dataclasses import replace
 
+import lightning as L
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from results.store import open_run, write_confirmed
 from search.config.run_config import resolve
@@ -29,6 +31,35 @@ objective: {metric: val_loss, mode: min}
 params:
   best: {low: 1.5, high: 2.5}
 """
+
+
+class Blind(tiny.TinyNet):
+    """Logs its objective while it trains."""
+
+    validation_step = L.LightningModule.validation_step
+
+    def training_step(self, batch, batch_idx):
+        loss = super().training_step(batch, batch_idx)
+        self.log("val_loss", loss)
+        return loss
+
+
+class Picky(tiny.TinyNet):
+    """Raises on the batches of the test split."""
+
+    def validation_step(self, batch, batch_idx):
+        if len(batch[0]) == 7:
+            raise RuntimeError("no such batch")
+        super().validation_step(batch, batch_idx)
+
+
+class TestableData(tiny.TinyData):
+    """With a test split of batches of seven."""
+
+    __test__ = False
+
+    def test_dataloader(self):
+        return DataLoader(self.points, batch_size=7)
 
 
 @pytest.fixture
@@ -70,7 +101,7 @@ def test_only_confirm_reads_the_test_split(name, tmp_path, loaded_splits):
     assert set(loaded_splits) == {"train", "val"}
     assert confirm(tmp_path / "r", top=1, seeds=1) == Outcome(tmp_path / "r")
     confirmed = open_run(tmp_path / "r").confirmed.to_pylist()
-    assert loaded_splits.count("test") == len(confirmed)  # once per training
+    assert loaded_splits.count("test") == 1 + len(confirmed)  # one batch before, then once per training
     assert all(row["state"] == "complete" for row in confirmed)
 
 
@@ -161,6 +192,24 @@ def test_the_search_of_a_foreign_module_is_confirmed(tmp_path):
     assert open_run(run.path).winner() == run.best()
 
 
+def test_the_last_epoch_is_confirmed_where_the_space_picks_it(tmp_path):
+    """The best epoch is 2, and the weight of the last one is 4."""
+    (tmp_path / "s.yaml").write_text(f"{SCRIPTED}pick: last\n")
+    size = ["trials=1", "epochs=4", "engine=local", "confirm.top=1", "confirm.seeds=1"]
+    folder = start(resolve([f"space={tmp_path}/s.yaml", "name=r", f"storage={tmp_path}", *size])).folder
+    run = open_run(folder)
+    for row in run.confirmed.to_pylist():
+        assert (row["epoch"], row["test"]) == (4, pytest.approx((4 - row["param/best"]) ** 2 + 30))
+        weights = checkpoint.weights(
+            folder / row["checkpoint"], DEFAULT if row["trial"] is None else row["trial"]
+        )
+        assert weights["weight"] == 4
+    assert "each trained on 1 new seed (last epoch)" in invoke("show", folder).stdout
+    assert invoke("export", folder).exit_code == 0
+    card = (folder / "best" / "MODEL_CARD.md").read_text()
+    assert "from epoch 4: the last epoch of its training" in card
+
+
 @pytest.mark.slow
 def test_a_configured_confirmation_is_resumed(tmp_path):
     (tmp_path / "s.yaml").write_text(SCRIPTED)
@@ -191,6 +240,25 @@ def test_a_confirmation_without_a_test_split_is_refused_in_one_line(tmp_path):
         "error: tests.tiny:TinyData has no test_dataloader, so winners can't be confirmed with it\n"
     )
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [
+        ("Blind", "Blind has no validation_step"),
+        ("Picky", "RuntimeError: no such batch (validation_step"),
+    ],
+)
+def test_a_confirmation_that_would_fail_is_refused_before_it_trains(module, said, tmp_path):
+    """Both log their objective in the search, and fail on the test split alone."""
+    space = tiny.SPACE.format(net="TinyNet").replace("tests.tiny:", f"{__name__}:")
+    (tmp_path / "s.yaml").write_text(space.replace("TinyNet", module).replace("TinyData", "TestableData"))
+    size = ["trials=1", "epochs=1", "engine=local", f"storage={tmp_path}/runs"]
+    folder = start(resolve([f"space={tmp_path}/s.yaml", *size])).folder
+    assert open_run(folder).best() is not None
+    refused = invoke("confirm", folder)
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1) and said in refused.stderr
+    assert open_run(folder).confirmed is None
 
 
 @pytest.mark.parametrize(("option", "message"), [("top=0", "top is 0"), ("seeds=x", "seeds is 'x'")])

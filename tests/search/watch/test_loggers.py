@@ -113,7 +113,7 @@ def test_tensorboard(search):
         events.Reload()
         if "val/f" in events.Tags()["scalars"]:  # not of a trial that failed in its first epoch
             assert "_hparams_/session_start_info" in events.summary_metadata
-            rows += {(number, event.step, event.value) for event in events.Scalars("val/f")}
+            rows += [(number, event.step, event.value) for event in events.Scalars("val/f")]
     assert [row[:2] for row in sorted(rows)] == [row[:2] for row in expected(queue)]
     assert [row[2] for row in sorted(rows)] == pytest.approx([row[2] for row in expected(queue)], nan_ok=True)
 

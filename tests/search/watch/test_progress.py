@@ -4,12 +4,12 @@ import io
 from dataclasses import replace
 
 import pytest
-from rich.console import Console
+from rich.console import Console, Group
 
 from results.text import duration, number
 from search.engines.local import LocalEngine
 from search.runs.recorder import Recorder
-from search.watch.progress import ProgressView
+from search.watch.progress import ConfirmProgress, ProgressView
 from tests.formula import Formula
 
 
@@ -45,3 +45,24 @@ def test_the_progress_of_a_search_is_shown(make_queue, tmp_path, monkeypatch, te
 def test_the_format_of_numbers_and_durations():
     assert [number(v) for v in (0.123456, 12.3456, 2408.7)] == ["0.1235", "12.35", "2,409"]
     assert [duration(s) for s in (5.9, 65, 3723)] == ["0:05", "1:05", "1:02:03"]
+
+
+def test_a_panel_that_a_narrower_terminal_has_wrapped_is_erased_whole():
+    """Four lines of 30 cells, and one of 6, are nine lines in a terminal of 20."""
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=40, color_system=None)
+    with ProgressView(console, "a search", workers=1) as view:
+        view.draw(view.live, Group(*("-" * 30 for _ in range(4)), "short"))
+        before = len(out.getvalue())
+        console.width = 20
+        view.say("a line")
+    printed = out.getvalue()[before:].partition("a line")[0]
+    assert printed.count("\x1b[1A") == 8  # from the last line to the first of nine
+    assert printed.count("\x1b[2K") == 9
+
+
+def test_jobs_that_are_not_shown_are_counted():
+    view = ProgressView(Console(file=io.StringIO(), width=80), "a search", workers=9)
+    progress = ConfirmProgress(0, 9, 0, 27, 1.0, tuple(f"trial {number} epochs 0-3" for number in range(6)))
+    view.console.print(view.confirm_panel(progress))
+    assert "trial 3 epochs 0-3; +2 more" in " ".join(view.console.file.getvalue().split())

@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from spaces.lane import Lane
 from tests.tiny import TinyData
 from trainables.training import checkpoint
-from trainables.training.evaluate import has_test, score
+from trainables.training.evaluate import has_test, score, with_test_split
 from trainables.training.setup import Setup
 from trainables.training.train import train
 
@@ -66,7 +66,10 @@ def test_the_best_epoch_is_kept_and_scored(tmp_path, mode, best, epoch):
     assert [report.epoch for report in reports] == [1, 2, 3, 4, 5]
     assert reports[-1].best == {7: epoch}
     assert checkpoint.weights(tmp_path / "c.safetensors", 7)["weight"] == epoch
-    assert score(setup(mode), [lane], path) == {7: (epoch - best) ** 2 + 30}
+    found = score(setup(mode), [lane], path)[7]
+    assert found.test == (epoch - best) ** 2 + 30
+    assert (found.samples.unit, found.samples.sizes.tolist()) == ("batch", [2, 1])
+    assert (found.samples.scores - (epoch - best) ** 2).tolist() == [15, 60]
     list(train(setup(mode), [lane], 0, 5, path))
     assert checkpoint.weights(tmp_path / "c.safetensors", 7)["weight"] == 5
 
@@ -91,8 +94,8 @@ def test_each_lane_of_a_pack_keeps_its_own_best(tmp_path):
         path = str(tmp_path / f"{lane.number}")
         alone = list(train(digits, [lane], 0, 4, path, keep_best=True))
         assert alone[-1].best[lane.number] == pack[-1].best[lane.number]
-        packed = score(digits, [lane], str(tmp_path / "pack"))[lane.number]
-        assert packed == pytest.approx(score(digits, [lane], path)[lane.number], rel=1e-3)
+        packed = score(digits, [lane], str(tmp_path / "pack"))[lane.number].test
+        assert packed == pytest.approx(score(digits, [lane], path)[lane.number].test, rel=1e-3)
 
 
 def test_a_lane_that_diverged_is_not_kept(tmp_path):
@@ -100,6 +103,19 @@ def test_a_lane_that_diverged_is_not_kept(tmp_path):
     (report,) = train(setup(), [lane], 0, 5, str(path), keep_best=True)
     assert (report.diverged, report.best) == ({7}, {})
     assert not path.exists()
+
+
+class SameAsValidation(TinyData):
+    """Its test split is its validation split."""
+
+    def test_dataloader(self):
+        return self.val_dataloader()
+
+
+def test_a_test_split_may_be_the_validation_split():
+    data = with_test_split(SameAsValidation())
+    for _ in range(2):
+        assert data.val_dataloader().dataset is data.points
 
 
 def test_only_some_data_has_a_test_split():

@@ -155,7 +155,7 @@ def test_a_measured_metric_may_be_the_objective(setup, objective, tmp_path):
     (report,) = train(setup, [lane], 0, 1, str(out), keep_best=True)
     tried = dry_run(setup, lane, tmp_path)
     assert tried.error is None
-    for value in (tried.value, score(setup, [lane], str(out))[0]):
+    for value in (tried.value, score(setup, [lane], str(out))[0].test):
         if objective == "model/latency_ms":
             assert value > 0
         else:
