@@ -8,7 +8,8 @@ from torchmetrics import MeanSquaredError
 from torchmetrics.classification import BinaryAUROC
 
 from tests.trainables.training.measured import Line
-from trainables.training.evaluate import validate, with_test_split
+from trainables.projects.parts import Parts
+from trainables.training.evaluate import validate
 from trainables.training.setup import Setup
 
 X = torch.linspace(-1, 1, 10)[:, None]
@@ -57,7 +58,7 @@ class Logging(L.LightningModule):
 
 def scored(module, objective, **data):
     setup = Setup("", "", {}, 0, 1, objective)
-    return validate(module, with_test_split(Data(**data)), setup)
+    return validate(Parts(module, Data(**data)), setup)
 
 
 def test_each_sample_of_a_learner_is_recorded():
