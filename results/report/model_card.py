@@ -18,7 +18,7 @@ def card(
     model: str,
     config: str,
     value: float,
-    epoch: int,
+    weights: str,
     params: Mapping[str, Any],
     size: int,
     data: Mapping[str, Any],
@@ -27,8 +27,8 @@ def card(
     """The card, in Markdown.
 
     `model` is the name of the model and `config` that of its configuration in the confirmation. `value` is
-    its objective on the validation split after `epoch` epochs, `size` its number of parameters, `data` the
-    class and the options of its data.
+    its objective on the validation split, `weights` the epoch of its weights in words, `size` its number of
+    parameters, `data` the class and the options of its data.
     """
     trainable = run.config["trainable"].replace(":", ".")
     cls = trainable.rpartition(".")[2]
@@ -37,7 +37,7 @@ def card(
         f"# {run.config['space']}: {model} of {run.name}",
         "",
         f"{run.config.get('about') or run.config['space']}. A `{trainable}` with {size:,} parameters, found "
-        f"by a search of {run.trials.num_rows} configurations. Its weights are from epoch {epoch}.",
+        f"by a search of {run.trials.num_rows} configurations. Its weights are {weights}.",
         "",
         "## Scores",
         "",

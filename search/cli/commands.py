@@ -111,13 +111,16 @@ def export(name: Name, options: Options = None) -> None:
     This is the confirmed winner, if there is one. `onnx=true` adds model.onnx (install ladder-search[onnx]).
     """
     from search.after.export import export as write_export
+    from search.after.models import best_model
     from search.runs.find import find
     from search.runs.folder import short
 
     values = options_of(options, storage="runs", onnx=False)
     if not isinstance(values["onnx"], bool):
         raise ValueError(f"onnx is {values['onnx']!r}, but must be true or false (onnx=true)")
-    folder = write_export(find(name, str(values["storage"])), onnx=values["onnx"])
+    run = find(name, str(values["storage"]))
+    model, folder = best_model(run), write_export(run, onnx=values["onnx"])
+    print(f"{model.name}, weights {model.weights}")
     print(f"{short(folder)}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
 
 

@@ -12,7 +12,7 @@ from results.safe_yaml import read_fields
 from search.config import earlier
 from search.config.fidelity import parse_fidelity
 from search.config.overrides import check_keys, check_types, parse_overrides
-from search.core.rungs import milestones
+from search.core.rungs import for_few_trials, milestones, reaching
 from spaces.messages import did_you_mean
 from spaces.parse_space import FIELDS, parse_space
 from spaces.read import names, read
@@ -24,6 +24,7 @@ LOGGERS = {"none": "", "csv": "", "tensorboard": "tensorboard", "mlflow": "mlflo
 CONFIG_FILE = Path(__file__).parent / "config.yaml"
 CHANGE = "search/config/config.yaml or {}=..."  # where to change a key
 DETERMINISTIC_LANES = 4  # trials of a job where `lanes=auto` may not depend on the machine
+LADDER = {"grace", "eta"}  # keys that fix the rungs
 FORMAT: Final = 2  # of a run's folder. In format 1, seeds and splits were drawn with Python's hash().
 
 Text = Annotated[str, BeforeValidator(str)]
@@ -172,7 +173,24 @@ def resolve(overrides: Sequence[str]) -> RunConfig:
     if "grace" not in changes:
         config = replace(config, grace=min(config.grace, config.epochs))
     milestones(config.grace, config.eta, config.epochs)
+    # The sizes of a budget belong together.
+    if (config.trials, config.epochs) != (sizes["trials"], sizes["epochs"]) and not changes.keys() & LADDER:
+        config, more = _for_few_trials(config)
+        notes += more
     return replace(config, notes=notes)
+
+
+def _for_few_trials(config: RunConfig) -> tuple[RunConfig, tuple[str, ...]]:
+    """The configuration with `grace` and `eta` for its number of trials, and a note if they change."""
+    grace, eta = for_few_trials(config.trials, config.grace, config.eta, config.epochs)
+    if (grace, eta) == (config.grace, config.eta):
+        return config, ()
+    changed = replace(config, grace=grace, eta=eta)
+    before, now = (reaching(c.trials, c.rungs, c.eta) for c in (config, changed))
+    return changed, (
+        f"grace={grace} eta={eta}, not grace={config.grace} eta={config.eta}: so {now} of {config.trials} "
+        f"trials reach epoch {config.epochs}, not {before} (grace=... or eta=... keeps the rungs as given)",
+    )
 
 
 def _changed(space: Space, sizes: Mapping[str, Any], changes: Mapping[str, Any]) -> Space:

@@ -12,6 +12,7 @@ from results.store import Run
 from search.config.run_config import RunConfig
 from search.core.job import Trial
 from search.core.queue import Plan, Queue
+from search.core.rungs import reaching
 from search.engines.base import Engine
 from search.engines.registry import make_engine
 from search.engines.train_job import TrainJob
@@ -226,7 +227,7 @@ def announce(view: ProgressView, config: RunConfig, folder: Path, dashboard: str
     rungs = ", ".join(map(str, config.rungs))
     view.say(f"{config.trials} trials, rungs at epochs {rungs}, {view.workers} at a time, in {short(folder)}")
     need = config.eta ** (len(config.rungs) - 1)
-    if config.trials < need:
+    if not reaching(config.trials, config.rungs, config.eta):
         view.say(
             f"note: with eta={config.eta} it takes {need} trials for one to reach epoch {config.epochs} "
             f"(trials={need}, or fewer epochs)"

@@ -13,12 +13,34 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_budgets_and_overrides():
-    demo, full = resolve([]), resolve(["budget=full", "trials=7", "data.train=1000"])
+    demo, full = resolve([]), resolve(["budget=full", "trials=70", "data.train=1000"])
     assert (demo.trials, demo.epochs, demo.grace, demo.rungs) == (12, 9, 1, (1, 3, 9))
     assert (demo.space.options["image_size"], demo.space.options["train"]) == (64, 256)
-    assert (full.trials, full.epochs, full.grace, full.rungs) == (7, 81, 3, (3, 9, 27, 81))
+    assert (full.trials, full.epochs, full.grace, full.rungs) == (70, 81, 3, (3, 9, 27, 81))
     assert (full.space.options["image_size"], full.space.options["train"]) == (299, 1000)
     assert resolve(["budget=full", "epochs=2"]).grace == 2
+
+
+@pytest.mark.parametrize(
+    ("overrides", "rungs", "note"),
+    [
+        (
+            ["trials=8", "epochs=9"],
+            (3, 9),
+            "grace=3 eta=3, not grace=1 eta=3: so 2 of 8 trials reach epoch 9",
+        ),
+        (["trials=2"], (9,), "so 2 of 2 trials reach epoch 9, not 0"),
+        (["trials=18"], (1, 3, 9), None),
+        (["trials=8", "epochs=9", "grace=1"], (1, 3, 9), None),  # as given
+        (["trials=8", "epochs=9", "eta=3"], (1, 3, 9), None),
+        (["trials=12", "epochs=9"], (1, 3, 9), None),  # the budget's
+        (["trials=1", "epochs=1"], (1,), None),
+    ],
+)
+def test_two_of_few_trials_reach_the_last_rung_unless_the_rungs_are_given(overrides, rungs, note):
+    config = resolve(overrides)
+    assert config.rungs == rungs
+    assert [note in line for line in config.notes] == ([True] if note else [])
 
 
 def test_text_and_fractions():
