@@ -5,9 +5,13 @@ from math import inf
 
 import pytest
 
-from search.core.history import Observation
+from search.core.distinct import Distinct
+from search.core.history import History, Observation
 from search.core.rungs import Done, Promote, Sample, Wait
-from tests.history import RUNGS, history
+from spaces.params import Range
+from tests.history import RANGES, RUNGS, history
+
+SMALL = replace(RANGES, params={"n": Range(1, 5), "m": Range(1, 4)})  # 20 configurations
 
 
 class SamplerContract:
@@ -29,7 +33,7 @@ class SamplerContract:
 
 
 class PolicyContract:
-    """A policy decides what is next. Subclasses give the fixtures `make`, for a seed, and `space`."""
+    """A policy decides what is next. Fixtures: `make` (of a seed and a space), `space`."""
 
     def test_decisions_are_pure(self, make, space):
         for count in (0, 5, 30):
@@ -72,3 +76,21 @@ class PolicyContract:
         two = make().decide([failed], 8, 1, (1, 1, 1))
         assert isinstance(one, Sample) and isinstance(two, Sample)
         assert one != two
+
+    def test_each_configuration_of_a_small_space_is_tried_once(self, make):
+        """As the queue asks policies: with what they propose made distinct."""
+
+        def tried(seed):
+            policy, trials = Distinct(make(seed, SMALL), SMALL, seed, [SMALL.default()]), History()
+            trials.put(0, Observation(SMALL.default(), (0.5,) * 3))
+            while left := 20 - len(trials):
+                decision = policy.decide(trials, left, min(3, left), (1, 1, 1))
+                assert isinstance(decision, Sample) and len(decision.params) == min(3, left)
+                for params in decision.params:
+                    value = (params["n"] - 2) ** 2 + 0.1 * params["m"]
+                    trials.put(len(trials), Observation(params, (value,) * 3, order=(len(trials),) * 3))
+            return [trial.params for trial in trials]
+
+        first = tried(0)
+        assert len({(params["n"], params["m"]) for params in first}) == 20
+        assert first == tried(0) != tried(1)

@@ -153,7 +153,8 @@ def resolve(overrides: Sequence[str]) -> RunConfig:
     Raises ValueError in one line (value, rule, where to change it) if an override is not in Hydra's grammar,
     neither the run nor the space has its key, or its value breaks a rule.
     """
-    from search.core.policies.registry import POLICIES  # here, because it imports Optuna
+    from search.core.distinct import configurations  # here, because it imports NumPy
+    from search.core.policies.registry import POLICIES  # and Optuna
 
     changes, notes = earlier.rename_keys(parse_overrides(overrides))
     keys = defaults()
@@ -173,6 +174,9 @@ def resolve(overrides: Sequence[str]) -> RunConfig:
     if "grace" not in changes:
         config = replace(config, grace=min(config.grace, config.epochs))
     milestones(config.grace, config.eta, config.epochs)
+    if (size := configurations(space)) < config.trials:
+        config = replace(config, trials=int(size))
+        notes += (f"the space has {config.trials} configurations, so there are {config.trials} trials",)
     # The sizes of a budget belong together.
     if (config.trials, config.epochs) != (sizes["trials"], sizes["epochs"]) and not changes.keys() & LADDER:
         config, more = _for_few_trials(config)

@@ -20,6 +20,7 @@ from math import ceil
 from typing import Any, Final
 
 from search.core.deadline import Deadline
+from search.core.distinct import Distinct, configurations, unique
 from search.core.history import Observation
 from search.core.job import LOST, Job, State, Trial, common_structure_first, trial_seed
 from search.core.outcome import epoch_rows, with_results
@@ -62,10 +63,14 @@ class Queue:
     """Study, rungs and packs behind five verbs. Deterministic for a seed and an order of finishes."""
 
     def __init__(self, space: Space, plan: Plan, study: Study) -> None:
+        """Of `plan`, no more trials than the space has configurations, and no known point twice."""
+        trials = int(min(plan.trials, configurations(space)))
+        plan = replace(plan, trials=trials, known=unique(plan.known))
         self.space, self.plan, self.study = space, plan, study
         problem = Problem(space, plan.rungs, plan.eta, plan.seed)
-        self.policy = POLICIES[plan.sampler](problem)
         self.trials = Trials(space, study.trials(), plan.observations)
+        begun = [trial.params for trial in self.trials.values()]
+        self.policy = Distinct(POLICIES[plan.sampler](problem), space, plan.seed, [*begun, *plan.known])
         self.facts = set(study.facts())  # rungs whose facts are recorded
         self.jobs: dict[int, Job] = {}  # running
         self.reports: dict[int, list[Report]] = {}  # of the running jobs
@@ -220,7 +225,7 @@ class Queue:
 
     def _left(self) -> int:
         """How many more trials the plan has."""
-        return self.plan.trials - len(self.trials)
+        return max(0, self.plan.trials - len(self.trials))
 
     def _min_lanes(self, rung: int) -> int:
         """How many trials outweigh the overhead of a job to this rung."""
