@@ -10,9 +10,10 @@ from pydantic import BeforeValidator, ByteSize, Field, StrictBool, StrictFloat, 
 
 from results.safe_yaml import read_fields
 from search.config import earlier
+from search.config.duration import seconds
 from search.config.fidelity import parse_fidelity
 from search.config.overrides import check_keys, check_types, parse_overrides
-from search.core.rungs import for_few_trials, milestones, reaching
+from search.core.rungs import UNLIMITED, for_few_trials, milestones, reaching
 from spaces.messages import did_you_mean
 from spaces.parse_space import FIELDS, parse_space
 from spaces.read import names, read
@@ -71,6 +72,10 @@ class RunConfig:
     job_timeout: Annotated[
         Annotated[Amount, Field(gt=0, allow_inf_nan=False)] | Literal["auto"],
         Rule("be a number of seconds > 0, or auto"),
+    ]
+    time: Annotated[
+        Annotated[float, BeforeValidator(seconds), Field(gt=0, allow_inf_nan=False)] | None,
+        Rule("be a number of seconds > 0, or such as 90s, 30m, 2h or 1h30m"),
     ]
     stop: Annotated[Literal["auto"] | None, Rule("be auto or null")]
     min_gain: Annotated[Amount, Field(gt=0, lt=1), Rule("be a number between 0 and 1")]
@@ -174,6 +179,8 @@ def resolve(overrides: Sequence[str]) -> RunConfig:
     if "grace" not in changes:
         config = replace(config, grace=min(config.grace, config.epochs))
     milestones(config.grace, config.eta, config.epochs)
+    if config.time and "trials" not in changes:
+        config = replace(config, trials=UNLIMITED)
     if (size := configurations(space)) < config.trials:
         config = replace(config, trials=int(size))
         notes += (f"the space has {config.trials} configurations, so there are {config.trials} trials",)

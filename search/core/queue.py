@@ -57,6 +57,7 @@ class Plan:
     observations: tuple[Observation, ...] = ()  # trials of an earlier run, for the policy
     timeout: float | None = None  # seconds to an epoch, see Deadline
     min_gain: float | None = None  # end when less is expected of further trials; None: begin all trials
+    time: float | None = None  # seconds of searching, after which no trial begins; None: no limit
 
 
 class Queue:
@@ -78,7 +79,7 @@ class Queue:
         self.deadline = Deadline(plan.timeout)
         self.started = 0
         self.closed = False  # whether no further trial may begin
-        self.stopping = Stopping(problem, plan.trials, plan.min_gain, study)
+        self.stopping = Stopping(problem, plan.trials, plan.min_gain, plan.time, study)
         self.results = sum(len(trial.order) for trial in self.trials.values())
         self.pace: float | None = None  # seconds per epoch and trial, as last reported
 
@@ -91,12 +92,13 @@ class Queue:
             raise EngineError(f"the first workers have all died: {self.retries.cause}")
         if self._all_failed():
             return DONE if not self.jobs else WAIT
+        history = self.trials.history
+        left = 0 if self.closed or self.stopping.reached(history, self.results) else self._left()
         count = self._new_lanes()
         known = self.plan.known[len(self.trials) :][:count]
-        history = self.trials.history
         match self.policy.decide(
             history,
-            left=0 if self.closed or self.stopping.reached(history, self.results) else self._left(),
+            left=left,
             count=count - len(known),
             min_lanes=[self._min_lanes(rung) for rung in range(len(self.plan.rungs))],
         ):
@@ -225,6 +227,8 @@ class Queue:
 
     def _left(self) -> int:
         """How many more trials the plan has."""
+        if self.stopping.end is not None:
+            return 0
         return max(0, self.plan.trials - len(self.trials))
 
     def _min_lanes(self, rung: int) -> int:

@@ -17,9 +17,11 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, inf
-from typing import Any
+from typing import Any, Final
 
 from search.core.history import History
+
+UNLIMITED: Final = 10**9  # trials of a search that its time alone ends
 
 
 @dataclass(frozen=True)

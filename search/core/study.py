@@ -59,6 +59,7 @@ class Study:
             self.study_id = self.storage.create_new_study(directions, path.parent.name)
         if writable:
             self._complete_entries()
+        self.opened, self.ran_before = time.monotonic(), self._ran_before()
 
     def create(self, params: Sequence[Mapping[str, Any]]) -> list[Trial]:
         """New trials with these parameters."""
@@ -79,7 +80,8 @@ class Study:
         `epochs` are the rows of the epochs of that job, for each trial. After the last rung nothing more is
         recorded.
         """
-        records = [rung_record(*one, rung) for one in zip(trials, epochs, strict=True)]
+        ran = {"ran": self.ran()}
+        records = [rung_record(*one, rung) | ran for one in zip(trials, epochs, strict=True)]
         key = f"rung/{self.rungs[rung]}"
         if len(trials) > 1:
             pack = [[trial.number, record] for trial, record in zip(trials, records, strict=True)]
@@ -112,6 +114,14 @@ class Study:
     def early_end(self) -> dict[str, Any] | None:
         """The recorded early end; None if there is none."""
         return self.storage.get_study_user_attrs(self.study_id).get("early_end")
+
+    def ran(self) -> float:
+        """Seconds that the search has run: in this process, and in earlier ones up to their last result."""
+        return self.ran_before + time.monotonic() - self.opened
+
+    def _ran_before(self) -> float:
+        records = [record for frozen in self.frozen_trials() for _, _, record in self._kept(frozen)]
+        return max((record.get("ran", 0.0) for record in records), default=0.0)
 
     def frozen_trials(self) -> list[FrozenTrial]:
         """All trials as Optuna has them, in the order of their numbers. Not to be changed."""

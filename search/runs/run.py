@@ -7,12 +7,12 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from results import environment
+from results import environment, text
 from results.store import Run
 from search.config.run_config import RunConfig
 from search.core.job import Trial
 from search.core.queue import Plan, Queue
-from search.core.rungs import reaching
+from search.core.rungs import UNLIMITED, reaching
 from search.engines.base import Engine
 from search.engines.registry import make_engine
 from search.engines.train_job import TrainJob
@@ -207,6 +207,7 @@ def make_plan(config: RunConfig, earlier: warm_start.WarmStart, workers: int) ->
         known=(*earlier.points, *(point for point in own if point not in earlier.points)),
         observations=earlier.observations,
         min_gain=config.min_gain if config.stop else None,
+        time=config.time,
     )
 
 
@@ -225,7 +226,9 @@ def watchers(
 def announce(view: ProgressView, config: RunConfig, folder: Path, dashboard: str | None) -> None:
     """Prints the size of the search, and where to follow it."""
     rungs = ", ".join(map(str, config.rungs))
-    view.say(f"{config.trials} trials, rungs at epochs {rungs}, {view.workers} at a time, in {short(folder)}")
+    size = "as many trials as begin" if config.trials == UNLIMITED else f"{config.trials} trials"
+    size += f" in {text.duration(config.time)}" if config.time else ""
+    view.say(f"{size}, rungs at epochs {rungs}, {view.workers} at a time, in {short(folder)}")
     need = config.eta ** (len(config.rungs) - 1)
     if not reaching(config.trials, config.rungs, config.eta):
         view.say(
