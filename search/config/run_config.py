@@ -17,6 +17,7 @@ from search.core.rungs import UNLIMITED, for_few_trials, milestones, reaching
 from spaces.messages import did_you_mean
 from spaces.parse_space import FIELDS, parse_space
 from spaces.read import names, read
+from spaces.size import configurations
 from spaces.space import Space
 from spaces.validation import NonNegativeInt, PositiveInt, Rule, validate
 
@@ -158,8 +159,7 @@ def resolve(overrides: Sequence[str]) -> RunConfig:
     Raises ValueError in one line (value, rule, where to change it) if an override is not in Hydra's grammar,
     neither the run nor the space has its key, or its value breaks a rule.
     """
-    from search.core.distinct import configurations  # here, because it imports NumPy
-    from search.core.policies.registry import POLICIES  # and Optuna
+    from search.core.policies.registry import POLICIES  # here, because it imports Optuna
 
     changes, notes = earlier.rename_keys(parse_overrides(overrides))
     keys = defaults()

@@ -20,7 +20,7 @@ from math import ceil
 from typing import Any, Final
 
 from search.core.deadline import Deadline
-from search.core.distinct import Distinct, configurations, unique
+from search.core.distinct import Distinct, unique
 from search.core.history import Observation
 from search.core.job import LOST, Job, State, Trial, common_structure_first, trial_seed
 from search.core.outcome import epoch_rows, with_results
@@ -32,6 +32,7 @@ from search.core.stopping import Stopping
 from search.core.study import Study
 from search.core.trials import Trials
 from spaces.lane import EngineError, Lane, Report, is_memory_error, is_space_error
+from spaces.size import configurations
 from spaces.space import Space
 
 WAIT: Final = Wait()

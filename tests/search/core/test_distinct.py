@@ -1,11 +1,10 @@
-"""No configuration twice: the size of a space against its enumeration, and searches of small spaces."""
+"""No configuration twice: policies that repeat themselves, and searches of small spaces."""
 
 from dataclasses import replace
-from math import inf
 
 import pytest
 
-from search.core.distinct import Distinct, configurations, every_configuration, key, unique
+from search.core.distinct import Distinct, key, unique
 from search.core.history import History
 from search.core.job import Job
 from search.core.policies.base import Policy, Problem
@@ -15,35 +14,7 @@ from spaces.params import Choice, Range
 from tests.formula import Formula
 from tests.history import RUNGS, SPACE
 
-CONDITIONAL = {
-    "n": Range(1, 4),
-    "kind": Choice(("a", "b", "c", None)),
-    "depth": Range(2, 3, when={"kind": ("a",)}),
-    "gate": Choice((True, "x"), when={"kind": ("b", None), "n": (1, 3)}),
-    "slope": Choice((0.1, 0.2, 0.3), when={"gate": ("x",)}),
-    "fixed": Range(0.5, 0.5),
-}
 GRID = {"x": Choice((0.1, 0.2, 0.3)), "n": Range(1, 4, log=True)}
-
-
-@pytest.mark.parametrize(
-    ("params", "size"),
-    [
-        (GRID, 12),
-        (CONDITIONAL, 32),  # a: 4 * 2; b and None: 2 * (2 * (1 + 3) + 2); c: 4
-        ({"n": Range(1, 10**30)}, 1e30),
-        ({"x": Range(0.0, 1.0)}, inf),
-        ({"c": Choice((1, 2)), "x": Range(0.0, 1.0, when={"c": (2,)})}, inf),
-        ({"c": Choice((1, 2)), "x": Range(0.0, 1.0, when={"c": (3,)})}, 2),  # never active
-    ],
-)
-def test_the_number_of_configurations(params, size):
-    space = replace(SPACE, params=params)
-    assert configurations(space) == size
-    if size < 100:
-        every = list(every_configuration(space))
-        assert len({key(one) for one in every}) == len(every) == size
-        assert all(space.holds(one) for one in every)
 
 
 def test_unique_keeps_the_first_of_equal_configurations():
