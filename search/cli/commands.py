@@ -9,6 +9,7 @@ import typer
 from search.cli.exit_codes import FAILED, WRONG_INPUT, end_run, user_errors
 from search.cli.options import AsJson, Name, Options, Overrides, Storage, options_of, storage_of
 from search.cli.replay import replay
+from search.cli.resume import resume
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -39,20 +40,7 @@ def run(overrides: Overrides = None) -> None:
         end_run(start(config, report.begin), report)
 
 
-@app.command()
-@user_errors
-def resume(name: Name, storage: Storage = None, as_json: AsJson = False) -> None:
-    """Continue a run that was interrupted.
-
-    Example: `python -m search resume first`
-    """
-    from search.after.report_process import ReportProcess
-    from search.runs.find import find
-    from search.runs.run import resume as resume_run
-
-    folder = find(name, storage_of(storage)).path
-    with ReportProcess() as report:
-        end_run(resume_run(folder, report.begin), report, as_json)
+app.command()(user_errors(resume))
 
 
 @app.command()

@@ -41,6 +41,12 @@ Address = Annotated[
     Rule("be auto or HOST:PORT; for ray:// use `ray job submit`, or a machine of the cluster"),
 ]
 Amount = StrictInt | StrictFloat
+Seconds = Annotated[
+    float,
+    BeforeValidator(seconds),
+    Field(gt=0, allow_inf_nan=False),
+    Rule("be a number of seconds > 0, or such as 90s, 30m, 2h or 1h30m"),
+]
 Eta = Annotated[int, Field(strict=True, ge=2), Rule("be a whole number >= 2")]
 
 
@@ -74,10 +80,7 @@ class RunConfig:
         Annotated[Amount, Field(gt=0, allow_inf_nan=False)] | Literal["auto"],
         Rule("be a number of seconds > 0, or auto"),
     ]
-    time: Annotated[
-        Annotated[float, BeforeValidator(seconds), Field(gt=0, allow_inf_nan=False)] | None,
-        Rule("be a number of seconds > 0, or such as 90s, 30m, 2h or 1h30m"),
-    ]
+    time: Seconds | None
     stop: Annotated[Literal["auto"] | None, Rule("be auto or null")]
     min_gain: Annotated[Amount, Field(gt=0, lt=1), Rule("be a number between 0 and 1")]
     confirm_top: NonNegativeInt

@@ -112,8 +112,14 @@ class Study:
         self.storage.set_study_user_attr(self.study_id, "early_end", dict(end))
 
     def early_end(self) -> dict[str, Any] | None:
-        """The recorded early end; None if there is none."""
-        return self.storage.get_study_user_attrs(self.study_id).get("early_end")
+        """The recorded early end; None if there is none, or the search has grown since."""
+        return self.storage.get_study_user_attrs(self.study_id).get("early_end") or None
+
+    def record_growth(self, before: Mapping[str, Any]) -> None:
+        """The search goes on with more trials or time than `before`; an early end no longer holds."""
+        sizes = self.storage.get_study_user_attrs(self.study_id).get("sizes", [])
+        self.storage.set_study_user_attr(self.study_id, "sizes", [*sizes, dict(before)])
+        self.record_early_end({})
 
     def ran(self) -> float:
         """Seconds that the search has run: in this process, and in earlier ones up to their last result."""

@@ -18,6 +18,7 @@ from search.engines.registry import make_engine
 from search.engines.train_job import TrainJob
 from search.runs import warm_start
 from search.runs.confirm import confirm_trials, has_value, jobs_left
+from search.runs.enlarge import enlarge
 from search.runs.find import find, open_whole
 from search.runs.folder import locked, new_folder, read_config, short, sweep_run, write_config
 from search.runs.in_order import InOrder
@@ -65,18 +66,25 @@ def start(config: RunConfig, at_end: AtEnd | None = None) -> Outcome:
         return carry_out(search, config, folder, output, notes, new=True, at_end=at_end)
 
 
-def resume(folder: Path, at_end: AtEnd | None = None) -> Outcome:
+def resume(
+    folder: Path, at_end: AtEnd | None = None, *, trials: int | None = None, time: float | None = None
+) -> Outcome:
     """Continues a run that was interrupted, in its search or in the confirmation after it.
 
-    Raises ValueError if the run is finished, is running, or cannot continue (see `prepare_again`).
+    With more `trials` or seconds of `time` than before, also a finished run goes on. Raises ValueError if the
+    run is finished, is running, cannot continue (see `prepare_again`), or cannot grow so (see `enlarge`).
     """
     run = open_idle(folder)
     check_journal(run, config := read_config(run))
-    if run.status == "finished":
+    grows = (trials or config.trials, time or config.time) != (config.trials, config.time)
+    if not grows and run.status == "finished":
         if config.confirm_top and jobs_left(config, folder, trials_of(config, folder)):
             return confirm(folder, at_end)
         raise ValueError(f"{folder} is finished; look at it with: python -m search show {folder}")
     config, notes = prepare_again(run)
+    if grows:
+        config, more = enlarge(folder, config, trials, time)
+        notes += more
     with capture_output() as output:
         return carry_out(search, config, folder, output, notes, new=False, at_end=at_end)
 
