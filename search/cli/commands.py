@@ -10,6 +10,7 @@ from search.cli.exit_codes import FAILED, WRONG_INPUT, end_run, user_errors
 from search.cli.options import AsJson, Name, Options, Overrides, Storage, options_of, storage_of
 from search.cli.replay import replay
 from search.cli.resume import resume
+from search.cli.stop import stop
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -41,6 +42,7 @@ def run(overrides: Overrides = None) -> None:
 
 
 app.command()(user_errors(resume))
+app.command()(user_errors(stop))
 
 
 @app.command()

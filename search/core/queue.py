@@ -162,8 +162,12 @@ class Queue:
         """Stops the trials that will neither be promoted nor be the best, whatever the others do."""
         numbers = hopeless(self.trials.history, len(self.plan.rungs), self.plan.eta, self._left())
         for number in numbers:
-            self._end(replace(self.trials[number], state=State.STOPPED))
+            self.stop(self.trials[number])
         return [self.trials[number] for number in numbers]
+
+    def stop(self, trial: Trial) -> None:
+        """A trial that is paused at a rung does not go on."""
+        self._end(replace(trial, state=State.STOPPED))
 
     def best(self) -> Trial | None:
         """The incumbent: the trial with the best last value, at any rung. None before the first value.
@@ -271,7 +275,8 @@ class Queue:
         _, history = ranked(self.trials.history)
         last = len(self.plan.rungs) - 1
         for rung in reversed(range(last)):
-            valued = [t for t in self.trials.values() if len(t.values) > rung and t.state not in LOST]
+            ended = (*LOST, State.STOPPED)
+            valued = [t for t in self.trials.values() if len(t.values) > rung and t.state not in ended]
             best = min(
                 valued, key=lambda t: (history[history.first + t.number].values[rung], t.number), default=None
             )
@@ -286,4 +291,4 @@ class Queue:
         """The search is over: a trial that is paused was never promoted."""
         for trial in list(self.trials.values()):
             if trial.state is State.PAUSED:
-                self._end(replace(trial, state=State.STOPPED))
+                self.stop(trial)

@@ -11,7 +11,7 @@ from results import text
 from search.core.job import Job
 from search.core.queue import Queue
 from search.core.rungs import UNLIMITED, Done, Wait
-from search.runs import interrupts
+from search.runs import interrupts, stop_requests
 from search.runs.checkpoints import Checkpoints
 from search.runs.tables import write_tables
 from search.watch.progress import ProgressView
@@ -42,6 +42,8 @@ class Recorder:
         if not self.queue.closed and self.checkpoints.is_full():
             self.queue.closed = True
             self.view.say(f"{self.view.clock()} no room for further trials (disk=...): begins no more")
+        for number in stop_requests.take_in(self.folder, self.queue):
+            self.view.say(f"{self.view.clock()} trial {number} stopped on request")
         had_ended = self.queue.stopping.end is not None
         job = self.queue.next_job()
         if not had_ended and (end := self.queue.stopping.end):
@@ -88,6 +90,7 @@ class Recorder:
         """The search has ended or was interrupted."""
         for watcher in self.watchers:
             watcher.close(self.queue)
+        stop_requests.remove(self.folder)
         self.write()
 
     def write(self) -> None:
