@@ -1,7 +1,7 @@
 """Small files beside the tables of a run: constants of its data by rung, and the end of its search.
 
 `results/facts.json`: `{"0": {"baseline": 2409.1, "nearest": 545.0}, "1": ...}`. `results/stop.json`, if the
-search ended before its last trial (`stop=auto`): the fields of `EarlyEnd`.
+search ended before its last trial: the fields of `EarlyEnd` (`stop=auto`) or `TimeOver` (`time=...`).
 """
 
 import json
@@ -30,6 +30,23 @@ class EarlyEnd:
     epochs_saved: int  # about, of the trials that were not begun
 
 
+@final
+@dataclass(frozen=True)
+class TimeOver:
+    """The end of the time that the search was given: no further trial has begun."""
+
+    trials: int  # begun by then
+    time: float  # seconds, the key `time` of the run
+
+
+End = EarlyEnd | TimeOver
+
+
+def end_of(fields: Mapping[str, Any]) -> End:
+    """The early end with these fields. Raises TypeError if there is none."""
+    return TimeOver(**fields) if "time" in fields else EarlyEnd(**fields)
+
+
 def write_facts(run: Path, facts: Mapping[int, Mapping[str, float]]) -> None:
     """Writes constants of the data, such as baselines, by the index of the rung."""
     by_rung = {str(rung): dict(facts[rung]) for rung in sorted(facts)}
@@ -52,20 +69,19 @@ def read_facts(run: Path) -> dict[int, dict[str, float]]:
         raise DamagedTable(path, error) from error
 
 
-def write_early_end(run: Path, end: EarlyEnd) -> None:
+def write_early_end(run: Path, end: End) -> None:
     """Writes the early end of a search."""
     write_json(run / STOP_FILE, json.dumps(asdict(end)))
 
 
-def read_early_end(run: Path) -> EarlyEnd | None:
+def read_early_end(run: Path) -> End | None:
     """The early end of a search; None if there was none. Raises DamagedTable if its file can't be read."""
     path = run / STOP_FILE
     try:
         fields = read_json(path)
         if fields is None:
             return None
-        end = EarlyEnd(**fields)
-        return EarlyEnd(**{name: number(value) for name, value in asdict(end).items()})
+        return end_of({name: number(value) for name, value in asdict(end_of(fields)).items()})
     except (ValueError, TypeError) as error:
         raise DamagedTable(path, error) from error
 

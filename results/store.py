@@ -18,7 +18,7 @@ import pyarrow as pa
 from results.cached import is_elsewhere
 from results.config_file import read_config_file
 from results.damage import DamagedFile, DamagedTable
-from results.facts import EarlyEnd, read_early_end, read_facts
+from results.facts import End, read_early_end, read_facts
 from results.new_data import NewData, new_data
 from results.parquet import read_parquet, write_table
 from results.stats import Confirmation, common_seeds, confirmation
@@ -83,7 +83,7 @@ class Run:
     rungs: pa.Table  # in the order of finished_at; no rows that the trials table does not have yet
     epochs: pa.Table
     confirmed: pa.Table | None = None  # None before the first `confirm`
-    early_end: EarlyEnd | None = None  # None if the search begins all its trials
+    early_end: End | None = None  # None if the search begins all its trials
     facts: Mapping[int, Mapping[str, float]] = field(default_factory=dict)  # of the data, by rung
 
     @property

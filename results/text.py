@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from results.facts import EarlyEnd
+from results.facts import End, TimeOver
 from results.new_data import NewData
 from results.stats import Confirmation, Estimate
 
@@ -83,13 +83,18 @@ def bounds(constraint: Mapping[str, Any]) -> str:
     return f"{name} <= {plain(high)}" if high is not None else f"{name} >= {plain(low)}"
 
 
-def early_end(end: EarlyEnd, trials: int) -> str:
+def early_end(end: End, trials: int) -> str:
     """Why a search of `trials` trials ended early, how sure that is, and what it saved."""
+    if isinstance(end, TimeOver):
+        verb = "is" if end.trials == 1 else "are"
+        begun = counted(end.trials, "trial")
+        return f"No further trial began after {duration(end.time)} (time): there {verb} {begun}."
+    of = f" of {trials}" if end.epochs_saved else ""  # none of a search that its time alone ends
+    saved = f" This saved about {end.epochs_saved:,} epochs." if end.epochs_saved else ""
     return (
-        f"Ended early, after {end.trials} of {trials} trials: further ones are expected to gain "
+        f"Ended early, after {end.trials}{of} trials: further ones are expected to gain "
         f"{end.gain:.1%} of the distance from the median value to the best. With a probability of "
-        f"{end.certainty:.0%} it is less than {end.min_gain:.1%} (min_gain). This saved about "
-        f"{end.epochs_saved:,} epochs."
+        f"{end.certainty:.0%} it is less than {end.min_gain:.1%} (min_gain).{saved}"
     )
 
 

@@ -5,12 +5,15 @@ from math import inf
 
 import pytest
 
-from search.core.history import Observation
+from search.core.distinct import Distinct
+from search.core.history import History, Observation
 from search.core.rungs import Done, Promote, Sample, Wait
 from spaces.constraints import parse_rule
 from spaces.params import Range
 from spaces.space import Space
-from tests.history import RUNGS, history
+from tests.history import RANGES, RUNGS, history
+
+SMALL = replace(RANGES, params={"n": Range(1, 5), "m": Range(1, 4)})  # 20 configurations
 
 # The second ones hold for one in 60 random configurations.
 RULES = [("x < 0.2 * n", "n != 3"), ("n > 6", "x < 0.1", "lr < x")]
@@ -63,8 +66,8 @@ class SamplerContract:
 
 
 class PolicyContract:
-    """A policy decides what is next. Subclasses give the fixtures `make`, for a seed, `make_for`, for a
-    space, and `space`."""
+    """A policy decides what is next. Subclasses give the fixtures `make`, for a seed and a space, `make_for`,
+    for a space, and `space`."""
 
     def test_decisions_are_pure(self, make, space):
         for count in (0, 5, 30):
@@ -117,3 +120,21 @@ class PolicyContract:
             assert isinstance(decision, Sample)
             assert len(decision.params) == 60
             assert all(space.holds(params) for params in decision.params)
+
+    def test_each_configuration_of_a_small_space_is_tried_once(self, make):
+        """As the queue asks policies: with what they propose made distinct."""
+
+        def tried(seed):
+            policy, trials = Distinct(make(seed, SMALL), SMALL, seed, [SMALL.default()]), History()
+            trials.put(0, Observation(SMALL.default(), (0.5,) * 3))
+            while left := 20 - len(trials):
+                decision = policy.decide(trials, left, min(3, left), (1, 1, 1))
+                assert isinstance(decision, Sample) and len(decision.params) == min(3, left)
+                for params in decision.params:
+                    value = (params["n"] - 2) ** 2 + 0.1 * params["m"]
+                    trials.put(len(trials), Observation(params, (value,) * 3, order=(len(trials),) * 3))
+            return [trial.params for trial in trials]
+
+        first = tried(0)
+        assert len({(params["n"], params["m"]) for params in first}) == 20
+        assert first == tried(0) != tried(1)

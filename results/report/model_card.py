@@ -18,7 +18,7 @@ def card(
     model: str,
     config: str,
     value: float,
-    epoch: int,
+    weights: str,
     params: Mapping[str, Any],
     size: int,
     trainable: str,
@@ -29,9 +29,9 @@ def card(
     """The card, in Markdown.
 
     `model` is the name of the model and `config` that of its configuration in the confirmation. `value` is
-    its objective on the validation split after `epoch` epochs, `size` its number of parameters, `trainable`
-    the path of its class, or its name where a script holds the class, `data` the class and options of its
-    data. The configuration of a project (`is_project`) makes its module.
+    its objective on the validation split, `weights` the epoch of its weights in words, `size` its number of
+    parameters, `trainable` the path of its class, or its name where a script holds the class, `data` the
+    class and options of its data. The configuration of a project (`is_project`) makes its module.
     """
     result = run.confirmation()
     confirmed = result is not None and result.winner is not None
@@ -41,8 +41,8 @@ def card(
         f"# {run.config['space']}: {model} of {run.name}",
         "",
         f"{run.config.get('about') or run.config['space']}. A `{trainable}` with {size:,} parameters, found "
-        f"by a search of {run.trials.num_rows} configurations. Its weights are from epoch {epoch}: "
-        f"{picked} of its training.",
+        f"by a search of {run.trials.num_rows} configurations. Its weights are {weights}, {picked} of its "
+        "training.",
         "",
         "## Scores",
         "",

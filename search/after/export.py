@@ -63,7 +63,7 @@ def write(run: Run, model: Model, folder: Path, onnx: bool) -> None:
             model=model.name,
             config=model.name.partition(",")[0],
             value=model.value,
-            epoch=model.epoch,
+            weights=model.weights,
             params=model.lane.params,
             size=sum(parameter.numel() for parameter in module.parameters()),
             is_project=model.setup.project is not None,

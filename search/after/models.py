@@ -33,6 +33,14 @@ class Model:
     epoch: int  # of the weights
     value: float  # objective at that epoch, on the validation split
 
+    @property
+    def weights(self) -> str:
+        """The place of its weights in its training, for people."""
+        is_confirmed = self.setup.batch_seed is not None  # trained in full, and the best epoch is kept
+        if is_confirmed or self.epoch >= self.setup.epochs:
+            return f"from epoch {self.epoch}"
+        return f"from epoch {self.epoch} of {self.setup.epochs}: the search has not trained it to the end"
+
 
 def best_model(run: Run) -> Model:
     """The model to use: the confirmed winner's with the best validation, else the best trial's.

@@ -18,6 +18,7 @@ import torch
 from results.cached import storage_folder
 from results.text import bounds
 from search.config.run_config import RunConfig
+from search.core.rungs import UNLIMITED
 from search.engines.train_job import training_setup
 from search.runs.preflight import prepare
 from spaces.lane import Lane
@@ -214,8 +215,9 @@ def disk(config: RunConfig, checkpoint: int) -> Finding:
     """The space that one checkpoint of `checkpoint` bytes per trial takes, against the free disk space."""
     storage = storage_folder(config.storage)
     free = shutil.disk_usage(next(p for p in (storage, *storage.parents) if p.exists())).free
-    need = checkpoint * config.trials
-    detail = f"{format_bytes(need)} at most, {format_bytes(free)} free in {storage}"
+    trials, unit = (config.trials, "at most") if config.trials < UNLIMITED else (1, "a trial")
+    need = checkpoint * trials
+    detail = f"{format_bytes(need)} {unit}, {format_bytes(free)} free in {storage}"
     return Finding("disk", OK if need < free else WRONG, detail)
 
 

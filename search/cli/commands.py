@@ -10,6 +10,8 @@ import typer
 from search.cli.exit_codes import FAILED, WRONG_INPUT, end_run, user_errors
 from search.cli.options import AsJson, Name, Options, Overrides, Storage, options_of, storage_of
 from search.cli.replay import replay
+from search.cli.resume import resume
+from search.cli.stop import stop
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -41,20 +43,8 @@ def run(overrides: Overrides = None) -> None:
         end_run(start(config, report.begin), report)
 
 
-@app.command()
-@user_errors
-def resume(name: Name, storage: Storage = None, as_json: AsJson = False) -> None:
-    """Continue a run that was interrupted.
-
-    Example: `python -m search resume first`
-    """
-    from search.after.report_process import ReportProcess
-    from search.runs.find import find
-    from search.runs.run import resume as resume_run
-
-    folder = find(name, storage_of(storage)).path
-    with ReportProcess() as report:
-        end_run(resume_run(folder, report.begin), report, as_json)
+app.command()(user_errors(resume))
+app.command()(user_errors(stop))
 
 
 @app.command()
@@ -113,13 +103,16 @@ def export(name: Name, options: Options = None) -> None:
     This is the confirmed winner, if there is one. `onnx=true` adds model.onnx (install ladder-search[onnx]).
     """
     from search.after.export import export as write_export
+    from search.after.models import best_model
     from search.runs.find import find
     from search.runs.folder import short
 
     values = options_of(options, storage="runs", onnx=False)
     if not isinstance(values["onnx"], bool):
         raise ValueError(f"onnx is {values['onnx']!r}, but must be true or false (onnx=true)")
-    folder = write_export(find(name, str(values["storage"])), onnx=values["onnx"])
+    run = find(name, str(values["storage"]))
+    model, folder = best_model(run), write_export(run, onnx=values["onnx"])
+    print(f"{model.name}, weights {model.weights}")
     print(f"{short(folder)}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
 
 

@@ -42,7 +42,8 @@ def replay(name: Name, options: Options = None, as_json: AsJson = False) -> None
     values = options_of(with_lists(options or []), storage="runs", trials=None, **dict.fromkeys(LISTS))
     run = with_tables(open_idle(find(name, str(values["storage"])).path))
     config = read_config(run)
-    trials = config.trials if values["trials"] is None else values["trials"]
+    own = min(config.trials, run.trials.num_rows) if config.time else config.trials
+    trials = own if values["trials"] is None else values["trials"]
     check_value(PositiveInt, "trials", trials)
     settings = settings_of(config, *(values[key] or () for key in LISTS))
     record = read_record(run, config)

@@ -10,12 +10,14 @@ from pydantic import BeforeValidator, ByteSize, Field, StrictBool, StrictFloat, 
 
 from results.safe_yaml import read_fields
 from search.config import earlier
+from search.config.duration import seconds
 from search.config.fidelity import parse_fidelity
 from search.config.overrides import check_keys, check_types, parse_overrides
-from search.core.rungs import milestones
+from search.core.rungs import UNLIMITED, for_few_trials, milestones, reaching
 from spaces.messages import did_you_mean
 from spaces.parse_space import FIELDS, parse_space
 from spaces.read import names, read
+from spaces.size import configurations
 from spaces.space import Space
 from spaces.validation import NonNegativeInt, PositiveInt, Rule, validate
 
@@ -24,6 +26,7 @@ LOGGERS = {"none": "", "csv": "", "tensorboard": "tensorboard", "mlflow": "mlflo
 CONFIG_FILE = Path(__file__).parent / "config.yaml"
 CHANGE = "search/config/config.yaml or {}=..."  # where to change a key
 DETERMINISTIC_LANES = 4  # trials of a job where `lanes=auto` may not depend on the machine
+LADDER = {"grace", "eta"}  # keys that fix the rungs
 FORMAT: Final = 2  # of a run's folder. In format 1, seeds and splits were drawn with Python's hash().
 
 Text = Annotated[str, BeforeValidator(str)]
@@ -38,6 +41,12 @@ Address = Annotated[
     Rule("be auto or HOST:PORT; for ray:// use `ray job submit`, or a machine of the cluster"),
 ]
 Amount = StrictInt | StrictFloat
+Seconds = Annotated[
+    float,
+    BeforeValidator(seconds),
+    Field(gt=0, allow_inf_nan=False),
+    Rule("be a number of seconds > 0, or such as 90s, 30m, 2h or 1h30m"),
+]
 Eta = Annotated[int, Field(strict=True, ge=2), Rule("be a whole number >= 2")]
 
 
@@ -71,6 +80,7 @@ class RunConfig:
         Annotated[Amount, Field(gt=0, allow_inf_nan=False)] | Literal["auto"],
         Rule("be a number of seconds > 0, or auto"),
     ]
+    time: Seconds | None
     stop: Annotated[Literal["auto"] | None, Rule("be auto or null")]
     min_gain: Annotated[Amount, Field(gt=0, lt=1), Rule("be a number between 0 and 1")]
     confirm_top: NonNegativeInt
@@ -162,7 +172,8 @@ def resolve(overrides: Sequence[str]) -> RunConfig:
     """
     changes, notes = earlier.rename_keys(parse_overrides(overrides))
     space = read(str(changes.get("space", defaults()["space"])))
-    return replace(configure(space, changes), notes=notes)
+    config = configure(space, changes)
+    return replace(config, notes=(*notes, *config.notes))
 
 
 def configure(space: Space, changes: Mapping[str, Any]) -> RunConfig:
@@ -185,7 +196,30 @@ def configure(space: Space, changes: Mapping[str, Any]) -> RunConfig:
     if "grace" not in changes:
         config = replace(config, grace=min(config.grace, config.epochs))
     milestones(config.grace, config.eta, config.epochs)
-    return config
+    notes: tuple[str, ...] = ()
+    if config.time and "trials" not in changes:
+        config = replace(config, trials=UNLIMITED)
+    if (size := configurations(space)) < config.trials:
+        config = replace(config, trials=int(size))
+        notes += (f"the space has {config.trials} configurations, so there are {config.trials} trials",)
+    # The sizes of a budget belong together.
+    if (config.trials, config.epochs) != (sizes["trials"], sizes["epochs"]) and not changes.keys() & LADDER:
+        config, more = _for_few_trials(config)
+        notes += more
+    return replace(config, notes=notes)
+
+
+def _for_few_trials(config: RunConfig) -> tuple[RunConfig, tuple[str, ...]]:
+    """The configuration with `grace` and `eta` for its number of trials, and a note if they change."""
+    grace, eta = for_few_trials(config.trials, config.grace, config.eta, config.epochs)
+    if (grace, eta) == (config.grace, config.eta):
+        return config, ()
+    changed = replace(config, grace=grace, eta=eta)
+    before, now = (reaching(c.trials, c.rungs, c.eta) for c in (config, changed))
+    return changed, (
+        f"grace={grace} eta={eta}, not grace={config.grace} eta={config.eta}: so {now} of {config.trials} "
+        f"trials reach epoch {config.epochs}, not {before} (grace=... or eta=... keeps the rungs as given)",
+    )
 
 
 def _changed(space: Space, sizes: Mapping[str, Any], changes: Mapping[str, Any]) -> Space:

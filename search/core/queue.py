@@ -20,6 +20,7 @@ from math import ceil
 from typing import Any, Final
 
 from search.core.deadline import Deadline
+from search.core.distinct import Distinct, unique
 from search.core.history import Observation
 from search.core.job import LOST, Job, State, Trial, common_structure_first, trial_seed
 from search.core.outcome import epoch_rows, with_results
@@ -31,6 +32,7 @@ from search.core.stopping import Stopping
 from search.core.study import Study
 from search.core.trials import Trials
 from spaces.lane import EngineError, Lane, Report, is_memory_error, is_space_error
+from spaces.size import configurations
 from spaces.space import Space
 
 WAIT: Final = Wait()
@@ -56,16 +58,21 @@ class Plan:
     observations: tuple[Observation, ...] = ()  # trials of an earlier run, for the policy
     timeout: float | None = None  # seconds to an epoch, see Deadline
     min_gain: float | None = None  # end when less is expected of further trials; None: begin all trials
+    time: float | None = None  # seconds of searching, after which no trial begins; None: no limit
 
 
 class Queue:
     """Study, rungs and packs behind five verbs. Deterministic for a seed and an order of finishes."""
 
     def __init__(self, space: Space, plan: Plan, study: Study) -> None:
+        """Of `plan`, no more trials than the space has configurations, and no known point twice."""
+        trials = int(min(plan.trials, configurations(space)))
+        plan = replace(plan, trials=trials, known=unique(plan.known))
         self.space, self.plan, self.study = space, plan, study
         problem = Problem(space, plan.rungs, plan.eta, plan.seed)
-        self.policy = POLICIES[plan.sampler](problem)
         self.trials = Trials(space, study.trials(), plan.observations)
+        begun = [trial.params for trial in self.trials.values()]
+        self.policy = Distinct(POLICIES[plan.sampler](problem), space, plan.seed, [*begun, *plan.known])
         self.facts = set(study.facts())  # rungs whose facts are recorded
         self.jobs: dict[int, Job] = {}  # running
         self.reports: dict[int, list[Report]] = {}  # of the running jobs
@@ -73,7 +80,7 @@ class Queue:
         self.deadline = Deadline(plan.timeout)
         self.started = 0
         self.closed = False  # whether no further trial may begin
-        self.stopping = Stopping(problem, plan.trials, plan.min_gain, study)
+        self.stopping = Stopping(problem, plan.trials, plan.min_gain, plan.time, study)
         self.results = sum(len(trial.order) for trial in self.trials.values())
         self.pace: float | None = None  # seconds per epoch and trial, as last reported
 
@@ -86,12 +93,13 @@ class Queue:
             raise EngineError(f"the first workers have all died: {self.retries.cause}")
         if self._all_failed():
             return DONE if not self.jobs else WAIT
+        history = self.trials.history
+        left = 0 if self.closed or self.stopping.reached(history, self.results) else self._left()
         count = self._new_lanes()
         known = self.plan.known[len(self.trials) :][:count]
-        history = self.trials.history
         match self.policy.decide(
             history,
-            left=0 if self.closed or self.stopping.reached(history, self.results) else self._left(),
+            left=left,
             count=count - len(known),
             min_lanes=[self._min_lanes(rung) for rung in range(len(self.plan.rungs))],
         ):
@@ -154,8 +162,12 @@ class Queue:
         """Stops the trials that will neither be promoted nor be the best, whatever the others do."""
         numbers = hopeless(self.trials.history, len(self.plan.rungs), self.plan.eta, self._left())
         for number in numbers:
-            self._end(replace(self.trials[number], state=State.STOPPED))
+            self.stop(self.trials[number])
         return [self.trials[number] for number in numbers]
+
+    def stop(self, trial: Trial) -> None:
+        """A trial that is paused at a rung does not go on."""
+        self._end(replace(trial, state=State.STOPPED))
 
     def best(self) -> Trial | None:
         """The incumbent: the trial with the best last value, at any rung. None before the first value.
@@ -220,7 +232,9 @@ class Queue:
 
     def _left(self) -> int:
         """How many more trials the plan has."""
-        return self.plan.trials - len(self.trials)
+        if self.stopping.end is not None:
+            return 0
+        return max(0, self.plan.trials - len(self.trials))
 
     def _min_lanes(self, rung: int) -> int:
         """How many trials outweigh the overhead of a job to this rung."""
@@ -261,7 +275,8 @@ class Queue:
         _, history = ranked(self.trials.history)
         last = len(self.plan.rungs) - 1
         for rung in reversed(range(last)):
-            valued = [t for t in self.trials.values() if len(t.values) > rung and t.state not in LOST]
+            ended = (*LOST, State.STOPPED)
+            valued = [t for t in self.trials.values() if len(t.values) > rung and t.state not in ended]
             best = min(
                 valued, key=lambda t: (history[history.first + t.number].values[rung], t.number), default=None
             )
@@ -276,4 +291,4 @@ class Queue:
         """The search is over: a trial that is paused was never promoted."""
         for trial in list(self.trials.values()):
             if trial.state is State.PAUSED:
-                self._end(replace(trial, state=State.STOPPED))
+                self.stop(trial)

@@ -59,6 +59,7 @@ class Study:
             self.study_id = self.storage.create_new_study(directions, path.parent.name)
         if writable:
             self._complete_entries()
+        self.opened, self.ran_before = time.monotonic(), self._ran_before()
 
     def create(self, params: Sequence[Mapping[str, Any]]) -> list[Trial]:
         """New trials with these parameters."""
@@ -79,7 +80,8 @@ class Study:
         `epochs` are the rows of the epochs of that job, for each trial. After the last rung nothing more is
         recorded.
         """
-        records = [rung_record(*one, rung) for one in zip(trials, epochs, strict=True)]
+        ran = {"ran": self.ran()}
+        records = [rung_record(*one, rung) | ran for one in zip(trials, epochs, strict=True)]
         key = f"rung/{self.rungs[rung]}"
         if len(trials) > 1:
             pack = [[trial.number, record] for trial, record in zip(trials, records, strict=True)]
@@ -110,8 +112,22 @@ class Study:
         self.storage.set_study_user_attr(self.study_id, "early_end", dict(end))
 
     def early_end(self) -> dict[str, Any] | None:
-        """The recorded early end; None if there is none."""
-        return self.storage.get_study_user_attrs(self.study_id).get("early_end")
+        """The recorded early end; None if there is none, or the search has grown since."""
+        return self.storage.get_study_user_attrs(self.study_id).get("early_end") or None
+
+    def record_growth(self, before: Mapping[str, Any]) -> None:
+        """The search goes on with more trials or time than `before`; an early end no longer holds."""
+        sizes = self.storage.get_study_user_attrs(self.study_id).get("sizes", [])
+        self.storage.set_study_user_attr(self.study_id, "sizes", [*sizes, dict(before)])
+        self.record_early_end({})
+
+    def ran(self) -> float:
+        """Seconds that the search has run: in this process, and in earlier ones up to their last result."""
+        return self.ran_before + time.monotonic() - self.opened
+
+    def _ran_before(self) -> float:
+        records = [record for frozen in self.frozen_trials() for _, _, record in self._kept(frozen)]
+        return max((record.get("ran", 0.0) for record in records), default=0.0)
 
     def frozen_trials(self) -> list[FrozenTrial]:
         """All trials as Optuna has them, in the order of their numbers. Not to be changed."""

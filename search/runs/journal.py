@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 from results.damage import DamagedFile
+from results.facts import end_of
 from results.store import Run
 from search.config.run_config import RunConfig
 from search.core.job import Trial
@@ -94,7 +95,7 @@ def check(study: Study) -> None:
         for name, value in facts.items():
             expect(isinstance(value, float | int), name, value)
     if end := study.early_end():
-        expect(set(end) == {"trials", "gain", "certainty", "min_gain", "epochs_saved"}, "early_end", end)
+        end_of(end)
 
 
 def check_trial(trial: Trial, study: Study) -> None:

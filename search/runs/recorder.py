@@ -10,8 +10,8 @@ from pathlib import Path
 from results import text
 from search.core.job import Job
 from search.core.queue import Queue
-from search.core.rungs import Done, Wait
-from search.runs import interrupts
+from search.core.rungs import UNLIMITED, Done, Wait
+from search.runs import interrupts, stop_requests
 from search.runs.checkpoints import Checkpoints
 from search.runs.mirror import Mirror
 from search.runs.tables import write_tables
@@ -44,7 +44,13 @@ class Recorder:
         if not self.queue.closed and self.checkpoints.is_full():
             self.queue.closed = True
             self.view.say(f"{self.view.clock()} no room for further trials (disk=...): begins no more")
+        for number in stop_requests.take_in(self.folder, self.queue):
+            self.view.say(f"{self.view.clock()} trial {number} stopped on request")
+        had_ended = self.queue.stopping.end is not None
         job = self.queue.next_job()
+        if not had_ended and (end := self.queue.stopping.end):
+            why = "the time is over" if "time" in end else f"a gain of {end['gain']:.1%} is expected"
+            self.view.say(f"{self.view.clock()} {why}: begins no further trial")
         if isinstance(job, Done):
             self.checkpoints.delete_unused()
         self.view.show(self.queue)
@@ -62,7 +68,8 @@ class Recorder:
         self.checkpoints.finished(job)
         if first and self.checkpoints.largest:
             each, most = text.bytes_(self.checkpoints.largest), text.bytes_(self.checkpoints.most())
-            self.view.say(f"{self.view.clock()} checkpoints: {each} a trial, at most {most} in all")
+            in_all = f", at most {most} in all" if self.queue.plan.trials < UNLIMITED else ""
+            self.view.say(f"{self.view.clock()} checkpoints: {each} a trial{in_all}")
         self._ended(job)
 
     def fail(self, job: Job, error: str) -> None:
@@ -85,6 +92,7 @@ class Recorder:
         """The search has ended or was interrupted."""
         for watcher in self.watchers:
             watcher.close(self.queue)
+        stop_requests.remove(self.folder)
         self.write()
 
     def write(self) -> None:

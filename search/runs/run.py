@@ -7,16 +7,18 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from results import environment
+from results import environment, text
 from results.store import Run
 from search.config.run_config import RunConfig
 from search.core.job import Trial
 from search.core.queue import Plan, Queue
+from search.core.rungs import UNLIMITED, reaching
 from search.engines.base import Engine
 from search.engines.registry import make_engine
 from search.engines.train_job import TrainJob
 from search.runs import warm_start
 from search.runs.confirm import confirm_trials, has_value, jobs_left
+from search.runs.enlarge import enlarge
 from search.runs.find import find, open_whole
 from search.runs.folder import address, locked, new_folder, read_config, sweep_run, write_config
 from search.runs.in_order import InOrder
@@ -70,20 +72,32 @@ def start(config: RunConfig, at_end: AtEnd | None = None, screen: Screen = captu
         return carry_out(search, config, folder, output, notes, new=True, at_end=at_end)
 
 
-def resume(folder: Path, at_end: AtEnd | None = None, screen: Screen = capture_output) -> Outcome:
+def resume(
+    folder: Path,
+    at_end: AtEnd | None = None,
+    screen: Screen = capture_output,
+    *,
+    trials: int | None = None,
+    time: float | None = None,
+) -> Outcome:
     """Continues a run that was interrupted, in its search or in the confirmation after it.
 
-    Raises ValueError if the run is finished, is running, or cannot continue (see `prepare_again`).
+    With more `trials` or seconds of `time` than before, also a finished run goes on. Raises ValueError if the
+    run is finished, is running, cannot continue (see `prepare_again`), or cannot grow so (see `enlarge`).
     """
     check_free(folder)
     run = open_idle(folder)
     check_journal(run, config := read_config(run))
-    if run.status == "finished":
+    grows = (trials or config.trials, time or config.time) != (config.trials, config.time)
+    if not grows and run.status == "finished":
         if config.confirm_top and jobs_left(config, folder, trials_of(config, folder)):
             return confirm(folder, at_end, screen)
         name = address(folder)
         raise ValueError(f"{name} is finished; look at it with: python -m search show {name}")
     config, notes = prepare_again(run)
+    if grows:
+        config, more = enlarge(folder, config, trials, time)
+        notes += more
     with screen() as output:
         return carry_out(search, config, folder, output, notes, new=False, at_end=at_end)
 
@@ -229,6 +243,7 @@ def make_plan(config: RunConfig, earlier: warm_start.WarmStart, workers: int) ->
         known=(*earlier.points, *(point for point in own if point not in earlier.points)),
         observations=earlier.observations,
         min_gain=config.min_gain if config.stop else None,
+        time=config.time,
     )
 
 
@@ -247,10 +262,12 @@ def watchers(
 def announce(view: ProgressView, config: RunConfig, folder: Path, dashboard: str | None) -> None:
     """Prints the size of the search, and where to follow it."""
     rungs = ", ".join(map(str, config.rungs))
-    size = f"{config.trials} trials, rungs at epochs {rungs}, {view.workers} at a time"
+    size = "as many trials as begin" if config.trials == UNLIMITED else f"{config.trials} trials"
+    size += f" in {text.duration(config.time)}" if config.time else ""
+    size += f", rungs at epochs {rungs}, {view.workers} at a time"
     view.say(f"{size}, in {address(folder)}")
     need = config.eta ** (len(config.rungs) - 1)
-    if config.trials < need:
+    if not reaching(config.trials, config.rungs, config.eta):
         view.say(
             f"note: with eta={config.eta} it takes {need} trials for one to reach epoch {config.epochs} "
             f"(trials={need}, or fewer epochs)"

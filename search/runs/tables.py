@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from results.config_file import read_config_file
-from results.facts import STOP_FILE, EarlyEnd, write_early_end, write_facts
+from results.facts import STOP_FILE, end_of, write_early_end, write_facts
 from results.store import Run, column_type, open_run, write_epochs, write_rungs, write_trials
 from search.config.run_config import from_plain
 from search.core.job import LOST, Trial
@@ -27,7 +27,7 @@ def write_tables(folder: Path, study: Study, trials: Iterable[Trial]) -> None:
     write_epochs(folder, sorted(study.epoch_rows(), key=lambda row: (row["trial"], row["epoch"])))
     write_facts(folder, study.facts())
     if end := study.early_end():
-        write_early_end(folder, EarlyEnd(**end))
+        write_early_end(folder, end_of(end))
     else:
         (folder / STOP_FILE).unlink(missing_ok=True)  # a torn one, or a copy's
 

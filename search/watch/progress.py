@@ -13,7 +13,7 @@ from rich.text import Text
 from results.text import duration, number, plain
 from search.core.job import Job, State, Trial
 from search.core.queue import Queue
-from search.core.rungs import expected_epochs
+from search.core.rungs import UNLIMITED, expected_epochs
 from search.watch.notebook import NotebookPanel
 from search.watch.panel import Panel, TerminalPanel
 from spaces.lane import Report
@@ -112,7 +112,8 @@ class ProgressView:
             self.drawn = time.monotonic()
             states = Counter(trial.state.value for trial in queue.trials.values())
             counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
-            self.say(f"{self.clock()} {counts}; best: {self.best_line(queue, best)}")
+            left = f"; {duration(seconds_left(queue))} left" if queue.plan.time else ""
+            self.say(f"{self.clock()} {counts}; best: {self.best_line(queue, best)}{left}")
         for lane in job.lanes:
             trial = queue.trials[lane.number]
             if trial.state in (State.FAILED, State.DIVERGED):
@@ -154,12 +155,15 @@ class ProgressView:
         elapsed = time.monotonic() - self.start
         best = queue.best()
         table = Table.grid(padding=(0, 2))
-        table.add_row(
-            "trials",
-            f"{len(trials)} of {number}: "
-            + ", ".join(f"{states[state]} {state.value}" for state in State if states[state]),
-        )
-        add_epochs(table, done, expected, done - (self.epochs_before or 0), elapsed)
+        of = f" of {number}" if number < UNLIMITED else ""
+        counts = ", ".join(f"{states[state]} {state.value}" for state in State if states[state])
+        table.add_row("trials", f"{len(trials)}{of}: {counts}")
+        if number < UNLIMITED:
+            add_epochs(table, done, expected, done - (self.epochs_before or 0), elapsed)
+        else:
+            table.add_row("epochs", f"{done}; {duration(elapsed)} gone")
+        if queue.plan.time:
+            add_time(table, queue, queue.plan.time)
         self.add_workers(table, [job.title for job in queue.jobs.values()])
         table.add_row("best", Text(self.best_line(queue, best)))
         if best:
@@ -184,6 +188,19 @@ def add_epochs(table: Table, done: int, expected: int, new: int, elapsed: float)
     left = duration(elapsed / new * (expected - done)) if new else "unknown"
     table.add_row("epochs", f"{done} of about {expected}; {duration(elapsed)} gone, about {left} left")
     table.add_row("", ProgressBar(total=expected, completed=done, width=50))
+
+
+def add_time(table: Table, queue: Queue, limit: float) -> None:
+    """Rows with the part of the search's `limit` in seconds that is left."""
+    left = seconds_left(queue)
+    over = "" if left else "; no further trial begins, and the best ones are trained to the end"
+    table.add_row("time", f"{duration(left)} left of {duration(limit)}{over}")
+    table.add_row("", ProgressBar(total=limit, completed=limit - left, width=50))
+
+
+def seconds_left(queue: Queue) -> float:
+    """The seconds in which further trials of a search with a limit of time may begin."""
+    return max(0.0, (queue.plan.time or 0.0) - queue.study.ran())
 
 
 def parameters(trial: Trial) -> str:

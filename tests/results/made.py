@@ -74,7 +74,7 @@ def make_run(folder: Path, patch: pytest.MonkeyPatch, trials: int, name: str = "
     space.write_text(SPACE)
     patch.setattr("os.fsync", lambda descriptor: None)  # slow: the journal calls it once a line
     overrides = [f"space={space}", f"name={name}", f"storage={folder}", "engine=local", "sampler=random"]
-    config = resolve([*overrides, f"trials={trials}", "epochs=27", "lanes=100", *more])
+    config = resolve([*overrides, f"trials={trials}", "epochs=27", "grace=1", "lanes=100", *more])
     run = folder / name
     run.mkdir()
     write_config(run, config)

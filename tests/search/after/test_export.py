@@ -25,7 +25,7 @@ from trainables.training.build import build
 
 pytestmark = pytest.mark.slow
 
-SMALL_SEARCH = ["name=r", "engine=local", "trials=3", "epochs=3", "lanes=1"]
+SMALL_SEARCH = ["name=r", "engine=local", "trials=3", "epochs=3", "grace=1", "lanes=1"]
 SIZES = {
     "mnist_classifier": ["param.dropout=0.3", "param.norm=batch"],
     "slice_reg": [*SMALL["slice_reg"], "trials=1"],

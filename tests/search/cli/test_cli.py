@@ -27,7 +27,7 @@ def tiny(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", names())
 def test_every_space_runs(name, tmp_path):
-    sizes = ["trials=3", "epochs=3", *SMALL.get(name, [])]
+    sizes = ["trials=3", "epochs=3", "grace=1", *SMALL.get(name, [])]
     ran = invoke("run", f"space={name}", "name=r", "engine=local", f"storage={tmp_path}", *sizes)
     assert ran.exit_code == 0, ran.stderr
     shown = json.loads(invoke("show", "r", f"storage={tmp_path}", "--json").stdout)

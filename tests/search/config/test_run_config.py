@@ -7,18 +7,49 @@ from pathlib import Path
 import pytest
 
 from search.config.run_config import resolve
+from search.core.rungs import UNLIMITED
 from spaces.params import Choice
 
 ROOT = Path(__file__).parents[3]
 
 
 def test_budgets_and_overrides():
-    demo, full = resolve([]), resolve(["budget=full", "trials=7", "data.train=1000"])
+    demo, full = resolve([]), resolve(["budget=full", "trials=70", "data.train=1000"])
     assert (demo.trials, demo.epochs, demo.grace, demo.rungs) == (12, 9, 1, (1, 3, 9))
     assert (demo.space.options["image_size"], demo.space.options["train"]) == (64, 256)
-    assert (full.trials, full.epochs, full.grace, full.rungs) == (7, 81, 3, (3, 9, 27, 81))
+    assert (full.trials, full.epochs, full.grace, full.rungs) == (70, 81, 3, (3, 9, 27, 81))
     assert (full.space.options["image_size"], full.space.options["train"]) == (299, 1000)
     assert resolve(["budget=full", "epochs=2"]).grace == 2
+
+
+@pytest.mark.parametrize(
+    ("overrides", "rungs", "note"),
+    [
+        (
+            ["trials=8", "epochs=9"],
+            (3, 9),
+            "grace=3 eta=3, not grace=1 eta=3: so 2 of 8 trials reach epoch 9",
+        ),
+        (["trials=2"], (9,), "so 2 of 2 trials reach epoch 9, not 0"),
+        (["trials=18"], (1, 3, 9), None),
+        (["trials=8", "epochs=9", "grace=1"], (1, 3, 9), None),  # as given
+        (["trials=8", "epochs=9", "eta=3"], (1, 3, 9), None),
+        (["trials=12", "epochs=9"], (1, 3, 9), None),  # the budget's
+        (["trials=1", "epochs=1"], (1,), None),
+    ],
+)
+def test_two_of_few_trials_reach_the_last_rung_unless_the_rungs_are_given(overrides, rungs, note):
+    config = resolve(overrides)
+    assert config.rungs == rungs
+    assert [note in line for line in config.notes] == ([True] if note else [])
+
+
+def test_a_time_alone_or_with_a_number_of_trials():
+    assert (resolve(["time=1h30m"]).time, resolve(["time=1h30m"]).trials) == (5400, UNLIMITED)
+    assert resolve(["time=90", "trials=20"]).trials == 20
+    few = [f"param.{name}={value}" for name, value in resolve([]).space.default().items()]
+    assert resolve(["time=2h", *few, "param.lr=[0.1,0.2]"]).trials == 2
+    assert resolve([]).time is None
 
 
 def test_text_and_fractions():
@@ -57,6 +88,13 @@ BAD = [
         "confirm.top is -1, but must be a whole number >= 0 (search/config/config.yaml or conf",
     ),
     ("init_seed=true", "init_seed is True, but must be a whole number >= 0"),
+    ("time=0", "time is 0, but must be a number of seconds > 0, or such as 90s, 30m, 2h or 1h30m"),
+    ("time=-5", "time is -5, but must be a number of seconds > 0"),
+    ("time=soon", "time is 'soon', but must be a number of seconds > 0"),
+    ("time=2h30", "time is '2h30', but"),
+    ("time=0s", "time is '0s', but"),
+    ("time=true", "time is True, but"),
+    ("time=inf", "time is inf, but"),
     ("trials=0", "trials is 0, but must be a whole number >= 1 (search/config/config.yaml or trials=...)"),
     ("trials=2.5", "trials is 2.5"),
     ("trials=many", "trials is 'many'"),

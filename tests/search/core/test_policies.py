@@ -22,7 +22,7 @@ class TestPolicies(PolicyContract):
 
     @pytest.fixture
     def make(self, name):
-        return lambda seed=0: POLICIES[name](Problem(space_of(name), RUNGS, 3, seed))
+        return lambda seed=0, space=None: POLICIES[name](Problem(space or space_of(name), RUNGS, 3, seed))
 
     @pytest.fixture
     def make_for(self, name):

@@ -83,14 +83,14 @@ def in_folder(folder, monkeypatch):
 @pytest.mark.slow
 def test_is_searched_on_ray(folder):
     """Of more than three trials, ASHA may promote two, depending on the order in which they finish."""
-    ran = search(folder, "run", "space=autoencoder.yaml", "name=r", "trials=3", "epochs=3")
+    ran = search(folder, "run", "space=autoencoder.yaml", "name=r", "trials=3", "epochs=3", "grace=1")
     assert ran.returncode == 0, ran.stderr
     assert_finished(open_run(folder / "runs" / "r"))
 
 
 @pytest.mark.parametrize("name", SPACES)
 def test_is_searched_on_the_local_engine(in_folder, name):
-    outcome = start(resolve([f"space={name}.yaml", "engine=local", "trials=5", "epochs=3"]))
+    outcome = start(resolve([f"space={name}.yaml", "engine=local", "trials=5", "epochs=3", "grace=1"]))
     assert_finished(open_run(outcome.folder))
 
 

@@ -25,7 +25,7 @@ from tests import tiny
 def tiny_config(folder, name):
     """A search of TinyNet with the storage `folder`, one trial per job."""
     (folder / "tiny.yaml").write_text(tiny.SPACE.format(net="TinyNet"))
-    sizes = ["trials=4", "epochs=3", "lanes=1", "engine=local"]
+    sizes = ["trials=4", "epochs=3", "grace=1", "lanes=1", "engine=local"]
     return resolve([f"space={folder}/tiny.yaml", f"storage={folder}", f"name={name}", *sizes])
 
 
@@ -104,8 +104,15 @@ def test_a_run_of_an_earlier_version_is_shown_but_not_continued(interrupted):
             continue_run(interrupted)
 
 
+def test_an_export_says_that_its_model_is_not_trained_to_the_end(interrupted):
+    result = CliRunner().invoke(app, ["export", str(interrupted)])
+    assert result.exit_code == 0, result.output
+    assert "weights from epoch 1 of 3: the search has not trained it to the end" in result.stdout
+    assert "from epoch 1 of 3" in (interrupted / "best" / "MODEL_CARD.md").read_text()
+
+
 def test_facts_of_the_data_are_stored_by_rung_and_shown(tmp_path):
-    sizes = ["trials=3", "epochs=3", "param.widths=16", "engine=local", "name=r"]
+    sizes = ["trials=3", "epochs=3", "grace=1", "param.widths=16", "engine=local", "name=r"]
     folder = start(resolve(["space=mnist_classifier", f"storage={tmp_path}", *sizes])).folder
     stored = json.loads((folder / "results" / "facts.json").read_text())
     assert set(stored) == {"0", "1"}  # rungs at epochs 1 and 3

@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console, Group
 
 from results.text import duration, number
+from search.core.rungs import UNLIMITED
 from search.engines.local import LocalEngine
 from search.runs.recorder import Recorder
 from search.watch.progress import ConfirmProgress, ProgressView
@@ -40,6 +41,19 @@ def test_the_progress_of_a_search_is_shown(make_queue, tmp_path, monkeypatch, te
         assert "workers  1 of 3 busy: trial 0 epochs 0-1" in shown
         assert "20 of 20" in shown
         assert f"x={number(best.params['x'])}" in shown
+
+
+def test_the_time_left_is_shown(make_queue, tmp_path, monkeypatch):
+    monkeypatch.setattr("search.watch.progress.PANEL_INTERVAL", -1.0)
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=120, color_system=None)
+    queue = make_queue(trials=UNLIMITED, time=1e-9)
+    with ProgressView(console, "demo: a search", workers=1) as view:
+        LocalEngine(Formula()).run(Recorder(queue, tmp_path, view))
+    shown = out.getvalue()
+    assert "0:00 left of 0:00; no further trial begins" in shown
+    assert "the time is over: begins no further trial" in shown
+    assert str(UNLIMITED) not in shown.replace(",", "")
 
 
 def test_the_format_of_numbers_and_durations():
