@@ -70,18 +70,27 @@ def run(
     return ended(start(config, screen=shared_output))
 
 
-def resume(name: str | Path, trainable: Any = None, data: Any = None, *, storage: str = "runs") -> SearchRun:
+def resume(
+    name: str | Path,
+    trainable: Any = None,
+    data: Any = None,
+    *,
+    storage: str = "runs",
+    trials: int | None = None,
+    time: float | None = None,
+) -> SearchRun:
     """Continues a run that was interrupted, in its search or in the confirmation after it.
 
-    `trainable` and `data` are the objects that the run began with, where they can't be imported: they were
-    defined in a notebook or a script. Raises ValueError if the run is finished, is running, or can't
-    continue, and RuntimeError and KeyboardInterrupt as `run` does.
+    With more `trials`, or more seconds of `time`, a finished run goes on as well. `trainable` and `data` are
+    the objects that the run began with, where they can't be imported: they were defined in a notebook or a
+    script. Raises ValueError if the run is finished, is running, or can't continue, and RuntimeError and
+    KeyboardInterrupt as `run` does.
     """
     from search.runs.run import resume as resume_run
     from search.watch.output import shared_output
 
     opened = open_run(name, trainable, data, storage=storage)
-    return ended(resume_run(opened.folder, screen=shared_output))
+    return ended(resume_run(opened.folder, screen=shared_output, trials=trials, time=time))
 
 
 def confirm(run: SearchRun | str | Path, *, top: int = 3, seeds: int = 5) -> SearchRun:

@@ -7,11 +7,24 @@ from math import inf
 from spaces.params import Choice, Param, Range, Value, is_active
 from spaces.space import Space
 
+COUNTED = 100_000  # configurations that are tried against the rules of a space
 OTHER = "\0other"  # stands for all values that no condition names
 
 
 def configurations(space: Space) -> float:
     """How many different configurations a space has; infinite if a range of real numbers can be active.
+
+    Rules on parameters are counted by trying all configurations, up to COUNTED of them; of a larger space
+    the number is that without its rules.
+    """
+    number = without_rules(space)
+    if not space.rules or number > COUNTED:
+        return number
+    return sum(1 for _ in every_configuration(space))
+
+
+def without_rules(space: Space) -> float:
+    """How many configurations there are, whatever the rules.
 
     The parameters are gone through in order. What is kept of a configuration are the values that later
     conditions name.
@@ -41,6 +54,8 @@ def options(param: Param) -> float:
     match param:
         case Choice(values):
             return len(set(values))
+        case Range() if param.step is not None:
+            return param.count
         case Range(low, high) if param.is_integer or low == high:
             return int(high - low) + 1
         case _:
@@ -48,7 +63,7 @@ def options(param: Param) -> float:
 
 
 def every_configuration(space: Space) -> Iterator[dict[str, Value]]:
-    """All configurations of a space, one after the other; none with a range of real numbers."""
+    """All configurations of a space that keep its rules, one after the other; none with real numbers."""
 
     def completed(
         params: Sequence[tuple[str, Param]], values: dict[str, Value]
@@ -63,7 +78,8 @@ def every_configuration(space: Space) -> Iterator[dict[str, Value]]:
         for value in values_of(param):
             yield from completed(rest, {**values, name: value})
 
-    return completed(list(space.params.items()), {})
+    every = completed(list(space.params.items()), {})
+    return (values for values in every if not space.broken_rule(values))
 
 
 def values_of(param: Param) -> Iterable[Value]:
@@ -71,6 +87,8 @@ def values_of(param: Param) -> Iterable[Value]:
     match param:
         case Choice(values):
             return dict.fromkeys(values)
+        case Range() if param.step is not None:
+            return map(param.at, range(param.count))
         case Range(low, high) if param.is_integer:
             return range(int(low), int(high) + 1)
         case Range(low, high) if low == high:

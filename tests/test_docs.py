@@ -8,7 +8,8 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from results import replays, store
+from results import columns as fields
+from results import replays
 from results.baselines import NAMES
 from results.test_samples import TEST_SAMPLE_FIELDS
 from search.cli.commands import app
@@ -66,15 +67,15 @@ def columns(fields: list) -> list[str]:
             "reference.md",
             "Columns of trials.parquet",
             "column",
-            [*columns(store.TRIAL_FIELDS), "metric/NAME", "param/NAME"],
+            [*columns(fields.TRIAL_FIELDS), "metric/NAME", "param/NAME"],
         ),
-        ("reference.md", "Columns of rungs.parquet", "column", columns(store.RUNG_FIELDS)),
-        ("reference.md", "Columns of epochs", "column", columns(store.EPOCH_FIELDS)),
+        ("reference.md", "Columns of rungs.parquet", "column", columns(fields.RUNG_FIELDS)),
+        ("reference.md", "Columns of epochs", "column", columns(fields.EPOCH_FIELDS)),
         (
             "reference.md",
             "Columns of confirm.parquet",
             "column",
-            [*columns(store.CONFIRM_FIELDS), "metric/NAME", "param/NAME"],
+            [*columns(fields.CONFIRM_FIELDS), "metric/NAME", "param/NAME"],
         ),
         ("reference.md", "Columns of test_samples.parquet", "column", columns(TEST_SAMPLE_FIELDS)),
         ("reference.md", "Columns of replay.parquet", "column", columns(replays.REPLAY_FIELDS)),

@@ -7,8 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from results.columns import RUNG_FIELDS
 from results.parquet import read_parquet, write_table
-from results.store import RUNG_FIELDS, read_table
+from results.store import read_table
 from tests.search.command import ROOT
 
 READS = 1500

@@ -5,6 +5,7 @@ from math import inf
 
 import pytest
 
+from spaces.constraints import parse_rule
 from spaces.params import Choice, Range
 from spaces.size import configurations, every_configuration
 from tests.history import SPACE
@@ -25,6 +26,7 @@ GRID = {"x": Choice((0.1, 0.2, 0.3)), "n": Range(1, 4, log=True)}
     [
         (GRID, 12),
         (CONDITIONAL, 32),  # a: 4 * 2; b and None: 2 * (2 * (1 + 3) + 2); c: 4
+        ({"n": Range(32, 100, step=32), "rate": Range(0.1, 0.5, step=0.1)}, 15),
         ({"n": Range(1, 10**30)}, 1e30),
         ({"x": Range(0.0, 1.0)}, inf),
         ({"c": Choice((1, 2)), "x": Range(0.0, 1.0, when={"c": (2,)})}, inf),
@@ -38,3 +40,9 @@ def test_the_number_of_configurations(params, size):
         every = list(every_configuration(space))
         assert len({frozenset(one.items()) for one in every}) == len(every) == size
         assert all(space.holds(one) for one in every)
+
+
+def test_configurations_that_break_a_rule_do_not_count():
+    params = {"a": Range(1, 4), "b": Range(1, 4)}
+    space = replace(SPACE, params=params, rules=(parse_rule("a < b", params),))
+    assert configurations(space) == len(list(every_configuration(space))) == 6
