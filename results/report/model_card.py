@@ -35,14 +35,14 @@ def card(
     """
     result = run.confirmation()
     confirmed = result is not None and result.winner is not None
-    picked = f"the {text.picked(run.config)}" if confirmed else "the last epoch"
+    picked = f": the {text.picked(run.config)} of its training" if confirmed else ""
     versions = [f"{name} {version}" for name, version in environment.versions(PACKAGES).items()]
     lines = [
         f"# {run.config['space']}: {model} of {run.name}",
         "",
         f"{run.config.get('about') or run.config['space']}. A `{trainable}` with {size:,} parameters, found "
-        f"by a search of {run.trials.num_rows} configurations. Its weights are {weights}, {picked} of its "
-        "training.",
+        f"by a search of {run.trials.num_rows} configurations. Its weights are "
+        f"{weights}{picked}.",
         "",
         "## Scores",
         "",

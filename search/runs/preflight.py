@@ -31,12 +31,12 @@ def prepare(config: RunConfig) -> tuple[RunConfig, list[str]]:
     for path in (space.trainable, space.data):
         if path is not None:
             import_path.find(path)
-    if not space.project:
-        check_arguments(space)
     if space.trainer:
         from trainables.training.trainer_options import check  # here, for it loads PyTorch
 
         check(space.trainable, space.trainer)
+    if not space.project:
+        check_arguments(space)
     notes = list(config.notes)
     if space.prepare is None:
         return config, notes

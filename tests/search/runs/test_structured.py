@@ -18,7 +18,7 @@ from tests.spaces.test_options import LARGE, STRUCTURED
 
 pytestmark = pytest.mark.slow
 LAYERS = {"[4, 4]": [4, 4], "[8]": [8], None: None}
-SIZE = ["engine=local", "epochs=3", "lanes=2"]
+SIZE = ["engine=local", "epochs=3", "grace=1", "lanes=2"]
 
 
 @pytest.fixture(scope="module")
