@@ -118,6 +118,7 @@ class RayEngine(Engine):
                     name=self.name,
                     storage_path=scratch,
                     verbose=0,
+                    progress_reporter=NoProgress(),
                     stop=StopOnError(searcher),
                     callbacks=[Losses(searcher)],
                     checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
@@ -267,6 +268,16 @@ class QueueSearcher(Searcher):
 
     def restore(self, checkpoint_path: str) -> None:
         """Nothing, for the same reason."""
+
+
+class NoProgress(tune.ProgressReporter):
+    """Nothing, in place of Tune's own progress, which erases the output of a notebook cell."""
+
+    def should_report(self, trials: list[Any], done: bool = False) -> bool:
+        return False
+
+    def report(self, trials: list[Any], done: bool, *sys_info: dict[str, Any]) -> None:
+        pass  # it is never asked for
 
 
 class Losses(tune.Callback):

@@ -5,8 +5,6 @@ import sys
 import textwrap
 import threading
 
-import nbclient
-import nbformat
 import pytest
 
 import search
@@ -146,23 +144,6 @@ def test_a_script_searches_its_own_class_on_ray_and_goes_on_with_it(tmp_path):
     there = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert there.returncode == 2
     assert there.stderr.startswith("error: 'build' was an object of a Python program, which is needed again")
-
-
-@pytest.mark.slow
-def test_a_notebook_searches_a_class_of_a_cell_and_draws_its_progress(tmp_path):
-    call = """\
-run = search.run(Line, params=params, objective="val_loss", trials=3, epochs=3, name="r", engine="local")
-run.best.params
-"""
-    cells = [nbformat.v4.new_code_cell(text) for text in (CELLS, call, "model = run.load(); type(model)")]
-    notebook = nbformat.v4.new_notebook(cells=cells)
-    nbclient.NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(tmp_path)}}).execute()
-    outputs = notebook.cells[1]["outputs"]
-    drawn = "".join(str(output.get("data", "")) + str(output.get("text", "")) for output in outputs)
-    assert "3 trials, rungs at epochs" in drawn
-    assert "<pre" in drawn
-    assert "'width'" in outputs[-1]["data"]["text/plain"]
-    assert notebook.cells[2]["outputs"][-1]["data"]["text/plain"].endswith("Line")
 
 
 @pytest.mark.parametrize(
