@@ -27,6 +27,7 @@ FIELDS = (
     "options",
     "settings",
     "trainer",
+    "trust_checkpoints",
     "pick",
     "prepare",
     "budgets",

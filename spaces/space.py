@@ -12,7 +12,7 @@ from spaces.messages import did_you_mean
 from spaces.params import Choice, Param, Value, initial_value, is_active, restrict_default
 from spaces.parse_param import chosen, parse_param
 from spaces.project import Project
-from spaces.validation import Number, Rule
+from spaces.validation import Bool, Number, Rule
 
 ImportPath = Annotated[str, Field(pattern=r"^[\w.]+:\w+$"), Rule("look like package.module:Name")]
 Fields = Annotated[Mapping[str, Any], Rule("hold fields of its own")]
@@ -72,6 +72,7 @@ class Space:
     structure: Annotated[tuple[str, ...], Rule("be a list of parameters")] = ()  # they change tensor shapes
     options: Fields = field(default_factory=dict)  # of the data: source, root ...
     settings: Fields = field(default_factory=dict)  # arguments that are not searched: backbone ...
+    trust_checkpoints: Bool = False  # whether they may hold pickled objects
     prepare: ImportPath | None = None  # a function that checks the data before anything is written
     trainer: Fields = field(default_factory=dict)  # of Lightning's Trainer: gradient_clip_val ...
     pick: Annotated[Literal["last", "best"], Rule("be last or best")] = (

@@ -116,6 +116,7 @@ class RunConfig:
             "options": dict(space.options),
             "settings": dict(space.settings),
             "trainer": dict(space.trainer),
+            **({"trust_checkpoints": True} if space.trust_checkpoints else {}),
             "pick": space.pick,
             "structure": list(space.structure),
             "params": {name: param.plain() for name, param in space.params.items()},

@@ -97,6 +97,7 @@ def training_setup(config: RunConfig) -> dict[str, Any]:
         "further_metrics": space.ranking_metrics[1:],
         "trainer": dict(space.trainer),
         "project": space.project,
+        "trusts": space.trust_checkpoints,
         "deterministic": config.deterministic,
         "option_values": space.option_values,
     }

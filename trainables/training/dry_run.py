@@ -77,6 +77,7 @@ def one_step(setup: Setup, lane: Lane, folder: Path) -> SingleFit:
         files=folder,
         options={**parts.trainer, **ONE_STEP},
         measure=setup.measure,
+        trusts=setup.trusts,
     )
     if isinstance(module, Learner):
         replace_dropout(module)  # as in a pack

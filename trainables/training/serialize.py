@@ -15,11 +15,11 @@ from torch import Tensor
 CONTAINERS = {"tuple": tuple, "set": set, "list": list}
 
 
-def to_json(value: Any, tensors: list[Tensor], where: str) -> Any:
+def to_json(value: Any, tensors: list[Tensor], where: str, others: list[Any] | None = None) -> Any:
     """Converts `value` to JSON's types; appends its tensors and arrays to `tensors`.
 
-    Raises ValueError if `value` contains anything but numbers, text, tensors, arrays, and lists, tuples,
-    sets, dicts and Counters of them. `where` begins the message.
+    Anything but numbers, text, tensors, arrays, and lists, tuples, sets, dicts and Counters of them is
+    appended to `others`; without that list it raises ValueError, whose message `where` begins.
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value
@@ -30,25 +30,33 @@ def to_json(value: Any, tensors: list[Tensor], where: str) -> Any:
         return value.item()
     if isinstance(value, dict):
         items = value.items()
-        pairs = [[to_json(key, tensors, where), to_json(v, tensors, f"{where}[{key!r}]")] for key, v in items]
+        pairs = [
+            [to_json(key, tensors, where, others), to_json(v, tensors, f"{where}[{key!r}]", others)]
+            for key, v in items
+        ]
         return {"counter" if isinstance(value, Counter) else "dict": pairs}
     for name, kind in CONTAINERS.items():
         if isinstance(value, kind):
-            return {name: [to_json(item, tensors, where) for item in value]}
+            return {name: [to_json(item, tensors, where, others) for item in value]}
+    if others is not None:
+        others.append(value)
+        return {"other": len(others) - 1}
     raise ValueError(
-        f"{where} is a {type(value).__qualname__}, which a checkpoint can't keep; "
-        "keep numbers, text, tensors, lists and dicts of them"
+        f"{where} is a {type(value).__qualname__}, which a checkpoint can't keep; keep numbers, text, "
+        "tensors, lists and dicts of them, or let it be pickled (trust_checkpoints: true in the space file)"
     )
 
 
-def from_json(plain: Any, tensors: Sequence[Tensor]) -> Any:
-    """The value that `to_json` converted to `plain` and `tensors`."""
+def from_json(plain: Any, tensors: Sequence[Tensor], others: Sequence[Any] = ()) -> Any:
+    """The value that `to_json` converted to `plain`, `tensors` and `others`."""
     if not isinstance(plain, dict):
         return plain
     ((kind, content),) = plain.items()
     if kind in ("tensor", "array"):
         return tensors[content] if kind == "tensor" else tensors[content].numpy()
+    if kind == "other":
+        return others[content]
     if kind in ("dict", "counter"):
-        pairs = {from_json(key, tensors): from_json(value, tensors) for key, value in content}
+        pairs = {from_json(key, tensors, others): from_json(value, tensors, others) for key, value in content}
         return Counter(pairs) if kind == "counter" else pairs
-    return CONTAINERS[kind](from_json(item, tensors) for item in content)
+    return CONTAINERS[kind](from_json(item, tensors, others) for item in content)

@@ -6,6 +6,7 @@ at every rung, so schedulers span all epochs.
 """
 
 import json
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -38,7 +39,8 @@ class SingleFit(Fit):
     """A lane that Lightning alone trains, saves and restores.
 
     `epochs` are those of the whole training. Callbacks of the module may write to the folder `files`.
-    `options` are further arguments of the Trainer, `measure` the names of measured metrics.
+    `options` are further arguments of the Trainer, `measure` the names of measured metrics. With `trusts` a
+    checkpoint may hold pickled objects.
     """
 
     mixed_precision = False  # unless the space asks for it (trainer.precision)
@@ -55,17 +57,18 @@ class SingleFit(Fit):
         files: Path,
         options: Mapping[str, Any] = MappingProxyType({}),
         measure: tuple[str, ...] = (),
+        trusts: bool = False,
     ) -> None:
         self.number, self.module, self.data, self.start = number, module, data, start
         self.numbers = (number,)
-        self.batch_seed, self.started = batch_seed, False
-        own = {"max_epochs": epochs, "default_root_dir": files, "plugins": [LaneCheckpointIO(number)]}
+        self.batch_seed, self.started, self.trusts = batch_seed, False, trusts
+        own = {"max_epochs": epochs, "default_root_dir": files, "plugins": [LaneCheckpointIO(number, trusts)]}
         self.trainer_options = {"logger": DummyLogger(), **options, **own}
         callbacks = tuple(self.trainer_options.pop("callbacks", ()))
         self.measure, self.first_batches = measure, FirstBatches(measure)
         self.callbacks = (*callbacks, self.first_batches) if measure else callbacks
         if start:
-            self.final_metrics = from_state(checkpoint.lane(Path(start), number))["ended"]
+            self.final_metrics = from_state(checkpoint.lane(Path(start), number), trusts)["ended"]
 
     def restore(self, trainer: L.Trainer) -> None:
         pass  # Lightning restores from `start`
@@ -96,26 +99,28 @@ class SingleFit(Fit):
         pass  # training ends with its only lane
 
     def states(self, trainer: L.Trainer) -> dict[int, checkpoint.State]:
-        return {self.number: to_state({**checkpoint_dict(trainer), "ended": self.final_metrics})}
+        lightning = {**checkpoint_dict(trainer), "ended": self.final_metrics}
+        return {self.number: to_state(lightning, self.trusts)}
 
 
 @final
 class LaneCheckpointIO(TorchCheckpointIO):
     """Loads a lane of a job's checkpoint for Lightning; other files, as of ModelCheckpoint, as usual."""
 
-    def __init__(self, number: int) -> None:
-        self.number = number
+    def __init__(self, number: int, trusts: bool) -> None:
+        self.number, self.trusts = number, trusts
 
     def load_checkpoint(self, path: Any, *arguments: Any, **options: Any) -> dict[str, Any]:
         if Path(path).suffix == ".safetensors":
-            return from_state(checkpoint.lane(Path(path), self.number))
+            return from_state(checkpoint.lane(Path(path), self.number), self.trusts)
         return super().load_checkpoint(path, *arguments, **options)
 
 
-def to_state(lightning: Mapping[str, Any]) -> checkpoint.State:
+def to_state(lightning: Mapping[str, Any], trusts: bool = False) -> checkpoint.State:
     """Lightning's checkpoint as tensors: `model/<name>` weights, `rest` JSON, `rest/<i>` the tensors in it.
 
-    Raises ValueError if it contains an object that JSON and tensors can't represent.
+    Objects that JSON and tensors can't represent are pickled in `others` with `trusts`; else they raise
+    ValueError.
     """
     weights = {name: value for name, value in lightning["state_dict"].items() if isinstance(value, Tensor)}
     extra = {name: value for name, value in lightning["state_dict"].items() if name not in weights}
@@ -126,21 +131,37 @@ def to_state(lightning: Mapping[str, Any]) -> checkpoint.State:
     }
     rest["extra_state"] = extra
     tensors: list[Tensor] = []
-    text = json.dumps({key: to_json(value, tensors, f"checkpoint[{key!r}]") for key, value in rest.items()})
+    others: list[Any] | None = [] if trusts else None
+    plain = {key: to_json(value, tensors, f"checkpoint[{key!r}]", others) for key, value in rest.items()}
     # Clones: safetensors refuses two names for the same memory, which tied weights have.
     state = {f"model/{name}": tensor.clone() for name, tensor in weights.items()}
     state |= {f"rest/{index}": tensor.clone() for index, tensor in enumerate(tensors)}
-    return state | {"rest": torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8)}
+    state |= {"others": as_tensor(pickle.dumps(others))} if others else {}
+    return state | {"rest": as_tensor(json.dumps(plain).encode())}
 
 
-def from_state(state: checkpoint.State) -> dict[str, Any]:
-    """Lightning's checkpoint from what `to_state` made of it. Raises ValueError if it is something else."""
+def as_tensor(content: bytes) -> Tensor:
+    """Bytes as a tensor."""
+    return torch.frombuffer(bytearray(content), dtype=torch.uint8)
+
+
+def from_state(state: checkpoint.State, trusts: bool = False) -> dict[str, Any]:
+    """Lightning's checkpoint from what `to_state` made of it.
+
+    Raises ValueError if it is something else, or holds pickled objects and is not trusted.
+    """
+    if "others" in state and not trusts:
+        raise ValueError(
+            "the checkpoint holds pickled objects, which can run any code; it is read only where the space "
+            "says trust_checkpoints: true"
+        )
     try:
+        others = pickle.loads(state["others"].numpy().tobytes()) if "others" in state else []
         tensors = [state[f"rest/{index}"] for index in range(sum(key.startswith("rest/") for key in state))]
         rest = json.loads(state["rest"].numpy().tobytes())
-        lightning = {key: from_json(value, tensors) for key, value in rest.items()}
+        lightning = {key: from_json(value, tensors, others) for key, value in rest.items()}
         extra = dict(lightning["extra_state"])
-    except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError, RecursionError, pickle.PickleError) as error:
         raise ValueError(
             f"the checkpoint is damaged: what stands beside its weights can't be read ({error!r:.200}); "
             "restore it from a copy, or train its trial again"

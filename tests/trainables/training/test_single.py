@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,16 @@ import pytest
 import torch
 
 from spaces.lane import Lane
+from tests.tiny import TinyNet
 from trainables.training import checkpoint
 from trainables.training.serialize import from_json, to_json
 from trainables.training.setup import Setup
-from trainables.training.single import from_state
+from trainables.training.single import from_state, to_state
 from trainables.training.train import train
 
 AUTOENCODER = "tests.foreign.autoencoder:LitAutoEncoder"
 DIGITS = "tests.foreign.autoencoder:DigitsDataModule"
+RATE = {"lr": 0.01}
 WAVE, WAVES = "tests.foreign.schedules:Wave", "tests.foreign.schedules:Waves"
 CASES = [
     (AUTOENCODER, DIGITS, "val_loss", {"dropout": 0.5}),
@@ -140,3 +143,41 @@ def test_an_object_that_json_cannot_represent_is_named():
         ValueError, match=r"checkpoint\['a'\]\['b'\] is a PosixPath, which a checkpoint can't keep"
     ):
         to_json({"b": Path("x")}, [], "checkpoint['a']")
+
+
+def test_other_objects_are_pickled_where_the_space_trusts_its_checkpoints():
+    """They are read again only with the same trust; without them no trust is needed."""
+    lightning = {"state_dict": {}, "kept": {"path": Path("a"), "count": 3}}
+    state = to_state(lightning, trusts=True)
+    assert from_state(state, trusts=True)["kept"] == {"path": Path("a"), "count": 3}
+    with pytest.raises(ValueError, match="holds pickled objects"):
+        from_state(state)
+    plain = to_state({"state_dict": {}, "kept": 3}, trusts=True)
+    assert "others" not in plain
+    assert from_state(plain)["kept"] == 3
+
+
+def test_a_search_goes_on_with_pickled_objects(tmp_path):
+    setup = make_setup("tests.trainables.training.test_single:Keeper", "tests.tiny:TinyData", "val_loss")
+    first = tmp_path / "1.safetensors"
+    with pytest.raises(ValueError, match="trust_checkpoints: true in the space file"):
+        reports(setup, RATE, 0, 1, first)
+    trusting = replace(setup, trusts=True)
+    reports(trusting, RATE, 0, 1, first)
+    (report,) = reports(trusting, RATE, 1, 2, tmp_path / "2.safetensors", first)
+    assert report.metrics[5]["kept"] == 1.0
+
+
+class Keeper(TinyNet):
+    """Keeps an object of its own in its checkpoint, and logs whether it has come back."""
+
+    kept = None
+
+    def on_save_checkpoint(self, checkpoint):
+        checkpoint["kept"] = Path("a")
+
+    def on_load_checkpoint(self, checkpoint):
+        self.kept = checkpoint["kept"]
+
+    def on_train_epoch_end(self):
+        self.log("kept", float(self.kept == Path("a")))
