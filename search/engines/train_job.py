@@ -14,6 +14,8 @@ from spaces.lane import Report
 from trainables import given, pytorch_lightning
 from trainables.training.memory import importing
 
+PICTURES = "logs/modules"  # folder of what modules give to TensorBoard
+
 
 @dataclass(frozen=True)
 class TrainJob:
@@ -33,9 +35,10 @@ class TrainJob:
         paths = (config.space.trainable, config.space.data)
         objects = {path: given.OBJECTS[path] for path in paths if path in given.OBJECTS}
         remote = remote_of(folder)
+        pictures = str(folder / PICTURES) if config.logger == "tensorboard" and not remote else None
         return cls(
             str(folder),
-            training_setup(config),
+            {**training_setup(config), "pictures": pictures},
             config.space.pick,
             options,
             objects,

@@ -25,6 +25,7 @@ class Setup:
     batched: bool | None = None  # whether lanes of equal shapes train as one model; None: if that is faster
     pack_memory: int | None = None  # bytes for a pack; None: half of the free memory
     deterministic: bool = False  # True: equal jobs give equal results, whatever else the machine does
+    pictures: str | None = None  # folder for what modules log as pictures; None: nothing of it is kept
     trusts: bool = False  # whether checkpoints may hold pickled objects
     project: Project | None = None  # whose configuration makes module and data
     further_metrics: tuple[str, ...] = ()  # that rank trials too; those of spaces/metrics.py are measured

@@ -14,7 +14,6 @@ from typing import Any, final
 
 import lightning as L
 import torch
-from lightning.pytorch.loggers.logger import DummyLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
@@ -27,6 +26,7 @@ from trainables.training.fit import Fit, Metrics
 from trainables.training.latency import latency_ms
 from trainables.training.lightning_private import checkpoint_dict, restart_training_batches
 from trainables.training.measure import measured, memory_mb, params
+from trainables.training.module_logger import module_logger
 from trainables.training.serialize import from_json, to_json
 
 # Entries of Lightning's checkpoint with the arguments of module and data; each job takes them from its trial.
@@ -40,7 +40,7 @@ class SingleFit(Fit):
 
     `epochs` are those of the whole training. Callbacks of the module may write to the folder `files`.
     `options` are further arguments of the Trainer, `measure` the names of measured metrics. With `trusts` a
-    checkpoint may hold pickled objects.
+    checkpoint may hold pickled objects. What the module logs as pictures goes to the folder `pictures`.
     """
 
     mixed_precision = False  # unless the space asks for it (trainer.precision)
@@ -58,12 +58,13 @@ class SingleFit(Fit):
         options: Mapping[str, Any] = MappingProxyType({}),
         measure: tuple[str, ...] = (),
         trusts: bool = False,
+        pictures: str | None = None,
     ) -> None:
         self.number, self.module, self.data, self.start = number, module, data, start
         self.numbers = (number,)
         self.batch_seed, self.started, self.trusts = batch_seed, False, trusts
         own = {"max_epochs": epochs, "default_root_dir": files, "plugins": [LaneCheckpointIO(number, trusts)]}
-        self.trainer_options = {"logger": DummyLogger(), **options, **own}
+        self.trainer_options = {"logger": module_logger(pictures, number), **options, **own}
         callbacks = tuple(self.trainer_options.pop("callbacks", ()))
         self.measure, self.first_batches = measure, FirstBatches(measure)
         self.callbacks = (*callbacks, self.first_batches) if measure else callbacks

@@ -133,6 +133,7 @@ def make_fit(setup: Setup, lanes: list[Lane], files: Path) -> Fit:
                 options=parts.trainer,
                 measure=setup.measure,
                 trusts=setup.trusts,
+                pictures=setup.pictures,
             )
         built[lane.number] = (module, data)
     # The faster of the two ways differs from measurement to measurement, and their results in the last bits.

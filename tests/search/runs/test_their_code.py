@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from results import open_run
 from search.after.export import export
@@ -61,3 +62,13 @@ def test_a_missing_argument_is_named_before_anything_is_written(in_folder):
     with pytest.raises(ValueError, match=r"theirs\.earlier:Needs needs an argument 'depth', which neither"):
         start(resolve(["space=earlier.yaml", "engine=local", "trials=1", "epochs=1"]))
     assert not (in_folder / "runs").exists()
+
+
+def test_images_of_a_module_go_to_tensorboard(in_folder):
+    (in_folder / "earlier.yaml").write_text(EARLIER)
+    sizes = ["engine=local", "trials=1", "epochs=2", "grace=1", "logger=tensorboard"]
+    run = open_run(start(resolve(["space=earlier.yaml", *sizes])).folder)
+    events = EventAccumulator(str(run.path / "logs" / "modules" / "trial-00000"), {"images": 0})
+    events.Reload()
+    assert [event.step for event in events.Images("weights")] == list(range(8))
+    assert not events.Tags()["scalars"]
