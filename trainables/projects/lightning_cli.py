@@ -11,6 +11,7 @@ from typing import Any
 import lightning as L
 from jsonargparse import ArgumentError
 from lightning.pytorch.cli import LightningCLI
+from lightning.pytorch.utilities.seed import isolate_rng
 
 from spaces.messages import one_line
 from spaces.project import Project
@@ -52,25 +53,23 @@ def class_at(path: str | None) -> Any:
 
 
 def search_cli(base: type[LightningCLI], seeds: Seeds) -> type[LightningCLI]:
-    """A subclass that seeds the generators before module and data are made, and makes no Trainer."""
+    """A subclass that makes no Trainer, and seeds the random generators.
+
+    All objects draw from the seed of the module, for its parts are made before itself; the data from its own.
+    """
 
     class SearchCLI(base):  # type: ignore[misc,valid-type]  # the project's own class
         def before_instantiate_classes(self) -> None:
             super().before_instantiate_classes()
-            self.parser.add_instantiator(seeded(seeds.module), L.LightningModule)
-            self.parser.add_instantiator(seeded(seeds.data), L.LightningDataModule)
+            self.parser.add_instantiator(make_data, L.LightningDataModule)
+            seed_all(seeds.module)
 
         def instantiate_trainer(self, **kwargs: Any) -> Any:
             return None
 
+    def make_data(cls: type, *arguments: Any, **named: Any) -> Any:
+        with isolate_rng():
+            seed_all(seeds.data)
+            return cls(*arguments, **named)
+
     return SearchCLI
-
-
-def seeded(seed: int) -> Any:
-    """Makes an object after seeding the generators."""
-
-    def make(cls: type, *arguments: Any, **named: Any) -> Any:
-        seed_all(seed)
-        return cls(*arguments, **named)
-
-    return make

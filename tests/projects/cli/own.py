@@ -1,0 +1,15 @@
+"""A program that gives its classes to LightningCLI, with an argument that is linked to the network."""
+
+from digits.data import Digits
+from digits.model import Classifier
+from lightning.pytorch.cli import LightningCLI
+
+
+class OwnCLI(LightningCLI):
+    def add_arguments_to_parser(self, parser):
+        parser.add_argument("--width", type=int, default=32)
+        parser.link_arguments("width", "model.net.init_args.widths", compute_fn=lambda w: [w, w])
+
+
+if __name__ == "__main__":
+    OwnCLI(Classifier, Digits)

@@ -1,0 +1,113 @@
+"""Modules, data and Trainer arguments from the configurations of projects."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+
+from spaces.project import Project
+from spaces.read import read
+from trainables.projects import hydra_config, lightning_cli
+from trainables.projects.parts import Seeds
+from trainables.training.trainer_options import trainer_options
+
+PROJECTS = Path(__file__).parents[2] / "projects"
+CONFIG = {
+    "width": 16,
+    "model": {
+        "net": {"class_path": "digits.model.Net", "init_args": {"dropout": 0.1}},
+        "optimizer": {"class_path": "torch.optim.Adam", "init_args": {"lr": 0.003}},
+    },
+    "data": {"batch_size": 64},
+}
+
+
+@pytest.fixture(params=["cli", "template"])
+def project(request, monkeypatch):
+    """The project of a space, with its folder on the import path."""
+    monkeypatch.syspath_prepend(PROJECTS / request.param)
+    monkeypatch.delenv("PROJECT_ROOT", raising=False)
+    yield read(str(PROJECTS / request.param / "space.yaml")).project
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("digits", "own", "src")]:
+        del sys.modules[name]
+
+
+def parts_of(project, seeds, files):
+    """The parts of a project of either kind."""
+    if project.kind == "lightning":
+        return lightning_cli.parts(project, {}, seeds)
+    return hydra_config.parts(project, {}, seeds, files)
+
+
+cli = pytest.mark.parametrize("project", ["cli"], indirect=True)
+template = pytest.mark.parametrize("project", ["template"], indirect=True)
+
+
+@cli
+def test_a_lightning_configuration_makes_nested_objects(project):
+    values = {"model.init_args.net.init_args.widths": [8, 4], "data.init_args.batch_size": 32}
+    parts = lightning_cli.parts(project, values, Seeds(0, 0))
+    assert [layer.out_features for layer in parts.module.net.layers if hasattr(layer, "out_features")] == [
+        8,
+        4,
+        10,
+    ]
+    assert isinstance(parts.module.configure_optimizers()[0][0], torch.optim.Adam)
+    assert parts.data.batch_size == 32
+    options = trainer_options(parts.trainer, {})
+    assert options["gradient_clip_val"] == 1.0
+    assert not options.keys() & {"max_epochs", "devices"}
+    assert any(isinstance(callback, EarlyStopping) for callback in options["callbacks"])
+
+
+def test_initial_weights_are_seeded_whatever_is_made_first(project, tmp_path):
+    made = [parts_of(project, Seeds(seed, data), tmp_path) for seed, data in ((1, 0), (1, 5), (2, 0))]
+    weights = [parts.module.net.layers[0].weight for parts in made]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+@cli
+def test_a_program_with_its_own_classes_and_links(project):
+    own = Project(
+        "lightning",
+        CONFIG,
+        cli="own.OwnCLI",
+        model="digits.model.Classifier",
+        data="digits.data.Digits",
+    )
+    parts = lightning_cli.parts(own, {"width": 8, "data.batch_size": 32}, Seeds(0, 0))
+    assert parts.module.net.layers[0].out_features == 8
+    assert parts.data.batch_size == 32
+
+
+@cli
+def test_what_lightning_cli_refuses_is_one_line(project):
+    with pytest.raises(ValueError, match="LightningCLI refuses the configuration: ") as error:
+        lightning_cli.parts(project, {"data.init_args.batch_size": "many"}, Seeds(0, 0))
+    assert "\n" not in str(error.value)
+
+
+@template
+def test_a_hydra_configuration_makes_its_sections(project, tmp_path):
+    files = tmp_path / "trial-00000"
+    parts = hydra_config.parts(project, {"model.net.hidden_size": 8}, Seeds(0, 0), files)
+    assert parts.module.net.layers[0].out_features == 8
+    assert parts.data.hparams.data_dir == str(PROJECTS / "template" / "data/") + "/"
+    options = trainer_options(parts.trainer, {})
+    (saving,) = (one for one in options["callbacks"] if isinstance(one, ModelCheckpoint))
+    assert saving.dirpath == str(files / "checkpoints")
+    assert options["accelerator"] == "cpu"
+    assert not any("ProgressBar" in type(one).__name__ for one in options["callbacks"])
+
+
+@template
+def test_what_hydra_cannot_make_is_one_line(project, tmp_path):
+    broken = Project("hydra", {**project.config, "paths": {"data_dir": "${nowhere}"}})
+    with pytest.raises(
+        ValueError, match=r"data of the Hydra configuration can't be made: .*nowhere"
+    ) as error:
+        hydra_config.parts(broken, {}, Seeds(0, 0), tmp_path)
+    assert "\n" not in str(error.value)
