@@ -7,10 +7,13 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
+from spaces.lane import Lane
 from spaces.project import Project
 from spaces.read import read
 from trainables.projects import hydra_config, lightning_cli
 from trainables.projects.parts import Seeds
+from trainables.training.setup import Setup
+from trainables.training.train import train
 from trainables.training.trainer_options import trainer_options
 
 PROJECTS = Path(__file__).parents[2] / "projects"
@@ -111,3 +114,19 @@ def test_what_hydra_cannot_make_is_one_line(project, tmp_path):
     ) as error:
         hydra_config.parts(broken, {}, Seeds(0, 0), tmp_path)
     assert "\n" not in str(error.value)
+
+
+def test_a_pause_changes_nothing(project, tmp_path):
+    """With the callbacks and schedules of the configuration."""
+    objective = {"lightning": "val_acc", "hydra": "val/acc"}[project.kind]
+    setup = Setup(project.trainable, project.data_class, {}, 0, 3, objective, "max", project=project)
+
+    def train_to(first, last, start=None):
+        out = tmp_path / f"{first}-{last}.safetensors"
+        lane = Lane(0, {}, seed=1, start=start)
+        return out, [report.metrics[0] for report in train(setup, [lane], first, last, str(out))]
+
+    _, at_once = train_to(0, 3)
+    paused, first = train_to(0, 1)
+    _, rest = train_to(1, 3, str(paused))
+    assert [*first, *rest] == at_once
