@@ -13,6 +13,11 @@ LOG_SCALE = re.compile(
     r"(^|_)(lr|learning_rate|wd|weight_decay|decay|eps|epsilon|reg|lambda|lambd|temperature)(_|$)|_lr"
 )
 FRACTION = re.compile(r"dropout|(^|_)(p|prob|rate|ratio|momentum|smoothing|alpha|beta\d?|b\d)(_|$)")
+WIDTH = re.compile(
+    r"(?!(in|input|out|output|image|img|data)_)(.*_)?"
+    r"(width|hidden|units|neurons|(hidden|embed|embedding|lin\d*|linear\d*|fc\d*|mlp)_(dim|size|units|features))"
+)
+NOT_SEARCHED = re.compile(r"log_|patience|prediction_length|(.*_)?(seed|workers|n?classes)(_|$)")
 SET_BY_DATA = re.compile(
     r"(^|_)(n|num|in|out|input|output|image|vocab)_|classes|workers|_every|(^|_)dim$|shape|size$"
 )
@@ -55,6 +60,8 @@ def search_range(argument: Argument) -> Any:
     """The parameter of a space for an argument, as in its YAML; None if no range can be derived."""
     name, default = argument.name, None if argument.required else argument.default
     kind = without_none(argument.type)
+    if NOT_SEARCHED.match(name):
+        return None
     if typing.get_origin(kind) is Literal:
         return list(typing.get_args(kind))
     if kind is bool or isinstance(default, bool):
@@ -67,7 +74,12 @@ def search_range(argument: Argument) -> Any:
 
 
 def integer_range(name: str, default: int) -> Any:
-    """Half, all and twice the default, or a range around a small one; None if the data determines it."""
+    """Half, all and twice the default, or a range around a small one; None if the data determines it.
+
+    A width has a range from a quarter to four times the default, on a logarithmic scale.
+    """
+    if default > 0 and WIDTH.fullmatch(name):
+        return {"low": max(1, default // 4), "high": 4 * default, "log": True}
     if default <= 0 or (SET_BY_DATA.search(name) and name != "batch_size"):
         return None
     if default >= 8:

@@ -14,11 +14,13 @@ import lightning as L
 
 from results.safe_yaml import read_fields
 from search.before.argument_ranges import Argument, arguments, in_range, integer_range, search_range
+from search.before.logged_metrics import validation_metrics
 from search.config.run_config import CONFIG_FILE
 from spaces.read import read
 from trainables import import_path
 
-LOGGED = re.compile(r"""self\.log(?:_dict)?\(\s*\{?\s*f?["']((?:val|valid|validation)[^"'{]*)["']""")
+SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
+NO_SENTENCE = re.compile(r"\w+\(|\w+\s*(?:\([^)]*\))?\s*:|[^\n]*\n\s*([-=~])\1+\s*(?:\n|$)")
 MAXIMIZED = re.compile(r"acc|auc|auroc|f1|iou|dice|precision|recall|score|map|psnr|ssim|r2", re.I)
 YAML_WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}  # not text unless quoted
 PLAIN = str | int | float | bool | None
@@ -39,12 +41,15 @@ class Draft:
 def write(trainable: str, data: str | None, folder: Path) -> Path:
     """Writes `folder/<module>.yaml` for the module `package.module[:Class]`, and returns its path.
 
-    `data` is a path of the same form; None is the module of `trainable`. Raises ValueError if a module or
+    `data` is a path of the same form; None is the module of `trainable`, or no data where that module defines
+    none and the trainable has a `train_dataloader` of its own. Raises ValueError if a module or
     class does not exist or is of the wrong kind, a module without a class name does not define exactly one of
     that kind, no argument can be searched, or the file exists.
     """
     trainable = with_class(trainable, L.LightningModule, "package.module:Class")
-    data = with_class(data or trainable.partition(":")[0], L.LightningDataModule, "data=package.module:Class")
+    source = data or trainable.partition(":")[0]
+    if data or own_classes(source, L.LightningDataModule) or not has_loaders(trainable):
+        data = with_class(source, L.LightningDataModule, "data=package.module:Class")
     path = folder / f"{trainable.partition(':')[0].rpartition('.')[2]}.yaml"
     if path.exists():
         raise ValueError(f"{path} exists already and is not overwritten; move it or edit it")
@@ -64,8 +69,7 @@ def with_class(name: str, kind: type, rule: str) -> str:
         if not (isinstance(cls := import_path.load(name), type) and issubclass(cls, kind)):
             raise ValueError(f"{name} is no {kind.__name__} ({rule})")
         return name
-    classes = [value for value in vars(import_path.module(name)).values() if isinstance(value, type)]
-    own = [cls.__name__ for cls in classes if issubclass(cls, kind) and cls.__module__ == name]
+    own = own_classes(name, kind)
     if len(own) != 1:
         names = f": {', '.join(own)}; name one" if own else ""
         raise ValueError(
@@ -74,20 +78,32 @@ def with_class(name: str, kind: type, rule: str) -> str:
     return f"{name}:{own[0]}"
 
 
-def space_file(trainable: str, data: str, file: str) -> str:
+def own_classes(module: str, kind: type) -> list[str]:
+    """The names of the subclasses of `kind` that a module defines."""
+    classes = [value for value in vars(import_path.module(module)).values() if isinstance(value, type)]
+    return [cls.__name__ for cls in classes if issubclass(cls, kind) and cls.__module__ == module]
+
+
+def has_loaders(trainable: str) -> bool:
+    """Whether a LightningModule has a `train_dataloader` of its own."""
+    return bool(import_path.load(trainable).train_dataloader != L.LightningModule.train_dataloader)
+
+
+def space_file(trainable: str, data: str | None, file: str) -> str:
     """The text of the space file named `file`. Raises ValueError if there is nothing to search."""
     module = import_path.load(trainable)
-    draft = draft_of(module, import_path.load(data))
+    draft = draft_of(module, import_path.load(data) if data else None)
     if not draft.params:
-        raise ValueError(f"{trainable} and {data} have no argument with a number or choices to search")
+        where = f"{trainable} and {data} have" if data else f"{trainable} has"
+        raise ValueError(f"{where} no argument with a number or choices to search")
     metric, mode, remark = objective(module)
     lines = [
         f"# A space for {trainable}, written from its arguments. Edit it, then:",
         f"#   python -m search check space={file}   # finds errors before a long search",
         f"#   python -m search run space={file}",
-        f"about: {json.dumps(first_line(module))}",
+        f"about: {json.dumps(about(module))}",
         f"trainable: {trainable}",
-        f"data: {data}",
+        f"data: {data}" if data else "# No data: the module has loaders of its own.",
         f"objective: {{metric: {flow(metric)}, mode: {mode}}}  # {remark}",
         "",
         "# Parameters: a range {low, high}, with log: true on a logarithmic scale; [choices]; or one value.",
@@ -119,8 +135,8 @@ def space_file(trainable: str, data: str, file: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def draft_of(module: type, data: type) -> Draft:
-    """The fields of the space file for the arguments of the two classes."""
+def draft_of(module: type, data: type | None) -> Draft:
+    """The fields of the space file for the arguments of module and data."""
     draft = Draft()
     keys = {key.partition(".")[0] for key in read_fields(CONFIG_FILE)}
     for argument in arguments(module):
@@ -136,7 +152,7 @@ def draft_of(module: type, data: type) -> Draft:
             draft.settings[name] = default
         else:
             draft.left_out.append(name)
-    for argument in arguments(data):
+    for argument in arguments(data) if data else ():
         name, default = argument.name, argument.default
         if name == "batch_size" and isinstance(default, int):
             draft.params[name], draft.seed[name] = integer_range(name, default), default
@@ -153,10 +169,7 @@ def draft_of(module: type, data: type) -> Draft:
 
 def objective(cls: type) -> tuple[str, str, str]:
     """The metric that the module's source logs in validation, its mode, and a remark for the file."""
-    try:
-        names = LOGGED.findall(inspect.getsource(cls))
-    except (OSError, TypeError):
-        names = []
+    names = validation_metrics(cls)
     if not names:
         return (
             "val_loss",
@@ -174,9 +187,21 @@ def type_name(argument: Argument) -> str:
     return getattr(argument.type, "__name__", None) or str(argument.type or "of unknown type")
 
 
-def first_line(cls: type) -> str:
-    """The first line of a class's docstring."""
-    return (cls.__doc__ or f"Searches {cls.__name__}").strip().partition("\n")[0]
+def about(cls: type) -> str:
+    """The first sentence of a class's own docstring; a text with its name if that begins with none.
+
+    A title, a list of arguments, an example or a line that goes on without an end is no sentence.
+    """
+    doc = inspect.cleandoc(cls.__doc__ or "")
+    if any(doc == inspect.cleandoc(base.__doc__ or "") for base in cls.__mro__[1:]):
+        doc = ""
+    paragraph = doc.partition("\n\n")[0]
+    sentence = " ".join(SENTENCE_END.split(paragraph)[0].split())
+    has_end = sentence.endswith((".", "!", "?")) or not ("\n" in paragraph or sentence.endswith((":", ",")))
+    is_begun = sentence[:1].isalnum() and not sentence[0].islower()
+    if NO_SENTENCE.match(paragraph) or not (has_end and is_begun and sentence.count(" ") >= 2):
+        return f"Searches {cls.__name__}"
+    return sentence
 
 
 def flow(value: Any) -> str:

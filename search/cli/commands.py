@@ -12,6 +12,7 @@ from search.cli.options import AsJson, Name, Options, Overrides, Storage, option
 from search.cli.replay import replay
 from search.cli.resume import resume
 from search.cli.stop import stop
+from search.cli.try_configuration import try_configuration
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -45,6 +46,7 @@ def run(overrides: Overrides = None) -> None:
 
 app.command()(user_errors(resume))
 app.command()(user_errors(stop))
+app.command("try")(user_errors(try_configuration))
 
 
 @app.command()

@@ -59,20 +59,21 @@ class Plan:
     timeout: float | None = None  # seconds to an epoch, see Deadline
     min_gain: float | None = None  # end when less is expected of further trials; None: begin all trials
     time: float | None = None  # seconds of searching, after which no trial begins; None: no limit
+    only: int | None = None  # the one trial to train, to the last rung; the others stay as they are
 
 
 class Queue:
     """Study, rungs and packs behind five verbs. Deterministic for a seed and an order of finishes."""
 
     def __init__(self, space: Space, plan: Plan, study: Study) -> None:
-        """Of `plan`, no more trials than the space has configurations, and no known point twice."""
+        """Of `plan`, no more trials than the space has configurations, and no known point that has begun."""
+        self.trials = Trials(space, study.trials(), plan.observations)
         trials = int(min(plan.trials, configurations(space)))
-        plan = replace(plan, trials=trials, known=unique(plan.known))
+        known = unique([*(trial.params for trial in self.trials.values()), *plan.known])
+        plan = replace(plan, trials=trials, known=known)
         self.space, self.plan, self.study = space, plan, study
         problem = Problem(space, plan.rungs, plan.eta, plan.seed)
-        self.trials = Trials(space, study.trials(), plan.observations)
-        begun = [trial.params for trial in self.trials.values()]
-        self.policy = Distinct(POLICIES[plan.sampler](problem), space, plan.seed, [*begun, *plan.known])
+        self.policy = Distinct(POLICIES[plan.sampler](problem), space, plan.seed, known)
         self.facts = set(study.facts())  # rungs whose facts are recorded
         self.jobs: dict[int, Job] = {}  # running
         self.reports: dict[int, list[Report]] = {}  # of the running jobs
@@ -91,7 +92,10 @@ class Queue:
         """
         if self.retries.hopeless():
             raise EngineError(f"the first workers have all died: {self.retries.cause}")
-        if self._all_failed():
+        only = None if self.plan.only is None else self.trials[self.plan.only]
+        if only and only.state is State.PAUSED:
+            return self._start(len(only.values), [only], 1)
+        if only or self._all_failed():
             return DONE if not self.jobs else WAIT
         history = self.trials.history
         left = 0 if self.closed or self.stopping.reached(history, self.results) else self._left()
@@ -160,6 +164,8 @@ class Queue:
 
     def stop_hopeless(self) -> list[Trial]:
         """Stops the trials that will neither be promoted nor be the best, whatever the others do."""
+        if self.plan.only is not None:
+            return []
         numbers = hopeless(self.trials.history, len(self.plan.rungs), self.plan.eta, self._left())
         for number in numbers:
             self.stop(self.trials[number])
@@ -232,9 +238,7 @@ class Queue:
 
     def _left(self) -> int:
         """How many more trials the plan has."""
-        if self.stopping.end is not None:
-            return 0
-        return max(0, self.plan.trials - len(self.trials))
+        return max(0, self.plan.trials - len(self.trials)) if self.stopping.end is None else 0
 
     def _min_lanes(self, rung: int) -> int:
         """How many trials outweigh the overhead of a job to this rung."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from results import environment, text
 from results.store import Run
 from search.config.run_config import RunConfig
-from search.core.job import Trial
+from search.core.job import State, Trial
 from search.core.queue import Plan, Queue
 from search.core.rungs import UNLIMITED, reaching
 from search.engines.base import Engine
@@ -89,7 +89,7 @@ def resume(
     run = open_idle(folder)
     check_journal(run, config := read_config(run))
     grows = (trials or config.trials, time or config.time) != (config.trials, config.time)
-    if not grows and run.status == "finished":
+    if not grows and run.status == "finished" and not has_open_trial(config, folder):
         if config.confirm_top and jobs_left(config, folder, trials_of(config, folder)):
             return confirm(folder, at_end, screen)
         name = address(folder)
@@ -148,6 +148,12 @@ def trials_of(config: RunConfig, folder: Path) -> list[Trial]:
     """The trials of a run that is not running. Raises ValueError if it is."""
     with locked(folder):
         return open_study(folder, config).trials()
+
+
+def has_open_trial(config: RunConfig, folder: Path) -> bool:
+    """Whether a trial waits in the journal, which a kill may have left ahead of the tables."""
+    trials = open_study(folder, config, writable=False).trials()
+    return any(trial.state is State.PAUSED for trial in trials)
 
 
 def carry_out(
@@ -210,20 +216,26 @@ def copied(folder: Path) -> Iterator[None]:
         Mirror(folder).copy()
 
 
-def search(engine: Engine, config: RunConfig, folder: Path, view: ProgressView) -> None:
-    """Runs the queue of the folder on the engine, then the confirmation if one is configured."""
+def search(
+    engine: Engine, config: RunConfig, folder: Path, view: ProgressView, only: int | None = None
+) -> None:
+    """Runs the queue of the folder on the engine, then the confirmation if one is configured.
+
+    With `only`, that trial is trained to the last rung, and nothing else is done.
+    """
     if config.warm_start and not (folder / warm_start.FILE).exists():
         earlier = find(config.warm_start, config.storage)
         warm_start.write(folder, warm_start.warm_start(earlier, config))
-    plan = make_plan(config, warm_start.read(folder), engine.workers)
+    plan = replace(make_plan(config, warm_start.read(folder), engine.workers), only=only)
     queue = Queue(config.space, plan, open_study(folder, config))
-    announce(view, config, folder, engine.dashboard)
+    if only is None:
+        announce(view, config, folder, engine.dashboard)
     recorder = Recorder(queue, folder, view, watchers(engine, config, folder, queue, view), config.disk)
     try:
         engine.run(InOrder(recorder, engine.workers) if config.deterministic else recorder)
     finally:
         recorder.end()
-    if config.confirm_top and has_value(queue.trials.values()):
+    if only is None and config.confirm_top and has_value(queue.trials.values()):
         confirm_trials(engine, config, folder, view, list(queue.trials.values()))
 
 

@@ -7,7 +7,7 @@ import lightning as L
 import pytest
 from typer.testing import CliRunner
 
-from search.before.new_space import write
+from search.before.new_space import about, write
 from search.cli.commands import app
 from search.config.run_config import resolve
 from search.runs.run import start
@@ -74,7 +74,7 @@ def test_types_defaults_and_names_determine_the_space(tmp_path):
     assert space.params == {
         "lr": Range(1e-4, 1e-2, log=True),
         "act": Choice(("relu", "gelu")),
-        "width": Choice((32, 64, 128)),
+        "width": Range(16, 256, log=True),
         "depth": Range(1, 4),
         "dropout": Range(0.0, 0.5),
         "momentum": Range(0.5, 0.98),
@@ -124,6 +124,40 @@ def test_wrong_input_is_one_line(arguments, message, tmp_path, monkeypatch):
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("doc", "text"),
+    [
+        ("A net\nfor digits. It has layers.\n\nArgs:\n    lr: the rate", "A net for digits."),
+        ("A net for digits", "A net for digits"),
+        ("A line without an end\nin two lines", None),
+        ("Args:\n    lr: the rate.", None),
+        ("Example::\n\n    Net(lr=0.1)", None),
+        (":param lr: the rate of learning.", None),
+        ("lr (float): the rate of learning.", None),
+        ("Net for small digits\n====================", None),
+        ("It takes these arguments:", None),
+        ("Net(lr: float = 0.1, width: int = 3)", None),
+        ("A net", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_about_is_a_sentence(doc, text):
+    assert about(type("Net", (), {"__doc__": doc})) == (text or "Searches Net")
+
+
+def test_about_is_no_docstring_of_lightning():
+    own = type("Net", (L.LightningDataModule,), {"__doc__": L.LightningDataModule.__doc__})
+    assert about(own) == "Searches Net"
+
+
+def test_a_module_with_loaders_of_its_own_has_no_data(tmp_path):
+    space = read(str(write("tests.foreign.earlier:Plane", None, tmp_path)))
+    assert (space.trainable, space.data) == ("tests.foreign.earlier:Plane", None)
+    assert space.about == "Fits a plane; logs by step, and an image where the logger takes one."
+    assert space.params == {"lr": Range(3e-4, 3e-2, log=True)}
 
 
 @pytest.mark.slow
