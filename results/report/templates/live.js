@@ -46,7 +46,8 @@ async function answer(path) {
 async function follow() {
   try {
     const { version } = await (await answer("version")).json();
-    if (version !== bar().dataset.version) {
+    // While a reader selects text, it stays.
+    if (version !== bar().dataset.version && getSelection().isCollapsed) {
       const fresh = new DOMParser().parseFromString(await (await answer("content")).text(), "text/html");
       const kept = choices();
       clear();

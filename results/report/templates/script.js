@@ -1,4 +1,4 @@
-// Draws the figures in the colours of the theme and fills the table of trials. Makes no requests.
+// Draws the figures in the colours of the theme and fills the table of trials. Makes no requests; `live.js` does, in a live report.
 "use strict";
 let DATA, TABLE, ROWS; // of the content that is shown
 const FIXED = 5; // columns of the table before the parameters
