@@ -62,7 +62,7 @@ def test_a_page_grows_with_the_search_and_says_its_end(searching, tmp_path):
 
     folder = tmp_path / "r"
     config = read_config(open_run(folder))
-    rows = "document.querySelectorAll('tr.trial').length"
+    rows = "TABLE.rows.length"  # of the table of trials, which shows the first of them
     with served(open_run(folder), config) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=BROWSER, args=QUIET)
         page, errors = browser.new_page(), []
@@ -71,7 +71,7 @@ def test_a_page_grows_with_the_search_and_says_its_end(searching, tmp_path):
         page.goto(address)
         assert "token" not in page.url
         before = page.evaluate(rows)
-        assert page.text_content("#live .state") == "running" and before < 5
+        assert page.text_content("#live .state") == "running"
         page.evaluate("window.unchanged = true")  # a page that is loaded again has it no more
         page.click("summary")
 
