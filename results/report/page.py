@@ -15,21 +15,28 @@ from results.report.charts import Figure
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def page(template: str, drawn: Sequence[Figure], table: Mapping[str, Any], **context: Any) -> str:
+def page(
+    template: str, drawn: Sequence[Figure], table: Mapping[str, Any], whole: bool = True, **context: Any
+) -> str:
     """The HTML of a template of `templates/`, with style, script, figures and the table of trials in it.
 
-    `table` is a `trial_table`, `context` the variables of the template.
+    `table` is a `trial_table`, `context` the variables of the template. A page that is not `whole` has no
+    style and no script: its content replaces that of a page which has them.
     """
+    files = {
+        "style": "style.css",
+        "script": "script.js",
+        "echarts": "echarts.min.js",
+        "live_script": "live.js",
+    }
     data = {"figures": {figure.key: figure.option for figure in drawn}, "table": table}
     return str(
         templates()
         .get_template(template)
         .render(
-            style=(TEMPLATES / "style.css").read_text(),
-            script=(TEMPLATES / "script.js").read_text(),
-            echarts=(TEMPLATES / "echarts.min.js").read_text(),
             # Only `<` could end the script element.
             data=json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
+            **{name: (TEMPLATES / file).read_text() if whole else "" for name, file in files.items()},
             **context,
         )
     )

@@ -16,6 +16,7 @@ from results.parameters import Importance, dimensions, explored_ranges
 from results.picture import Picture
 from results.report import figures, front_figure, parameter_figures, replay_figure
 from results.report.charts import Figure
+from results.report.live import Live
 from results.report.page import page, trial_table
 from results.spending import on_trials, spending
 from results.stats import Confirmation
@@ -33,6 +34,7 @@ class Extras:
     missing: str = ""  # why the gallery of the space made no pictures
     importance: Importance | None = None  # None with too few values for a model
     asha_epochs: int | None = None  # that ASHA's rule would train with as many trials
+    live: Live | None = None  # in a report that follows a search
 
 
 def write(run: Run, extras: Extras) -> Path:
@@ -40,8 +42,8 @@ def write(run: Run, extras: Extras) -> Path:
     return write_text(run.path / "report.html", text.without_home(render(run, extras)))
 
 
-def render(run: Run, extras: Extras) -> str:
-    """The report as HTML."""
+def render(run: Run, extras: Extras, whole: bool = True) -> str:
+    """The report as HTML; without style and scripts if it is not `whole`."""
     trials, rungs, config = run.trials.to_pylist(), run.rungs.to_pylist(), run.config
     metric, mode = run.objective["metric"], run.objective["mode"]
     dims, winner = dimensions(config["params"]), run.winner()
@@ -80,8 +82,9 @@ def render(run: Run, extras: Extras) -> str:
         "report.html.jinja",
         [figure for section in sections.values() for figure in section],
         trial_table(trials, [dim.name for dim in dims], metric, extras.commands),
+        whole,
         run=run,
-        status=run.status,
+        status="running" if extras.live and extras.live.running else run.status,
         metric=metric,
         mode=mode,
         direction="lower" if mode == "min" else "higher",

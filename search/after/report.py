@@ -1,6 +1,7 @@
 """The report of a run, with the parts that its tables do not hold: commands, pictures, importance."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from results.picture import Picture
@@ -27,24 +28,26 @@ def make(run: Run) -> Path:
     """
     run = with_tables(run)
     config = read_config(run)
-    params = {row["trial"]: config.space.params_in(row) for row in run.trials.to_pylist()}
-    default = config.space.default()
-    equal = [trial for trial in params if params[trial] == default]
     with capture_output() as output:  # a gallery's libraries may print
         output.keep(run.path / "run.log")
         images, missing = pictures(run, config)
-    commands = {trial: retrain_command(config, trial, params[trial]) for trial in params}
-    extras = render.Extras(
-        commands,
-        equal[0] if equal else None,
-        images,
-        missing,
-        importance(run, config),
-        expected_epochs(len(params), config.rungs, config.eta),
+    extras = replace(
+        extras_of(run, config), pictures=images, missing=missing, importance=importance(run, config)
     )
     path = render.write(run, extras)
     Mirror(run.path).put("run.log", path.name)
     return path
+
+
+def extras_of(run: Run, config: RunConfig) -> render.Extras:
+    """The parts that need neither a model of the results nor a trained model."""
+    params = {row["trial"]: config.space.params_in(row) for row in run.trials.to_pylist()}
+    default = config.space.default()
+    return render.Extras(
+        commands={trial: retrain_command(config, trial, params[trial]) for trial in params},
+        default=next((trial for trial in params if params[trial] == default), None),
+        asha_epochs=expected_epochs(len(params), config.rungs, config.eta),
+    )
 
 
 def pictures(run: Run, config: RunConfig) -> tuple[list[Picture], str]:

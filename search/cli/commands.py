@@ -218,14 +218,14 @@ def list_runs(storage: Storage = None, as_json: AsJson = False) -> None:
 @app.command()
 @user_errors
 def dashboard(name: Name, options: Options = None) -> None:
-    """Watch a run in the browser with optuna-dashboard, reachable from this machine only.
+    """Watch a run in the browser: its report, which grows with the search, and optuna-dashboard.
 
     Example: `python -m search dashboard first port=8080`
     """
+    from search.after.live import serve
     from search.runs.find import find
     from search.runs.folder import read_config
     from search.runs.journal import open_study
-    from search.watch.dashboard import serve
     from spaces.validation import NonNegativeInt, check_value
 
     values = options_of(options, storage="runs", port=0)

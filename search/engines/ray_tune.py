@@ -1,4 +1,4 @@
-"""The Ray engine: a job is a Ray Tune trial. Only this file, `ray_cluster.py` and `ray_join.py` import Ray.
+"""The Ray engine: a job is a Ray Tune trial. Only the files `ray_*.py` import Ray.
 
 Tune asks the searcher for a job whenever a worker is free, runs it in an actor that stays for the next job,
 and tells the searcher the results.
@@ -9,7 +9,6 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, final
 
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")  # they cost more than small trials do
@@ -26,20 +25,16 @@ import ray
 from ray import tune
 from ray.air.execution._internal import actor_manager
 from ray.tune.execution import tune_controller
-from ray.tune.search import Searcher
 from ray.util.metrics import Gauge
 
 from search.core.job import Job
-from search.core.rungs import Done
 from search.engines import ray_cluster, ray_join
 from search.engines.base import Engine, JobQueue, Train
-from spaces.lane import EngineError, OutOfMemory, Report, StorageError
-from spaces.messages import describe, describe_with_place
+from search.engines.ray_searcher import Losses, NoProgress, QueueSearcher, StopOnError
+from spaces.lane import EngineError, Report, StorageError
+from spaces.messages import describe_with_place
 
 logger = logging.getLogger(__name__)
-WORKER_DIED = "its worker died (see run.log)"
-LOW_MEMORY = "running low on memory"  # in Ray's message
-OUT_OF_MEMORY = "the machine ran low on memory, and Ray ended the worker (cpus_per_job=... for fewer at once)"
 # Tune takes the first of these for the death of a worker, and ends with a traceback after the others.
 for module in (actor_manager, tune_controller):
     module.RayActorError = ray_cluster.DEATHS
@@ -100,7 +95,7 @@ class RayEngine(Engine):
         if searcher.error:
             raise searcher.error
 
-    def _tune(self, searcher: "QueueSearcher") -> None:
+    def _tune(self, searcher: QueueSearcher) -> None:
         with tempfile.TemporaryDirectory(prefix="ladder-tune-") as scratch:
             tune.Tuner(
                 tune.with_resources(
@@ -177,127 +172,3 @@ class Worker(tune.Trainable):
 def set_process_title(title: str) -> None:
     """Names the process in `ps` and in Ray's dashboard. A private name of Ray, checked with 2.60."""
     ray._raylet.setproctitle(title)
-
-
-class QueueSearcher(Searcher):
-    """The verbs of the queue as Tune's searcher. It never raises, for Tune would blame the trial."""
-
-    def __init__(self, queue: JobQueue, workers: Callable[[], int]) -> None:
-        super().__init__()
-        self.queue, self.workers = queue, workers
-        self.jobs: dict[str, Job] = {}
-        self.singly = 0  # jobs to run one at a time, to find one that does not fit in memory
-        self.single: set[str] = set()  # those that were begun so
-        self.errors: dict[str, str] = {}
-        self.error: BaseException | None = None
-
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        try:
-            if self.error:
-                return Searcher.FINISHED
-            workers = 1 if self.singly else self.workers()
-            if len(self.jobs) >= workers:
-                return None  # a decision made when a worker is free knows more than one made ahead
-            job = self.queue.next_job()
-        except Exception as error:
-            self.error = error
-            return Searcher.FINISHED
-        if isinstance(job, Job):
-            self.jobs[trial_id] = job
-            self.single |= {trial_id} if workers == 1 else set()
-            return {"job": job}
-        return Searcher.FINISHED if isinstance(job, Done) else None
-
-    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        self._receive(trial_id, result)
-
-    def on_trial_complete(
-        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
-    ) -> None:
-        if error:
-            return  # the worker is gone; `lost` follows
-        if result:
-            self._receive(trial_id, result)
-        job = self._ended(trial_id)
-        try:
-            if self.error:
-                return  # the search ends; a resumed one trains this job again
-            if trial_id in self.errors:
-                self.queue.fail(job, self.errors.pop(trial_id))
-            else:
-                self.queue.finish(job, job.checkpoint)
-        except Exception as failure:
-            self.error = self.error or failure
-
-    def lost(self, trial_id: str, error: str) -> None:
-        """The worker of a job is gone. A job that was alone when memory ran out does not fit in it."""
-        job, memory = self._ended(trial_id), LOW_MEMORY in error
-        try:
-            if self.error:
-                return
-            if memory and trial_id in self.single:
-                self.queue.fail(job, describe(OutOfMemory(OUT_OF_MEMORY)))
-            else:
-                self.singly += memory
-                self.queue.lose(job, OUT_OF_MEMORY if memory else WORKER_DIED)
-        except Exception as failure:
-            self.error = self.error or failure
-
-    def _ended(self, trial_id: str) -> Job:
-        """The job, which no longer runs."""
-        if trial_id in self.single:
-            self.singly = max(0, self.singly - 1)
-        return self.jobs.pop(trial_id)
-
-    def _receive(self, trial_id: str, result: dict[str, Any]) -> None:
-        try:
-            if "storage_error" in result:
-                raise StorageError(result["storage_error"])
-            if "error" in result:
-                self.errors[trial_id] = result["error"]
-            elif "report" in result:
-                self.queue.report(result["report"])
-        except Exception as failure:
-            self.error = self.error or failure
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {}  # Tune pickles its searcher to restore it; here the study is the state
-
-    def save(self, checkpoint_path: str) -> None:
-        """Nothing, for the same reason."""
-
-    def restore(self, checkpoint_path: str) -> None:
-        """Nothing, for the same reason."""
-
-
-class NoProgress(tune.ProgressReporter):
-    """Nothing, in place of Tune's own progress, which erases the output of a notebook cell."""
-
-    def should_report(self, trials: list[Any], done: bool = False) -> bool:
-        return False
-
-    def report(self, trials: list[Any], done: bool, *sys_info: dict[str, Any]) -> None:
-        pass  # it is never asked for
-
-
-class Losses(tune.Callback):
-    """Tells the searcher of each job that ended with its worker, and why."""
-
-    def __init__(self, searcher: QueueSearcher) -> None:
-        self.searcher = searcher
-
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self.searcher.lost(trial.trial_id, Path(trial.error_file).read_text() if trial.error_file else "")
-
-
-class StopOnError(tune.Stopper):
-    """Ends the whole search when the queue has raised."""
-
-    def __init__(self, searcher: QueueSearcher) -> None:
-        self.searcher = searcher
-
-    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        return False
-
-    def stop_all(self) -> bool:
-        return self.searcher.error is not None

@@ -286,4 +286,4 @@ def announce(view: ProgressView, config: RunConfig, folder: Path, dashboard: str
         )
     if dashboard:
         view.say(f"Ray dashboard: {dashboard} (token: ray get-auth-token)")
-    view.say(f"trials in the browser: python -m search dashboard {address(folder)}")
+    view.say(f"live report: python -m search dashboard {address(folder)}")

@@ -5,59 +5,28 @@ are refused, because they would change the copy alone; optuna-dashboard has no o
 """
 
 import importlib.util
-import json
 from collections import defaultdict
-from collections.abc import Callable
-from socketserver import ThreadingMixIn
 from threading import Lock
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState, create_trial
 
-from results.store import Run
-from search.config.run_config import RunConfig
 from search.core.study import Study
+from search.watch.server import App, Environ, StartResponse, refuse_to_write
 
-HOST = "127.0.0.1"
-REFUSAL = "the dashboard of a run is read-only; nothing is written to its journal"
-
-
-def serve(run: Run, config: RunConfig, port: int) -> None:
-    """Serves the dashboard of a run until it is interrupted; port 0 is any free one.
-
-    Raises ValueError as `make` does.
-    """
-    server = make(run, config, port)
-    print(f"{run.name} ({run.status}): http://{HOST}:{server.server_port}/dashboard/studies/0")
-    print("Ctrl-C ends the dashboard, not the search.", flush=True)
-    try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        server.server_close()
+PAGE = "/dashboard/studies/0"  # of the one study
+PATHS = ("/dashboard", "/api", "/static", "/favicon.ico")  # that optuna-dashboard answers
 
 
-def make(run: Run, config: RunConfig, port: int) -> WSGIServer:
-    """A server of the dashboard that listens already.
-
-    Raises ValueError if optuna-dashboard is not installed, the run has no journal yet, or the port is not
-    free.
-    """
+def optuna_dashboard(study: Study, name: str) -> App | None:
+    """optuna-dashboard on a copy of a study that is not writable; None if it is not installed."""
     if importlib.util.find_spec("optuna_dashboard") is None:
-        raise ValueError("optuna-dashboard is not installed; install it: pip install optuna-dashboard")
+        return None
     from optuna_dashboard import wsgi
 
-    journal = run.path / "study.log"
-    if not journal.exists():
-        raise ValueError(f"{run.path} has no study.log yet, so there is nothing to show; try again")
-    copy = StudyCopy(Study(journal, config.space, config.rungs, writable=False), run.name)
-    try:
-        return make_server(HOST, port, read_only(wsgi(copy.storage), copy), ThreadingServer, QuietHandler)
-    except (OSError, OverflowError) as error:
-        raise ValueError(f"port is {port}, which can't be used: {error} (port=...)") from error
+    copy = StudyCopy(study, name)
+    return read_only(wsgi(copy.storage), copy)
 
 
 class StudyCopy:
@@ -104,29 +73,11 @@ class StudyCopy:
         return self.storage.get_trial(self.ids[number]).state.is_finished()
 
 
-def read_only(app: Callable[..., Any], copy: StudyCopy) -> Callable[..., Any]:
+def read_only(app: App, copy: StudyCopy) -> App:
     """The WSGI application, which refreshes the copy before it reads, and refuses to write."""
 
-    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
-        if environ["REQUEST_METHOD"] in ("GET", "HEAD"):
-            copy.refresh()
-            return app(environ, start_response)
-        start_response(
-            "405 Method Not Allowed", [("Content-Type", "application/json"), ("Allow", "GET, HEAD")]
-        )
-        return [json.dumps({"reason": REFUSAL}).encode()]
+    def answer(environ: Environ, start_response: StartResponse) -> Any:
+        copy.refresh()
+        return app(environ, start_response)
 
-    return answer
-
-
-class ThreadingServer(ThreadingMixIn, WSGIServer):
-    """A thread per request, as optuna-dashboard's own command has it."""
-
-    daemon_threads = True
-
-
-class QuietHandler(WSGIRequestHandler):
-    """Prints no line per request."""
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing."""
+    return refuse_to_write(answer)

@@ -1,9 +1,7 @@
-// Draws the figures in the colours of the theme and fills the table of trials. Makes no requests.
+// Draws the figures in the colours of the theme and fills the table of trials. Makes no requests; `live.js` does, in a live report.
 "use strict";
-const DATA = JSON.parse(document.getElementById("data").textContent);
-const TABLE = DATA.table;
+let DATA, TABLE, ROWS; // of the content that is shown
 const FIXED = 5; // columns of the table before the parameters
-const ROWS = new Map(TABLE.rows.map((row) => [row[0], row]));
 const tip = document.getElementById("tip");
 
 function number(value) {
@@ -136,13 +134,12 @@ function highlightNearest(chart, place) {
 
 // A figure is drawn when it is scrolled near the screen; the others follow one by one, so that a picture of the whole
 // page has them all.
-const places = [...document.querySelectorAll("[data-figure]")];
+let places = [];
 const observer = new IntersectionObserver((entries) => {
   for (const { isIntersecting, target } of entries) {
     if (isIntersecting && !charts.has(target)) draw(target);
   }
 }, { rootMargin: "800px" });
-places.forEach((place) => observer.observe(place));
 const redraw = () => charts.forEach((_, place) => draw(place));
 let width = innerWidth;
 addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; redraw(); } });
@@ -150,7 +147,6 @@ const drawNext = () => {
   const next = places.find((place) => !charts.has(place));
   if (next) { draw(next); setTimeout(drawNext); }
 };
-setTimeout(drawNext);
 const drawAll = () => places.forEach((place) => charts.has(place) || draw(place));
 addEventListener("beforeprint", drawAll);
 matchMedia("print").addEventListener("change", drawAll);
@@ -175,13 +171,13 @@ function copy(button, text) {
   };
   navigator.clipboard ? navigator.clipboard.writeText(text).then(done, copyFromTextArea) : copyFromTextArea();
 }
-document.querySelectorAll(".copy").forEach((button) => button.addEventListener("click", () => copy(button, button.dataset.copy)));
+document.addEventListener("click", ({ target }) => { if (target.matches(".copy")) copy(target, target.dataset.copy); });
 
 // The table of trials.
 const PAGE = 50;
-const table = document.getElementById("table");
-if (table) {
-  const view = { sort: 3, down: table.dataset.mode === "max", all: false };
+let view; // how the table is sorted, and whether all of it is shown
+function showTable(table) {
+  view ??= { sort: 3, down: table.dataset.mode === "max", all: false };
   const filter = document.getElementById("filter"), state = document.getElementById("state"), more = document.getElementById("more");
   const head = table.createTHead().insertRow();
   TABLE.columns.forEach((name, column) => {
@@ -259,3 +255,24 @@ if (table) {
   more.addEventListener("click", () => { view.all = true; fill(); });
   fill();
 }
+
+// Draws the content of the page.
+function show() {
+  DATA = JSON.parse(document.getElementById("data").textContent);
+  TABLE = DATA.table;
+  ROWS = new Map(TABLE.rows.map((row) => [row[0], row]));
+  places = [...document.querySelectorAll("[data-figure]")];
+  places.forEach((place) => observer.observe(place));
+  setTimeout(drawNext);
+  const table = document.getElementById("table");
+  if (table) showTable(table);
+}
+
+// Before other content takes its place.
+function clear() {
+  observer.disconnect();
+  charts.forEach((chart) => chart.dispose());
+  charts.clear();
+  tip.hidden = true;
+}
+show();

@@ -10,7 +10,7 @@ import pytest
 
 from search.core.job import State
 from search.engines.local import LocalEngine
-from search.engines.ray_tune import QueueSearcher
+from search.engines.ray_searcher import QueueSearcher
 from tests.contracts import EngineContract
 from tests.formula import Formula
 

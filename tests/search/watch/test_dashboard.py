@@ -4,22 +4,20 @@ import json
 import re
 import subprocess
 import sys
-import threading
-import urllib.error
-import urllib.request
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from results.store import open_run
+from search.after import live
 from search.config.run_config import resolve
 from search.core.study import Study
 from search.engines.local import LocalEngine
 from search.runs.folder import write_config
 from search.watch import dashboard
 from tests.formula import Formula
+from tests.search.watch.serving import Visitor, served
 
 ROOT = Path(__file__).parents[3]
 
@@ -30,30 +28,6 @@ def run(make_queue, tmp_path, formula_space):
     config = replace(resolve(["trials=9", "epochs=9", "grace=1", "eta=3"]), space=formula_space)
     write_config(tmp_path, config)
     return make_queue(trials=9, epochs=9), open_run(tmp_path), config
-
-
-@contextmanager
-def served(run, config):
-    server = dashboard.make(run, config, 0)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-def get(address, method="GET", content=None):
-    """Status and body of a request."""
-    headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(address, content, headers, method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return answer.status, answer.read()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read()
 
 
 def train(queue, job):
@@ -70,9 +44,10 @@ def test_trials_appear_and_grow(run, monkeypatch):
     )
     jobs = [queue.next_job()]
     with served(opened, config) as address:
+        get = Visitor(address).get
 
         def trials():
-            return json.loads(get(f"{address}/api/studies/0")[1])["trials"]
+            return json.loads(get("/api/studies/0")[1])["trials"]
 
         assert [(trial["number"], trial["state"]) for trial in trials()] == [(0, "Running")]
         jobs += [queue.next_job(), queue.next_job()]
@@ -94,7 +69,7 @@ def test_trials_appear_and_grow(run, monkeypatch):
         LocalEngine(Formula()).run(queue)
         ends = {"complete": "Complete", "stopped": "Pruned"}
         assert [trial["state"] for trial in trials()] == [ends[t.state] for t in queue.trials.values()]
-        assert get(f"{address}/dashboard/studies/0")[0] == 200
+        assert get("/dashboard/studies/0")[0] == 200
 
 
 def test_the_dashboard_is_read_only(run):
@@ -102,12 +77,13 @@ def test_the_dashboard_is_read_only(run):
     train(queue, queue.next_job())
     before = (opened.path / "study.log").read_bytes()
     with served(opened, config) as address:
-        status, answer = get(f"{address}/api/studies/0", "DELETE", b"{}")
+        get = Visitor(address).get
+        status, answer = get("/api/studies/0", method="DELETE", content=b"{}")
         assert status == 405
         assert "read-only" in json.loads(answer)["reason"]
         content = b'{"study_name": "x", "directions": ["minimize"]}'
-        assert get(f"{address}/api/studies", "POST", content)[0] == 405
-        assert get(f"{address}/api/studies/0")[0] == 200
+        assert get("/api/studies", method="POST", content=content)[0] == 405
+        assert get("/api/studies/0")[0] == 200
     assert (opened.path / "study.log").read_bytes() == before
 
 
@@ -149,29 +125,26 @@ def test_the_command_says_where_it_serves(run, tmp_path):
         assert process.stdout
         line = process.stdout.readline()
         try:
-            address = re.search(r"http://127\.0\.0\.1:\d+/dashboard/studies/0", line)
+            address = re.search(r"http://127\.0\.0\.1:\d+/\?token=\S+", line)
             assert address, line
-            assert get(address.group())[0] == 200
+            assert Visitor(address.group()).first[0] == 200
         finally:
             process.send_signal(2)
         assert process.wait(timeout=20) == 0
 
 
-def test_a_dashboard_that_cannot_be_served_is_the_users_error(run, tmp_path, monkeypatch):
+def test_a_dashboard_that_cannot_be_served_is_the_users_error(run, tmp_path):
     _, opened, config = run
     with pytest.raises(ValueError, match="port is 70000"):
-        dashboard.make(opened, config, 70000)
+        live.make(opened, config, 70000)
     with served(opened, config) as address:
-        port = int(address.rpartition(":")[2])
+        port = int(re.search(r":(\d+)/", address)[1])
         with pytest.raises(ValueError, match=f"port is {port}, which can't be used"):
-            dashboard.make(opened, config, port)
+            live.make(opened, config, port)
     (tmp_path / "study.log").write_bytes(b"")
     with pytest.raises(ValueError, match="holds no study yet"):
-        dashboard.make(opened, config, 0)
+        live.make(opened, config, 0)
     (tmp_path / "study.log").unlink()
     with pytest.raises(ValueError, match=r"no study\.log"):
-        dashboard.make(opened, config, 0)
+        live.make(opened, config, 0)
     assert not (tmp_path / "study.log").exists()
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ValueError, match="pip install optuna-dashboard"):
-        dashboard.make(opened, config, 0)
