@@ -1,19 +1,20 @@
 """optuna-dashboard on a run: trials appear as they begin, and their curves grow rung by rung.
 
-The dashboard gets a copy of the study in memory, which follows the journal. Its buttons that delete or rename
-are refused, because they would change the copy alone; optuna-dashboard has no option that hides them.
+The dashboard gets a copy of the study in memory, which follows the journal. The server refuses its
+buttons that delete or rename, because they would change the copy alone; optuna-dashboard can't hide them.
 """
 
 import importlib.util
 from collections import defaultdict
+from collections.abc import Iterable
 from threading import Lock
-from typing import Any
+from typing import cast
 
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState, create_trial
 
 from search.core.study import Study
-from search.watch.server import App, Environ, StartResponse, refuse_to_write
+from search.watch.server import App, Environ, StartResponse
 
 PAGE = "/dashboard/studies/0"  # of the one study
 PATHS = ("/dashboard", "/api", "/static", "/favicon.ico")  # that optuna-dashboard answers
@@ -26,7 +27,13 @@ def optuna_dashboard(study: Study, name: str) -> App | None:
     from optuna_dashboard import wsgi
 
     copy = StudyCopy(study, name)
-    return read_only(wsgi(copy.storage), copy)
+    app = wsgi(copy.storage)
+
+    def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        copy.refresh()
+        return cast(Iterable[bytes], app(environ, start_response))
+
+    return answer
 
 
 class StudyCopy:
@@ -71,13 +78,3 @@ class StudyCopy:
 
     def _ended(self, number: int) -> bool:
         return self.storage.get_trial(self.ids[number]).state.is_finished()
-
-
-def read_only(app: App, copy: StudyCopy) -> App:
-    """The WSGI application, which refreshes the copy before it reads, and refuses to write."""
-
-    def answer(environ: Environ, start_response: StartResponse) -> Any:
-        copy.refresh()
-        return app(environ, start_response)
-
-    return refuse_to_write(answer)

@@ -46,8 +46,8 @@ async function answer(path) {
 async function follow() {
   try {
     const { version } = await (await answer("version")).json();
-    // While a reader selects text, it stays.
-    if (version !== bar().dataset.version && getSelection().isCollapsed) {
+    const differs = version !== bar().dataset.version || bar().classList.contains("lost");
+    if (differs && getSelection().isCollapsed) { // what a reader selects stays
       const fresh = new DOMParser().parseFromString(await (await answer("content")).text(), "text/html");
       const kept = choices();
       clear();
@@ -55,7 +55,6 @@ async function follow() {
       show();
       choose(kept);
     }
-    bar().classList.remove("lost");
   } catch (error) {
     document.getElementById("news").textContent = `The dashboard does not answer; this is the last state that it sent. (${error.message})`;
     bar().classList.add("lost");

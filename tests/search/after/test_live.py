@@ -148,6 +148,7 @@ def test_a_report_is_made_again_when_the_tables_have_changed(run):
         content = visitor.get("/content")[1].decode()
         assert version() != first and f'data-version="{version()}"' in content
         assert re.search("9 of 9: .*complete", content)
+        assert re.search(r"last change</dt><dd>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d<", content)
         assert len(content) < len(visitor.get("/")[1]) / 10  # without the scripts
         (opened.path / "results" / "trials.parquet").write_bytes(b"torn")
         status, answer = visitor.get("/content")

@@ -56,7 +56,7 @@ def test_ray_still_reads_whether_a_cluster_can_have_one_machine_only():
 def test_ray_still_says_that_memory_is_low():
     import ray
 
-    from search.engines.ray_tune import LOW_MEMORY
+    from search.engines.ray_searcher import LOW_MEMORY
 
     assert (
         LOW_MEMORY.encode()
