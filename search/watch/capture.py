@@ -10,6 +10,7 @@ from typing import final
 
 from rich.console import Console
 
+from results.text import without_home
 from search.watch.output import Output
 
 
@@ -27,9 +28,11 @@ class CapturedOutput(Output):
         self.terminal = self.saved[1]  # file descriptor of the standard error of before
         self.early = tempfile.TemporaryFile()  # noqa: SIM115 (closed by end)
         self._redirect(self.early.fileno())
+        self.log: Path | None = None
 
     def keep(self, path: Path) -> None:
         """Appends the output so far to `path`, and from now on everything."""
+        self.log = path
         self.early.seek(0)
         with open(path, "ab") as file:
             file.write(self.early.read())
@@ -44,10 +47,22 @@ class CapturedOutput(Output):
             os.dup2(saved, number)
             os.close(saved)
         self.early.close()
+        if self.log:
+            hide_home(self.log)
 
     def _redirect(self, descriptor: int) -> None:
         os.dup2(descriptor, 1)
         os.dup2(descriptor, 2)
+
+
+def hide_home(path: Path) -> None:
+    """Writes `~` for the user's home folder in a log. In place, for other processes may append to it."""
+    with open(path, "r+b") as file:
+        content = file.read().decode("utf-8", "surrogateescape")
+        if (hidden := without_home(content)) != content:
+            file.seek(0)
+            file.write(hidden.encode("utf-8", "surrogateescape"))
+            file.truncate()
 
 
 @contextmanager
