@@ -26,7 +26,7 @@ from spaces.messages import describe
 from spaces.params import Choice, Param, Value, initial_value
 from spaces.space import Space
 from trainables import import_path
-from trainables.training.dry_run import DryRun, batching_error, dry_run, resume
+from trainables.training.dry_run import DryRun, dry_run, pack_findings, resume
 from trainables.training.setup import Setup
 
 SECONDS = 45.0  # after which no further configuration is tried one at a time
@@ -73,8 +73,8 @@ def check(config: RunConfig, seconds: float = SECONDS) -> Iterator[Finding]:
         results = yield from try_bounds(setup, config.space, default, Path(folder), began + seconds)
     yield memory(config, results)
     yield disk(config, size)
-    reason = batching_error(setup, lane)
-    yield Finding("packs", NOTE if reason else OK, reason or "lanes are trained as one batched model")
+    packed, how = pack_findings(setup, lane)
+    yield Finding("packs", OK if packed else NOTE, how)
 
 
 def objective(space: Space) -> Finding:

@@ -1,6 +1,6 @@
 """Parts: the objects that a project's configuration describes."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,11 +9,15 @@ import lightning as L
 
 @dataclass(frozen=True)
 class Parts:
-    """A module, its data (None: the module has loaders of its own), and arguments of the Trainer."""
+    """A module, its data (None: the module has loaders of its own), and arguments of the Trainer.
+
+    `data_key` is equal for lanes that get the same data; None: for no other.
+    """
 
     module: L.LightningModule
     data: L.LightningDataModule | None
     trainer: Mapping[str, Any] = field(default_factory=dict)
+    data_key: Hashable = None
 
 
 @dataclass(frozen=True)

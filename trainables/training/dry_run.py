@@ -9,9 +9,10 @@ import torch
 from spaces.lane import Lane
 from spaces.messages import describe, one_line
 from trainables.learner import Learner
-from trainables.training.build import build, make_parts
-from trainables.training.lane_modules import replace_dropout
-from trainables.training.pack import Pack
+from trainables.training.build import make_parts
+from trainables.training.fits import alone_reason, pack_fit
+from trainables.training.packs.lane_modules import replace_dropout
+from trainables.training.packs.verify import BATCHES
 from trainables.training.run_fit import run_fit
 from trainables.training.setup import Setup
 from trainables.training.single import SingleFit
@@ -86,16 +87,19 @@ def one_step(setup: Setup, lane: Lane, folder: Path) -> SingleFit:
     return fit
 
 
-def batching_error(setup: Setup, lane: Lane) -> str | None:
-    """The reason why lanes can't be trained as one batched model; None if they can."""
-    lanes = {number: build(setup, replace(lane, number=number, seed=number)) for number in (0, 1)}
-    module, data = lanes[0]
-    if not isinstance(module, Learner):
-        return f"{type(module).__name__} is no Learner; the trials of a job are trained one after the other"
-    pack = Pack(lanes)  # type: ignore[arg-type]  # both modules are learners
-    pack.configure_optimizers()
-    try:
-        pack.groups[0].batched_gradients(next(iter(data.train_dataloader())))
-    except (RuntimeError, NotImplementedError) as error:
-        return one_line(error)[:200]
-    return None
+def pack_findings(setup: Setup, lane: Lane) -> tuple[bool, str]:
+    """Whether packs train the module, and a line on how; tried on the first batches of two lanes.
+
+    Raises any exception of the module.
+    """
+    parts = make_parts(setup, lane)
+    if reason := alone_reason(setup, lane, parts):
+        return False, reason
+    lanes = [replace(lane, number=number, seed=number) for number in (0, 1)]
+    made = {lane.number: make_parts(setup, lane) for lane in lanes}
+    fit = pack_fit(replace(setup, batched=True), lanes, made, BATCHES)
+    list(run_fit(fit, setup.ranking, 0, 1, None))
+    obstacle = next((group.obstacle for group in fit.pack.groups if group.obstacle), None)
+    if obstacle:
+        return True, f"yes, verified; lanes share batches and take their steps one by one: {obstacle}"[:300]
+    return True, "yes, verified; lanes train as one batched model where that is faster"

@@ -2,6 +2,7 @@
 
 import inspect
 import statistics
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,7 +12,6 @@ from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 
 from spaces.messages import describe
-from trainables.training.group import seconds
 from trainables.training.isolated_copy import isolated_copy
 from trainables.training.kept_tensors import tensors
 
@@ -101,3 +101,12 @@ def first_sample(batch: Any) -> Any:
         found = f"tensors with {', '.join(map(str, sorted(rows)))} rows" if rows else "no tensors"
         raise ValueError(f"its batches have {found}, so their samples can't be told apart")
     return apply_to_collection(batch, Tensor, lambda tensor: tensor[:1].clone() if tensor.dim() else tensor)
+
+
+def seconds(function: Callable[..., object], *arguments: Any) -> float:
+    """Seconds of one call, until the GPU has finished."""
+    began = time.perf_counter()
+    function(*arguments)
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - began

@@ -7,6 +7,15 @@ One more can only be overridden in a subclass: `LightningCLI._parse_ckpt_path`, 
 from typing import Any
 
 import lightning as L
+from lightning.pytorch.core.optimizer import (
+    _configure_optimizers,
+    _configure_schedulers_automatic_opt,
+    _validate_multiple_optimizers_support,
+    _validate_optimizers_attached,
+    _validate_scheduler_api,
+)
+from lightning.pytorch.utilities.types import LRSchedulerConfig as Scheduler
+from torch.optim import Optimizer
 
 CHECKED_VERSION = "2.6.6"
 
@@ -29,3 +38,16 @@ def restart_training_batches(trainer: L.Trainer) -> None:
 def checkpoint_dict(trainer: L.Trainer) -> dict[str, Any]:
     """The dict that `trainer.save_checkpoint` writes: module, optimizers, schedulers, callbacks, loops."""
     return trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
+
+
+def optimizers_and_schedulers(module: L.LightningModule) -> tuple[list[Optimizer], list[Scheduler]]:
+    """What `configure_optimizers` of a module returns, in whichever of its many forms.
+
+    Raises MisconfigurationException, TypeError or RuntimeError for a return value that Lightning refuses.
+    """
+    optimizers, schedulers, monitor = _configure_optimizers(module.configure_optimizers())  # type: ignore[arg-type]
+    configs = _configure_schedulers_automatic_opt(schedulers, monitor)
+    _validate_multiple_optimizers_support(optimizers, module)
+    _validate_optimizers_attached(optimizers, configs)
+    _validate_scheduler_api(configs, module)
+    return optimizers, configs

@@ -8,8 +8,8 @@ import torch
 from spaces.seeds import derive_seed
 from trainables.learner import Learner
 from trainables.seeding import seed_all
-from trainables.training.lane_modules import replace_dropout
 from trainables.training.lightning_private import restart_training_batches
+from trainables.training.packs.lane_modules import replace_dropout
 
 
 @final

@@ -9,20 +9,16 @@ from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 
-import lightning as L
 import psutil
 import torch
 
 from spaces.lane import Lane, Report
-from trainables.learner import Learner
 from trainables.training import checkpoint
 from trainables.training.build import baselines, make_parts
-from trainables.training.fit import Fit
+from trainables.training.fits import alone_reason, make_fits
 from trainables.training.memory import free_memory, keep_memory, memory_errors
-from trainables.training.pack import Pack, PackFit
 from trainables.training.run_fit import run_fit
 from trainables.training.setup import Setup
-from trainables.training.single import SingleFit
 
 DETERMINISTIC_MEMORY = 2**30  # bytes for a pack where it may not depend on the free memory
 
@@ -58,14 +54,18 @@ def train_parts(
     """Trains the lanes at once if possible, else part by part; `best` as in `run_fit`."""
     size, note = part_size(setup, lanes)
     parts = [lanes[start : start + size] for start in range(0, len(lanes), size)]
-    if len(parts) == 1:
-        yield from run_fit(make_fit(setup, lanes, out.parent), setup.ranking, first, last, out, best)
-        return
-    files = [Path(f"{out}.part{number}") for number in range(len(parts))]
-    reports = [
-        list(run_fit(make_fit(setup, part, out.parent), setup.ranking, first, last, file, best))
-        for part, file in zip(parts, files, strict=True)
-    ]
+    files: list[Path] = []
+    reports: list[list[Report]] = []
+    for part in parts:
+        fits, reason = make_fits(setup, part, out.parent)
+        note = note or reason
+        if len(parts) == len(fits) == 1:
+            for report in run_fit(fits[0], setup.ranking, first, last, out, best):
+                yield replace(report, note=note)
+            return
+        for fit in fits:
+            files.append(Path(f"{out}.part{len(files)}"))
+            reports.append(list(run_fit(fit, setup.ranking, first, last, files[-1], best)))
     checkpoint.merge([file for file in files if file.exists()], out)
     for of_epoch in zip_longest(*reports):
         yield replace(merged([report for report in of_epoch if report is not None]), note=note)
@@ -85,18 +85,18 @@ def merged(parts: list[Report]) -> Report:
 def part_size(setup: Setup, lanes: list[Lane]) -> tuple[int, str | None]:
     """How many lanes train at once, and a note of the reason if not all.
 
-    As many as fit in memory; one if the module is no Learner.
+    As many as fit in memory; one if no pack can train the module.
     """
     if len(lanes) == 1:
         return 1, None
-    learner = make_parts(setup, lanes[0]).module
-    if not isinstance(learner, Learner):
-        return 1, f"{setup.trainable} is no Learner, so the trials of a pack are trained one by one"
-    state = sum(tensor.nbytes for tensor in learner.state_dict().values())
+    parts = make_parts(setup, lanes[0], Path())
+    if reason := alone_reason(setup, lanes[0], parts):
+        return 1, reason
+    state = sum(tensor.nbytes for tensor in parts.module.state_dict().values())
     known = DETERMINISTIC_MEMORY if setup.deterministic else setup.pack_memory
     memory = free_for_packs() if known is None else known
     # Parameters, gradients and two moments, and as much again for activations and the checkpoint.
-    size = max(1, memory // (8 * state))
+    size = max(1, memory // (8 * max(1, state)))
     if size < len(lanes):
         return size, "not all trials of a pack fit in memory at once, so it is trained in parts (lanes=...)"
     return len(lanes), None
@@ -110,39 +110,3 @@ def free_for_packs() -> int:
     if torch.cuda.is_available():
         return torch.cuda.mem_get_info()[0] // 2
     return min(2**30, psutil.virtual_memory().available // 2)
-
-
-def make_fit(setup: Setup, lanes: list[Lane], files: Path) -> Fit:
-    """A Fit of the lanes; callbacks of a module that is no Learner may write to a folder in `files`."""
-    built: dict[int, tuple[Learner, L.LightningDataModule]] = {}
-    for lane in lanes:
-        folder = files / f"trial-{lane.number:05}"
-        parts = make_parts(setup, lane, folder)
-        module, data = parts.module, parts.data
-        assert data is not None
-        if not isinstance(module, Learner):
-            assert len(lanes) == 1, "part_size lets only learners into a pack"
-            return SingleFit(
-                lane.number,
-                module,
-                data,
-                start=lane.start,
-                epochs=setup.epochs,
-                batch_seed=setup.seed if setup.batch_seed is None else setup.batch_seed,
-                files=folder,
-                options=parts.trainer,
-                measure=setup.measure,
-                trusts=setup.trusts,
-                pictures=setup.pictures,
-            )
-        built[lane.number] = (module, data)
-    # The faster of the two ways differs from measurement to measurement, and their results in the last bits.
-    pack = Pack(built, batched=False if setup.deterministic else setup.batched)
-    starts = {lane.number: lane.start for lane in lanes}
-    return PackFit(
-        pack,
-        starts,
-        dropout_seed=lanes[0].seed,
-        mixed_precision=setup.mixed_precision,
-        measure=setup.measure,
-    )

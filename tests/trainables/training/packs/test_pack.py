@@ -10,9 +10,9 @@ from spaces.lane import Lane
 from trainables.losses import Loss, mse
 from trainables.training.batches import Batches
 from trainables.training.build import build
-from trainables.training.group import Group, group_lanes
-from trainables.training.lane_modules import LaneDropout, LaneLoss, MeanLoss
-from trainables.training.pack import Pack
+from trainables.training.packs.group import Group, group_lanes
+from trainables.training.packs.lane_modules import LaneDropout, LaneLoss, join_settings
+from trainables.training.packs.learner_lane import LearnerLane
 from trainables.training.setup import Setup
 from trainables.training.train import train
 
@@ -31,6 +31,13 @@ def lanes(*changes):
     return [Lane(number, PARAMS | change, seed=number) for number, change in enumerate(changes)]
 
 
+def configured(lanes):
+    packed = {lane.number: LearnerLane(*build(DIGITS, lane)) for lane in lanes}
+    for lane in packed.values():
+        lane.configure()
+    return packed
+
+
 def metrics(reports):
     return [report.metrics for report in reports]
 
@@ -39,16 +46,14 @@ def test_equal_lanes_share_a_group():
     mixed = lanes(
         {}, {"dropout": 0.4}, {"widths": "8"}, {"loss": "mse"}, {"batch_size": 32}, {"label_smoothing": 0.1}
     )
-    pack = Pack({lane.number: build(DIGITS, lane) for lane in mixed})
-    assert [sorted(group.learners) for group in group_lanes(pack.lanes)] == [[0, 1, 3, 5], [2], [4]]
+    assert [sorted(group.lanes) for group in group_lanes(configured(mixed))] == [[0, 1, 3, 5], [2], [4]]
 
 
 def test_parameters_of_learners_are_views_of_the_stack():
-    built = {lane.number: build(DIGITS, lane) for lane in lanes({}, {}, {})}
-    group = Group({number: learner for number, (learner, _) in built.items()}, built[0][1])
-    for index, learner in enumerate(group.learners.values()):
-        for name, parameter in learner.named_parameters():
-            row = group.stack["parameters"][f"learner.{name}"][index]
+    group = Group(configured(lanes({}, {}, {})))
+    for index, lane in enumerate(group.lanes.values()):
+        for name, parameter in lane.module.named_parameters():
+            row = group.stack[name][index]
             assert row.data_ptr() == parameter.data_ptr()
             assert torch.equal(row, parameter)
 
@@ -103,17 +108,6 @@ def test_lanes_that_do_not_fit_in_memory_train_in_parts(tmp_path):
     assert not list(tmp_path.glob("*.part*"))
 
 
-def test_a_module_that_is_no_learner_trains_lane_by_lane(tmp_path):
-    setup = Setup("tests.tiny:TinyNet", "tests.tiny:TinyData", {}, seed=0, epochs=2, objective="val_loss")
-    three = [Lane(number, {"lr": 10.0**-number, "width": 4}, seed=number) for number in range(3)]
-    reports = list(train(setup, three, 0, 2, str(tmp_path / "c.safetensors")))
-    assert [report.epoch for report in reports] == [1, 2]
-    assert all(set(report.metrics) == {0, 1, 2} for report in reports)
-    assert all("no Learner" in report.note for report in reports)
-    alone = list(train(setup, [three[1]], 0, 2, str(tmp_path / "d.safetensors")))
-    assert alone[-1].metrics[1]["val_loss"] == reports[-1].metrics[1]["val_loss"]
-
-
 def test_dropout_of_a_lane_keeps_the_mean():
     torch.manual_seed(0)
     dropout = LaneDropout(0.25)
@@ -136,10 +130,9 @@ def test_losses_of_other_lanes_do_not_change_the_gradient():
 
 @pytest.mark.parametrize("rates, active", [((0.0, 0.0), [False]), ((0.0, 0.5), [True])])
 def test_dropout_is_skipped_only_if_no_lane_has_any(rates, active):
-    built = [build(DIGITS, lane)[0] for lane in lanes(*[{"dropout": rate} for rate in rates])]
-    pack = Pack({number: (learner, None) for number, learner in enumerate(built)})
-    template = MeanLoss([learner for learner, _ in pack.lanes.values()])
-    assert [m.active for m in template.modules() if isinstance(m, LaneDropout)] == active
+    packed = configured(lanes(*[{"dropout": rate} for rate in rates]))
+    joined = join_settings([lane.module for lane in packed.values()])
+    assert [m.active for m in joined.modules() if isinstance(m, LaneDropout)] == active
 
 
 SECTIONS = Setup(

@@ -7,7 +7,6 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from trainables.learner import Learner
 from trainables.losses import Loss
 
 
@@ -25,7 +24,7 @@ class LaneDropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not (self.training and self.active):
             return x
-        return x * torch.rand_like(x).ge_(self.p).div_(1 - self.p)
+        return x * ((torch.rand_like(x) >= self.p) / (1 - self.p))
 
 
 @final
@@ -55,26 +54,19 @@ class LaneLoss(nn.Module):
         return total
 
 
-@final
-class MeanLoss(nn.Module):
-    """The mean training loss of a batch as `forward`, for `functional_call` with each lane's tensors.
+def join_settings(modules: Sequence[nn.Module]) -> Any:
+    """A copy of the first of these modules, in which the settings that may differ between them are tensors.
 
-    A template for the lanes of a group: a copy of one learner, in which the settings that differ between
-    lanes are tensors.
+    They are the probability of dropout and the loss of a Learner.
     """
-
-    def __init__(self, learners: Sequence[Learner]) -> None:
-        super().__init__()
-        self.learner = copy.deepcopy(learners[0])
-        for name, module in list(self.learner.named_modules()):
-            lanes: list[Any] = [learner.get_submodule(name) for learner in learners]
-            if isinstance(module, Loss):
-                self.learner.set_submodule(name, LaneLoss(lanes))
-            elif isinstance(module, LaneDropout):
-                module.active = any(lane.active for lane in lanes)
-
-    def forward(self, batch: object) -> Tensor:
-        return self.learner.losses(batch).mean()
+    joined = copy.deepcopy(modules[0])
+    for name, module in list(joined.named_modules()):
+        lanes: list[Any] = [lane.get_submodule(name) for lane in modules]
+        if isinstance(module, Loss):
+            joined.set_submodule(name, LaneLoss(lanes))
+        elif isinstance(module, LaneDropout):
+            module.active = any(lane.active for lane in lanes)
+    return joined
 
 
 def replace_dropout(module: nn.Module) -> None:

@@ -1,0 +1,169 @@
+"""A group: the lanes of a pack that have equal tensor shapes and see the same batches.
+
+Their parameters are stored in one stack, of which the parameters of their modules are views: training the
+stack trains the modules. A group trains *batched*, with one forward pass and gradient over all lanes
+(`torch.func.vmap`), or *sequentially*, lane after lane; `way.py` decides which.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from torch import Tensor
+from torch.func import functional_call, grad_and_value, vmap
+
+from spaces.messages import describe
+from trainables.training.packs.lane import PackedLane
+from trainables.training.packs.logged import ALL, EpochValues, Logged
+from trainables.training.packs.steps import Steps
+
+logger = logging.getLogger(__name__)
+Gradients = Mapping[str, Tensor]  # (lanes, ...) by the name of the parameter
+
+
+@final
+@dataclass(frozen=True)
+class TrainBatch:
+    """A training batch: its number in the epoch, the share of the epoch done before it, its content."""
+
+    index: int
+    share: float
+    content: Any
+    last: bool  # of the epoch
+
+
+@final
+class Group:
+    """Lanes of equal likeness, by trial number.
+
+    `batched` decides how they train; None: not yet decided.
+    """
+
+    def __init__(self, lanes: Mapping[int, PackedLane], *, batched: bool | None = None) -> None:
+        self.lanes, self.batched = dict(lanes), batched
+        self.obstacle: str | None = None  # the reason why they can't train batched
+        self.restack()
+
+    @property
+    def first(self) -> PackedLane:
+        """One of the lanes."""
+        return next(iter(self.lanes.values()))
+
+    def restack(self) -> None:
+        """Stacks the parameters and buffers of the remaining lanes."""
+        lanes = list(self.lanes.values())
+        self.train_values, self.val_values = EpochValues(len(lanes)), EpochValues(len(lanes))
+        self.metrics: Mapping[int, Mapping[str, float]] = {}
+        self.steps = Steps(lanes)
+        self.stack: dict[str, Tensor] = {}
+        self.trained: dict[str, list[Tensor]] = {}  # the lanes' parameters that have gradients, by name
+        if len(lanes) == 1:
+            self.batched = False  # a single lane keeps its memory layout
+            return
+        self.stack = stacked(lanes)
+        for name, parameter in lanes[0].module.named_parameters():
+            if parameter.requires_grad:
+                self.trained[name] = [lane.module.get_parameter(name) for lane in lanes]
+        self.template = lanes[0].template(lanes)
+
+    def drop(self, numbers: frozenset[int]) -> None:
+        """Removes the lanes with these numbers."""
+        removed = numbers & self.lanes.keys()
+        for number in removed:
+            self.lanes.pop(number).module.zero_grad()  # frees the gradients
+        if removed and self.lanes:
+            self.restack()
+
+    def train(self, batches: Sequence[TrainBatch], epoch: int) -> None:
+        """One step of every lane per batch; `batched` is decided."""
+        if self.batched:
+            for position, batch in enumerate(batches):
+                try:
+                    gradients, logged = self.batched_gradients(batch)
+                except Exception as error:  # the lanes take this step, or raise it, alone
+                    self.train_sequentially(error)
+                    self.train(batches[position:], epoch)
+                    return
+                self.train_values.add(logged)
+                self.hand_out(gradients)
+                self.steps.step(epoch + batch.share, batch.index, batch.last, ALL)
+            return
+        for row, lane in enumerate(self.lanes.values()):  # a CPU cache has room for one lane
+            for batch in batches:
+                self.train_values.add(self.lane_gradients(lane, batch), row)
+                self.steps.step(epoch + batch.share, batch.index, batch.last, slice(row, row + 1))
+
+    def train_sequentially(self, error: Exception) -> None:
+        """Trains the lanes one after the other from now on, for they can't be batched."""
+        self.batched, self.obstacle = False, describe(error)
+        logger.info("these lanes train sequentially: %s", self.obstacle)
+
+    def lane_gradients(self, lane: PackedLane, batch: TrainBatch) -> Logged:
+        """Adds the gradients of one lane to those of its parameters. Returns what the step has logged."""
+        loss, logged = lane.loss(batch.content, batch.index)
+        with torch.autocast(loss.device.type, enabled=False):  # autocast is for forward passes only
+            (loss / lane.accumulate).backward()
+        return logged
+
+    def batched_gradients(self, batch: TrainBatch, randomness: str = "different") -> tuple[Gradients, Logged]:
+        """The gradients of all lanes, and what their steps have logged, (lanes,) each.
+
+        Raises any exception of a module or an operation that can't be batched.
+        """
+        template = self.template
+
+        def loss(trained: dict[str, Tensor], others: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+            tensors = {f"module.{name}": tensor for name, tensor in {**trained, **others}.items()}
+            value = functional_call(template, tensors, (batch.content, batch.index))
+            return value / self.first.accumulate, dict(template.logged.values)
+
+        trained = {name: self.stack[name] for name in self.trained}
+        others = {name: tensor for name, tensor in self.stack.items() if name not in trained}
+        batched = vmap(grad_and_value(loss, has_aux=True), randomness=randomness)
+        gradients, (_, values) = batched(trained, others)
+        return gradients, Logged(values, template.logged.rules)
+
+    def hand_out(self, gradients: Gradients) -> None:
+        """Adds the gradients to those of each lane's parameters."""
+        for name, gradient in gradients.items():
+            for parameter, own in zip(self.trained[name], gradient.unbind(), strict=True):
+                parameter.grad = own if parameter.grad is None else parameter.grad.add_(own)
+
+    def validate(self, batch: Any, index: int) -> None:
+        """Adds what each lane logs for this batch."""
+        for row, lane in enumerate(self.lanes.values()):
+            self.val_values.add(lane.validate(batch, index), row)
+
+    def end_epoch(self) -> None:
+        """Makes the `metrics` of the epoch."""
+        rows = zip(self.train_values.take(), self.val_values.take(), strict=True)
+        self.metrics = {
+            number: lane.end_epoch({**train, **val})
+            for (number, lane), (train, val) in zip(self.lanes.items(), rows, strict=True)
+        }
+
+
+def stacked(lanes: Sequence[PackedLane]) -> dict[str, Tensor]:
+    """Stacks the parameters and buffers of the lanes: one tensor (lanes, ...) per name.
+
+    The modules' own become views of it.
+    """
+    stack = {}
+    named = [{**dict(lane.module.named_parameters()), **dict(lane.module.named_buffers())} for lane in lanes]
+    for name in named[0]:
+        tensors = [tensors[name] for tensors in named]
+        rows = torch.stack([tensor.detach() for tensor in tensors])
+        stack[name] = rows
+        for tensor, row in zip(tensors, rows.unbind(), strict=True):
+            tensor.data = row
+    return stack
+
+
+def group_lanes(lanes: Mapping[int, PackedLane], *, batched: bool | None = None) -> list[Group]:
+    """Groups lanes of equal likeness."""
+    groups: dict[Any, dict[int, PackedLane]] = {}
+    for number, lane in lanes.items():
+        groups.setdefault(lane.likeness(), {})[number] = lane
+    return [Group(members, batched=batched) for members in groups.values()]

@@ -1,0 +1,108 @@
+"""PackedLane: how one lane of a pack takes its steps. There are two kinds: Learners, and other modules."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from torch import Tensor, nn, optim
+
+from trainables.training import checkpoint
+from trainables.training.packs.lane_trainer import LaneTrainer
+from trainables.training.packs.logged import Logged
+
+
+class Template(nn.Module, ABC):
+    """The training step of any lane of a group, for `functional_call` with the tensors of that lane.
+
+    `module` is a copy of one lane's module. `logged` is what the last step has logged.
+    """
+
+    module: nn.Module
+    logged: Logged
+
+    @abstractmethod
+    def forward(self, batch: Any, index: int) -> Tensor:
+        """The training loss, a scalar, of batch number `index` of an epoch."""
+
+
+class PackedLane(ABC):
+    """A lane of a pack: its module and data, and from `configure` on its optimizer.
+
+    `accumulate` is the number of batches for each step of the optimizer. `batch_seed` and the epoch seed the
+    random generators from which its batches draw; None: they do not draw from those.
+    """
+
+    module: L.LightningModule
+    data: L.LightningDataModule
+    optimizer: optim.Optimizer
+    batch_seed: int | None = None
+    accumulate: int = 1
+
+    @abstractmethod
+    def likeness(self) -> Hashable:
+        """Lanes of equal likeness have tensors of equal shapes and see the same batches."""
+
+    @abstractmethod
+    def template(self, lanes: Sequence[Any]) -> Template:
+        """The training step of any of these lanes, which have equal likeness and include this one."""
+
+    @abstractmethod
+    def setup(self, trainer: LaneTrainer) -> None:
+        """Completes the module before it moves to its device."""
+
+    @abstractmethod
+    def configure(self) -> None:
+        """Makes the optimizer; the module is on its device."""
+
+    @abstractmethod
+    def restore(self, path: Path, number: int) -> None:
+        """Loads lane `number` of a checkpoint. Raises ValueError if that can't be read or does not fit."""
+
+    @abstractmethod
+    def state(self) -> checkpoint.State:
+        """The state that a later job needs to continue."""
+
+    @abstractmethod
+    def begin_training(self) -> None:
+        """Called once, when the lane is restored."""
+
+    @abstractmethod
+    def begin_epoch(self) -> None:
+        """Called before the first batch of each epoch."""
+
+    @abstractmethod
+    def training_loss(self, module: Any, batch: Any, index: int) -> Tensor:
+        """The training loss, a scalar, of the module of this lane or a copy of it."""
+
+    @abstractmethod
+    def loss(self, batch: Any, index: int) -> tuple[Tensor, Logged]:
+        """The training loss of batch number `index`, a scalar with a gradient, and the values logged."""
+
+    @abstractmethod
+    def before_step(self, progress: float) -> None:
+        """Called before each step of the optimizer, after `progress` epochs; gradients are there."""
+
+    @abstractmethod
+    def after_step(self, index: int) -> None:
+        """Called after each step of the optimizer, with the number of the last batch."""
+
+    @abstractmethod
+    def begin_validation(self, batches: Iterable[Any], validates: bool) -> None:
+        """Called when the training batches of an epoch are done.
+
+        `batches` makes another pass over them; `validates`: whether there are validation batches.
+        """
+
+    @abstractmethod
+    def validate(self, batch: Any, index: int) -> Logged:
+        """The values logged for a validation batch."""
+
+    @abstractmethod
+    def end_validation(self) -> None:
+        """Called after the validation batches of an epoch, if there are any."""
+
+    @abstractmethod
+    def end_epoch(self, values: Mapping[str, float]) -> dict[str, float]:
+        """The metrics of the epoch: `values`, which its steps have logged, and others."""

@@ -1,0 +1,57 @@
+"""Loaders: the loaders of the data of a pack, each made once a fit."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, final
+
+import lightning as L
+
+from trainables.training.packs.lane_trainer import Unpackable
+
+
+@final
+class Loaders:
+    """The training and validation loaders of data modules. `limits` are the Trainer's `limit_*_batches`."""
+
+    def __init__(self, limits: Mapping[str, float]) -> None:
+        self.limits = limits
+        self.prepared: set[int] = set()  # by id, as data modules compare
+        self.made: dict[tuple[int, str], Any] = {}
+
+    def prepare(self, data: L.LightningDataModule, trainer: L.Trainer) -> None:
+        """Prepares and sets up data, once."""
+        if id(data) in self.prepared:
+            return
+        self.prepared.add(id(data))
+        data.trainer = trainer
+        data.prepare_data()
+        data.setup("fit")
+
+    def loader(self, data: L.LightningDataModule, split: str) -> Any:
+        """The loader of a split (train, val). Raises Unpackable if it is not one loader of known length."""
+        key = (id(data), split)
+        if key not in self.made:
+            loader = getattr(data, f"{split}_dataloader")()
+            if isinstance(loader, list | tuple) and len(loader) == 1:
+                loader = loader[0]
+            if isinstance(loader, list | tuple | Mapping) and loader:
+                raise Unpackable(f"{split}_dataloader returns {len(loader)} loaders")
+            if not hasattr(loader, "__len__"):
+                raise Unpackable(f"the loader of {split}_dataloader has no length")
+            self.made[key] = loader
+        return self.made[key]
+
+    def count(self, data: L.LightningDataModule, split: str) -> int:
+        """Batches of an epoch of a split."""
+        length, limit = len(self.loader(data, split)), self.limits.get(f"limit_{split}_batches")
+        if limit is None:
+            return length
+        return int(length * limit) if isinstance(limit, float) else min(length, limit)
+
+    def batches(self, data: L.LightningDataModule, split: str, epoch: int) -> Iterator[Any]:
+        """A pass over a split in this epoch."""
+        loader = self.loader(data, split)
+        for name in ("sampler", "batch_sampler"):
+            set_epoch = getattr(getattr(loader, name, None), "set_epoch", None)
+            if set_epoch is not None:
+                set_epoch(epoch)
+        return iter(loader)

@@ -1,0 +1,198 @@
+"""ModuleLane: any LightningModule that trains by automatic optimization, in a pack.
+
+It takes the steps of Lightning's loop in Lightning's order: `training_step`, gradients, clipping, the
+optimizer, the schedulers, and the hooks of epochs. `packable.py` tells which modules it can take.
+"""
+
+import json
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, final
+
+import lightning as L
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
+
+from trainables.training import checkpoint
+from trainables.training.latency import positional
+from trainables.training.lightning_private import Scheduler, optimizers_and_schedulers
+from trainables.training.packs.catcher import EVALUATION, TRAINING, catching
+from trainables.training.packs.lane import PackedLane, Template
+from trainables.training.packs.lane_modules import replace_dropout
+from trainables.training.packs.lane_trainer import LaneTrainer, Unpackable
+from trainables.training.packs.logged import Logged
+from trainables.training.packs.template import ModuleTemplate
+from trainables.training.single import from_state, to_state
+
+PACKED = "packed"  # entry of the checkpoint of a lane that was trained in a pack
+
+
+@final
+class ModuleLane(PackedLane):
+    """A LightningModule of any author. `data_key` is equal for lanes that see the same batches.
+
+    `options` are arguments of the Trainer that `packable.py` lets through; `trusts` as in SingleFit.
+    """
+
+    def __init__(
+        self,
+        module: L.LightningModule,
+        data: L.LightningDataModule,
+        *,
+        data_key: Hashable,
+        batch_seed: int,
+        options: Mapping[str, Any],
+        trusts: bool = False,
+    ) -> None:
+        self.module, self.data, self.data_key = module, data, data_key
+        self.batch_seed, self.trusts = batch_seed, trusts
+        self.accumulate = int(options.get("accumulate_grad_batches") or 1)
+        self.clip = options.get("gradient_clip_val")
+        self.clip_algorithm = options.get("gradient_clip_algorithm") or "norm"
+        self.schedulers: list[Scheduler] = []
+        self.metrics: dict[str, Any] = {}  # torchmetrics that were logged in this epoch
+
+    def likeness(self) -> Hashable:
+        module = self.module
+        shapes = tuple((name, p.shape, p.requires_grad) for name, p in module.named_parameters())
+        return (type(module), repr(module), shapes, self.data_key, self.accumulate)
+
+    def template(self, lanes: Sequence[PackedLane]) -> Template:
+        return ModuleTemplate(lanes)
+
+    def setup(self, trainer: LaneTrainer) -> None:
+        self.trainer = self.module.trainer = trainer  # type: ignore[assignment]
+        self.module.prepare_data()
+        self.module.setup("fit")
+        self.module.configure_model()
+        replace_dropout(self.module)
+
+    def configure(self) -> None:
+        optimizers, self.schedulers = optimizers_and_schedulers(self.module)
+        if len(optimizers) != 1:
+            raise Unpackable(f"its configure_optimizers returns {len(optimizers)} optimizers")
+        if any(one.reduce_on_plateau and one.interval == "step" for one in self.schedulers):
+            raise Unpackable("a scheduler watches a metric at each step")
+        (self.optimizer,) = optimizers
+        # A joint optimizer steps in its place (steps.py), which schedulers would warn of.
+        self.optimizer._opt_called = True  # type: ignore[attr-defined]
+        self.module.on_fit_start()
+
+    def restore(self, path: Path, number: int) -> None:
+        lightning = from_state(checkpoint.lane(path, number), self.trusts)
+        self.module.on_load_checkpoint(lightning)
+        with torch.no_grad():
+            self.module.load_state_dict(lightning["state_dict"])
+        shared = self.optimizer.state  # with the other lanes of a group; load_state_dict makes another
+        self.optimizer.load_state_dict(lightning["optimizer_states"][0])
+        shared.update(self.optimizer.state)
+        self.optimizer.state = shared
+        for one, state in zip(self.schedulers, lightning["lr_schedulers"], strict=True):
+            one.scheduler.load_state_dict(state)
+        self.trainer.note(global_step=lightning["global_step"])
+
+    def state(self) -> checkpoint.State:
+        optimizer = self.optimizer
+        shared, own = optimizer.state, [p for group in optimizer.param_groups for p in group["params"]]
+        optimizer.state = type(shared)(dict, {p: shared[p] for p in own if p in shared})
+        lightning = {
+            "state_dict": self.module.state_dict(),
+            "optimizer_states": [optimizer.state_dict()],
+            "lr_schedulers": [one.scheduler.state_dict() for one in self.schedulers],
+            "epoch": self.trainer.current_epoch,
+            "global_step": self.trainer.global_step,
+            "ended": None,
+            PACKED: True,
+        }
+        optimizer.state = shared
+        self.module.on_save_checkpoint(lightning)
+        return to_state(lightning, self.trusts)
+
+    def begin_training(self) -> None:
+        self.module.on_train_start()
+
+    def begin_epoch(self) -> None:
+        self.epoch_logs: dict[str, float] = {}
+        self._hook("on_train_epoch_start")
+
+    def training_loss(self, module: Any, batch: Any, index: int) -> Tensor:
+        output = call_step(module.training_step, batch, index)
+        loss = output.get("loss") if isinstance(output, Mapping) else output
+        if not isinstance(loss, Tensor):
+            raise Unpackable("its training_step returns no loss")
+        return loss
+
+    def loss(self, batch: Any, index: int) -> tuple[Tensor, Logged]:
+        with catching(self.module, TRAINING, batch) as catcher:
+            loss = self.training_loss(self.module, batch, index)
+        self.metrics |= catcher.metrics
+        return loss, catcher.logged
+
+    def before_step(self, progress: float) -> None:
+        if not self.clip:
+            return
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        if self.clip_algorithm == "norm":
+            clip_grad_norm_(parameters, self.clip)
+        else:
+            clip_grad_value_(parameters, self.clip)
+
+    def after_step(self, index: int) -> None:
+        self.trainer.note(global_step=self.trainer.global_step + 1)
+        self._schedule("step", index)
+
+    def begin_validation(self, batches: Iterable[Any], validates: bool) -> None:
+        self._schedule("epoch", self.trainer.current_epoch)
+        if validates:
+            self._hook("on_validation_epoch_start")
+
+    def validate(self, batch: Any, index: int) -> Logged:
+        with catching(self.module, EVALUATION, batch) as catcher:
+            call_step(self.module.validation_step, batch, index)
+        self.metrics |= catcher.metrics
+        return catcher.logged
+
+    def end_validation(self) -> None:
+        self._hook("on_validation_epoch_end")
+
+    def end_epoch(self, values: Mapping[str, float]) -> dict[str, float]:
+        metrics = {**values, "lr": float(self.optimizer.param_groups[0]["lr"])}
+        self.trainer.note(callback_metrics={name: torch.tensor(value) for name, value in metrics.items()})
+        self._hook("on_train_epoch_end")
+        for name, metric in self.metrics.items():
+            self.epoch_logs[name] = float(metric.compute())
+        for metric in self.metrics.values():
+            metric.reset()
+        self.metrics = {}
+        metrics |= self.epoch_logs
+        self._schedule("epoch", self.trainer.current_epoch, metrics)
+        return metrics
+
+    def _hook(self, name: str) -> None:
+        """Calls a hook of an epoch and keeps what it logs."""
+        with catching(self.module, EVALUATION) as catcher:
+            getattr(self.module, name)()
+        self.metrics |= catcher.metrics
+        self.epoch_logs |= {name: float(value) for name, value in catcher.values.items()}
+
+    def _schedule(self, interval: str, index: int, metrics: Mapping[str, float] | None = None) -> None:
+        """Steps the schedulers of an interval: with `metrics` those that watch one, else the others."""
+        for one in self.schedulers:
+            if one.interval != interval or (index + 1) % one.frequency:
+                continue
+            scheduler: Any = one.scheduler
+            if one.reduce_on_plateau and metrics is not None:
+                scheduler.step(metrics[str(one.monitor)])
+            elif not one.reduce_on_plateau and metrics is None:
+                scheduler.step()
+
+
+def call_step(step: Any, batch: Any, index: int) -> Any:
+    """Calls a step with as many of batch, number of the batch and number of the loader as it takes."""
+    return step(*(batch, index, 0)[: positional(step)])
+
+
+def was_packed(state: checkpoint.State) -> bool:
+    """Whether the state of a lane comes from a pack, rather than from Lightning's own loop."""
+    return PACKED in json.loads(state["rest"].numpy().tobytes())

@@ -1,0 +1,47 @@
+"""verify_error(...): whether a pack trains a module as Lightning alone does, tried on its first batches."""
+
+import math
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from torch.nn.modules.dropout import _DropoutNd
+
+from spaces.messages import describe
+from trainables.training.fit import Fit
+from trainables.training.run_fit import run_fit
+
+BATCHES = {"limit_train_batches": 2, "limit_val_batches": 2}  # the second shows what the first step has done
+TOLERANCE = 1e-4  # of a value logged, relative: an optimizer scales up rounding errors
+
+
+def verify_error(
+    alone: Callable[[Path], Fit], packed: Callable[[Path], Fit], ranking: tuple[str, ...]
+) -> str | None:
+    """The reason why a pack of one does not train as Lightning alone; None if it does.
+
+    Both make a Fit of the same lane that takes `BATCHES`; they get a folder for files. Dropout is off, for a
+    pack draws it in its own way.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            expected, got = (first_epoch(make(Path(folder)), ranking) for make in (alone, packed))
+        except Exception as error:  # trained alone, the module may succeed, or raise it
+            return describe(error)
+    if expected.keys() != got.keys():
+        names = ", ".join(sorted(expected.keys() ^ got.keys()))
+        return f"a pack does not log the same values as Lightning alone: {names}"
+    for name, value in expected.items():
+        if not (math.isclose(got[name], value, rel_tol=TOLERANCE, abs_tol=1e-8) or value != value):
+            return f"{name} is {got[name]:.6g} in a pack, and {value:.6g} under Lightning alone"
+    return None
+
+
+def first_epoch(fit: Fit, ranking: tuple[str, ...]) -> dict[str, float]:
+    """The metrics of the first epoch of the only lane, trained without dropout."""
+    for module in fit.module.modules():
+        if isinstance(module, _DropoutNd):
+            module.p = 0.0
+    (report,) = run_fit(fit, ranking, 0, 1, None)
+    (metrics,) = report.metrics.values()
+    return dict(metrics)

@@ -1,0 +1,110 @@
+"""Whether a group trains batched: only where that gives the gradients of each lane alone, and is faster."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from trainables.training.latency import seconds
+from trainables.training.packs.group import Gradients, Group, TrainBatch
+from trainables.training.packs.logged import Logged
+
+logger = logging.getLogger(__name__)
+TIMINGS = 3  # of each way to train; the shortest counts
+TOLERANCE = 1e-5  # of the norm of the gradients, relative to their own
+
+
+def choose_way(group: Group, batch: TrainBatch, *, fixed: bool) -> None:
+    """Sets `group.batched`, from the losses and gradients of a batch. The state of all lanes is as before.
+
+    With `fixed` the time does not matter: the group trains batched if that is right.
+    """
+    lane = group.first
+    try:
+        with unchanged(group):
+            verify(group, batch)
+        if fixed:
+            group.batched = True
+            return
+        with unchanged(group):
+            batched = min(seconds(group.batched_gradients, batch) for _ in range(TIMINGS))
+            alone = min(seconds(group.lane_gradients, lane, batch) for _ in range(TIMINGS))
+    except Exception as error:  # the lanes may be able to train alone, or raise it then
+        group.train_sequentially(error)
+        return
+    group.batched = batched < alone * len(group.lanes)
+    logger.info("%d lanes: %.2g s batched, %.2g s for a single lane", len(group.lanes), batched, alone)
+
+
+def verify(group: Group, batch: TrainBatch) -> None:
+    """Raises ValueError if the losses or the gradients of any lane are not those that it has alone."""
+    device = next(iter(group.stack.values())).device.type
+    with torch.autocast(device, enabled=False):
+        before = torch.get_rng_state()
+        attributes = attribute_values(group)
+        gradients, logged = group.batched_gradients(batch, randomness="same")
+        if attribute_values(group) != attributes:
+            raise ValueError("the training step changes attributes of its module")
+        for row, lane in enumerate(group.lanes.values()):
+            torch.set_rng_state(before)  # each lane draws what the batched step has drawn
+            alone = group.lane_gradients(lane, batch)
+            compare_gradients(group, gradients, row)
+            compare_logged(logged, alone, row)
+            lane.module.zero_grad()
+
+
+def attribute_values(group: Group) -> dict[tuple[str, str], int]:
+    """The identity of each attribute of the template's modules."""
+    return {
+        (name, key): id(value)
+        for name, module in group.template.module.named_modules()
+        for key, value in vars(module).items()
+    }
+
+
+def compare_gradients(group: Group, gradients: Gradients, row: int) -> None:
+    """Raises ValueError if the gradients in a row are not those that the lane's parameters now have."""
+    module = list(group.lanes.values())[row].module
+    pairs = []
+    for name, batched in gradients.items():
+        own = module.get_parameter(name).grad
+        if own is None:  # an optimizer skips it; zero it would decay
+            raise ValueError(f"{name} has no gradient alone")
+        pairs.append((batched[row].float(), own.float()))
+    if not all(own.isfinite().all() for _, own in pairs):
+        return  # a lane that diverges
+    difference = norm([batched - own for batched, own in pairs])
+    if not difference <= TOLERANCE * norm([own for _, own in pairs]):
+        raise ValueError(f"the gradients differ from those of a lane alone by {difference:.2g}")
+
+
+def norm(tensors: list[Tensor]) -> float:
+    """The Euclidean norm of all entries."""
+    return float(torch.stack([tensor.norm() for tensor in tensors]).norm())
+
+
+def compare_logged(batched: Logged, alone: Logged, row: int) -> None:
+    """Raises ValueError if the values in a row are not those that the lane logs alone."""
+    if batched.rules != alone.rules:
+        raise ValueError("other values are logged than alone")
+    for name, value in alone.values.items():
+        one = batched.values[name][row]
+        if not torch.isclose(one.double(), value.double(), rtol=TOLERANCE, atol=1e-8, equal_nan=True):
+            raise ValueError(f"{name} is {float(one):.6g}, and {float(value):.6g} in a lane alone")
+
+
+@contextmanager
+def unchanged(group: Group) -> Iterator[None]:
+    """Context manager: puts back what a step changes: buffers, gradients, and random generators."""
+    buffers = [buffer for lane in group.lanes.values() for buffer in lane.module.buffers()]
+    before = [buffer.clone() for buffer in buffers]
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        for buffer, value in zip(buffers, before, strict=True):
+            buffer.copy_(value)
+        for lane in group.lanes.values():
+            lane.module.zero_grad()
