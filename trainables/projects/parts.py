@@ -1,6 +1,6 @@
 """Parts: the objects that a project's configuration describes."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ class Parts:
     module: L.LightningModule
     data: L.LightningDataModule | None
     trainer: Mapping[str, Any] = field(default_factory=dict)
+    data_key: Hashable | None = None  # equal for lanes that get the same data; None: no other lane gets it
 
 
 @dataclass(frozen=True)

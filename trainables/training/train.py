@@ -18,6 +18,7 @@ from trainables.learner import Learner
 from trainables.training import checkpoint
 from trainables.training.build import baselines, make_parts
 from trainables.training.fit import Fit
+from trainables.training.kept_data import release
 from trainables.training.memory import free_memory, keep_memory, memory_errors
 from trainables.training.pack import Pack, PackFit
 from trainables.training.run_fit import run_fit
@@ -42,6 +43,7 @@ def train(
     do not fit in memory, and any exception of the module.
     """
     keep_memory()
+    release()
     free_memory()
     facts = baselines(setup, lanes[0])
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
