@@ -113,7 +113,8 @@ def dataset_tensors(dataset: Any) -> DatasetTensors | None:
 
     None where that can't be: an item is no nesting of tuples, lists and dicts of tensors on the CPU, arrays
     and numbers; 64 of them, spread over the dataset, draw random numbers or are not the same when they are
-    read again; or all together have over 1 GiB or a quarter of the free memory.
+    read again; all together have over 1 GiB or a quarter of the free memory; or it can't be told whether the
+    dataset changes (`fingerprint`).
     """
     columns = tensor_rows(dataset)
     if columns is not None:
@@ -123,12 +124,18 @@ def dataset_tensors(dataset: Any) -> DatasetTensors | None:
 
 
 def kept_items(dataset: Any) -> Items | None:
-    """The items of a dataset from an earlier call, if the dataset has not changed since; else room for them."""
+    """The items of a dataset, with those of an earlier call if the dataset has not changed since.
+
+    None if they can't be kept, or it can't be told whether the dataset changes.
+    """
     mark = fingerprint(dataset)
     before, items = KEPT.get(dataset, (None, None))
-    if mark is None or mark != before:
-        items = room(dataset)
-        KEPT[dataset] = mark, items
+    if mark is None:
+        return None
+    if mark == before:
+        return items
+    items = room(dataset)
+    KEPT[dataset] = fingerprint(dataset), items  # now, as the first access may have opened a file
     return items
 
 

@@ -6,6 +6,7 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, final
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 MAX_BYTES = 64 * 2**20  # of the state that is looked through; tensors and large arrays are not part of it
@@ -54,6 +55,8 @@ class Walk(pickle.Pickler):
             return None
         if isinstance(obj, Tensor):
             return "tensor", id(obj), obj._version
+        if isinstance(obj, torch.Generator):  # it is pickled with a new tensor each time
+            return "generator", obj.get_state().numpy().tobytes()
         if isinstance(obj, np.ndarray) and obj.nbytes > LARGE_ARRAY:
             return "array", id(obj)
         return ("identity", id(obj)) if isinstance(obj, BY_IDENTITY) else None

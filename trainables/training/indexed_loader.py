@@ -1,6 +1,8 @@
 """indexed(loader): the batches of a DataLoader, indexed in tensors of all items and not collated."""
 
+from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, cast, final
 
 import torch
@@ -14,9 +16,9 @@ def indexed(loader: Any) -> Any:
 
     It draws the same random numbers as the loader, so nothing else depends on which of the two is used. Each
     item is read once (`dataset_tensors`), as long as the dataset does not change; `num_workers` and
-    `pin_memory` are without effect. The loader itself is returned where it is no DataLoader of map-style items
-    that `default_collate` puts together, where it has a `worker_init_fn`, and where the items of its dataset
-    can't be kept as tensors.
+    `pin_memory` are without effect. The loader itself is returned where it is no DataLoader of map-style
+    items that `default_collate` puts together, where it has a `worker_init_fn`, and where the items of its
+    dataset can't be kept as tensors.
     """
     if (
         type(loader) is not DataLoader
@@ -52,4 +54,19 @@ class IndexedLoader:
         if self.draws:
             torch.empty((), dtype=torch.int64).random_(generator=self.loader.generator)
         self.draws = not self.loader.persistent_workers
+        if ahead := self.loader.num_workers * (self.loader.prefetch_factor or 0):
+            batches = read_ahead(batches, ahead)
         return map(tensors.batch, batches)
+
+
+def read_ahead(batches: Iterator[list[int]], count: int) -> Iterator[list[int]]:
+    """The batches, asked for as a DataLoader with workers does: `count` at once, then one after each."""
+    waiting = deque(islice(batches, count))
+
+    def one_after_each() -> Iterator[list[int]]:
+        while waiting:
+            first = waiting.popleft()
+            waiting.extend(islice(batches, 1))
+            yield first
+
+    return one_after_each()

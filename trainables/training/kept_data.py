@@ -7,6 +7,7 @@ those before it.
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from types import FunctionType, MethodType
 from typing import Any, final
 
 import lightning as L
@@ -16,6 +17,7 @@ from lightning.pytorch.utilities.model_helpers import is_overridden
 from trainables.seeding import seeded_setup
 from trainables.training.fingerprint import fingerprint
 
+METHODS = (FunctionType, MethodType)
 MAX_KEPT = 8  # configurations of data
 # With these a data module expects to be used for one training.
 OF_ONE_TRAINING = ("teardown", "state_dict", "load_state_dict", "on_exception")
@@ -27,7 +29,7 @@ class Kept:
 
     def __init__(self, key: Hashable, data: L.LightningDataModule) -> None:
         self.key, self.data = key, data
-        self.done: set[str] = set()
+        self.done: set[Hashable] = set()
         self.mark: bytes | None = None  # fingerprint after the last call that ran
         prepare_data, setup = data.prepare_data, data.setup
 
@@ -35,13 +37,13 @@ class Kept:
             self.once("prepare_data", prepare_data)
 
         def setup_once(stage: str) -> None:
-            self.once(f"setup {stage}", setup, stage)
+            self.once(("setup", stage), setup, stage)
 
         data.prepare_data = prepare_once  # type: ignore[method-assign]
         data.setup = setup_once  # type: ignore[method-assign]
         _ = data.hparams  # an attribute that Lightning else adds at the first checkpoint
 
-    def once(self, step: str, method: Callable[..., object], *arguments: Any) -> None:
+    def once(self, step: Hashable, method: Callable[..., object], *arguments: Any) -> None:
         """Calls the method if this step is not done. Where it raises, the data is kept no longer."""
         if step in self.done:
             return
@@ -108,5 +110,6 @@ def forget() -> None:
 
 
 def state(data: L.LightningDataModule) -> bytes | None:
-    """The fingerprint of the data without its trainer."""
-    return fingerprint({name: value for name, value in vars(data).items() if name != "trainer"})
+    """The fingerprint of the data without its trainer and its replaced methods, as those of a test split."""
+    own = {name: value for name, value in vars(data).items() if name != "trainer"}
+    return fingerprint({n: value for n, value in own.items() if not isinstance(value, METHODS)})

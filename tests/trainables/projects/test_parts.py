@@ -12,6 +12,7 @@ from spaces.project import Project
 from spaces.read import read
 from trainables.projects import hydra_config, lightning_cli
 from trainables.projects.parts import Seeds
+from trainables.training.build import make_parts
 from trainables.training.setup import Setup
 from trainables.training.train import train
 from trainables.training.trainer_options import trainer_options
@@ -130,3 +131,20 @@ def test_a_pause_changes_nothing(project, tmp_path):
     paused, first = train_to(0, 1)
     _, rest = train_to(1, 3, str(paused))
     assert [*first, *rest] == at_once
+
+
+def test_trials_with_the_same_data_share_it(project):
+    setup = Setup(project.trainable, project.data_class, {}, 0, 3, "val_acc", project=project)
+    size = {"lightning": "data.init_args.batch_size", "hydra": "data.batch_size"}[project.kind]
+    rate = {"lightning": "model.init_args.optimizer.init_args.lr", "hydra": "model.optimizer.lr"}[
+        project.kind
+    ]
+
+    def parts(**values):
+        return make_parts(setup, Lane(0, {size: 32, rate: 0.1, **values}, seed=1))
+
+    one, two, other = parts(), parts(**{rate: 0.2}), parts(**{size: 64})
+    assert one.data is two.data
+    assert one.data_key == two.data_key != other.data_key
+    assert one.data_key is not None
+    assert other.data is not one.data
