@@ -51,6 +51,14 @@ class TornDown(Counted):
         del self.parts
 
 
+class AsksModule(Counted):
+    """Its points depend on the module; and on the number of processes, like those of any trial."""
+
+    def setup(self, stage: str) -> None:
+        super().setup(stage)
+        self.batch_size = round(100 * self.trainer.lightning_module.lr) // self.trainer.world_size
+
+
 class OwnGenerator(Counted):
     """Shuffles by a generator of its own."""
 

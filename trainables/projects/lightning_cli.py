@@ -49,7 +49,8 @@ def parts(project: Project, values: Mapping[str, Any], seeds: Seeds) -> Parts:
         except ArgumentError as error:
             raise ValueError(f"LightningCLI refuses the configuration: {one_line(error)[:400]}") from error
     trainer = dict(made.config_init.get("trainer") or {})
-    key = data_key(base, calls[-1], made.config) if calls else None
+    held = holds(made.model, made.datamodule)
+    key = data_key(base, calls[-1], made.config) if calls and not held else None
     return Parts(made.model, made.datamodule, trainer, key)
 
 
@@ -77,6 +78,12 @@ def data_key(base: type[LightningCLI], call: Call, config: Any) -> Hashable | No
 def class_at(path: str | None) -> Any:
     """The class at package.module.Class; None for None. Raises ValueError if there is none."""
     return None if path is None else import_path.load(":".join(path.rsplit(".", 1)))
+
+
+def holds(module: L.LightningModule, data: object) -> bool:
+    """Whether the module has the data itself among its attributes or arguments, by a link of the program."""
+    found = [value for part in module.modules() for value in vars(part).values()]
+    return any(value is data for value in (*found, *module.hparams.values()))
 
 
 def search_cli(base: type[LightningCLI], seeds: Seeds, calls: list[Call]) -> type[LightningCLI]:

@@ -16,6 +16,7 @@ from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from trainables.seeding import seeded_setup
 from trainables.training.fingerprint import fingerprint
+from trainables.training.watched_trainer import WatchedTrainer
 
 METHODS = (FunctionType, MethodType)
 MAX_KEPT = 8  # configurations of data
@@ -49,9 +50,16 @@ class Kept:
             return
         changed = self.changed()
         KEPT.pop(self.key, None)  # nobody else gets what is done by half
-        method(*arguments)
+        watched, trainer = None, self.data.trainer
+        if trainer is not None:  # a setup by what it reads of the module would be that of one trial
+            watched = self.data.trainer = WatchedTrainer(trainer)  # type: ignore[assignment]
+        try:
+            method(*arguments)
+        finally:
+            self.data.trainer = trainer
         self.done.add(step)
-        self.mark = None if changed else state(self.data)
+        asked = watched is not None and watched.asked
+        self.mark = None if changed or asked else state(self.data)
         if self.mark is not None:
             put(self)
 

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from jsonargparse import Namespace, dict_to_namespace
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.cli import LightningCLI
 
 from spaces.lane import Lane
 from spaces.project import Project
@@ -131,6 +133,36 @@ def test_a_pause_changes_nothing(project, tmp_path):
     paused, first = train_to(0, 1)
     _, rest = train_to(1, 3, str(paused))
     assert [*first, *rest] == at_once
+
+
+@cli
+def test_data_that_the_module_holds_is_of_one_trial(project):
+    model = {"net": CONFIG["model"]["net"]}
+    config = {"model": model, "data": CONFIG["data"]}
+    paths = {"cli": "own.HolderCLI", "model": "own.Holder", "data": "digits.data.Digits"}
+    setup = Setup(
+        "own:Holder", "digits.data:Digits", {}, 0, 3, "val_acc", project=Project("lightning", config, **paths)
+    )
+    one, two = (make_parts(setup, Lane(0, {}, seed=1)) for _ in range(2))
+    assert one.module.data is one.data is not two.data
+    assert one.data_key is two.data_key is None
+
+
+def test_an_object_among_the_arguments_counts_by_its_section():
+    class Linked(LightningCLI):
+        def add_arguments_to_parser(self, parser):
+            pass
+
+    def key(rate, base=LightningCLI, **more):
+        section = {"init_args": {"net": {"class_path": "torch.nn.Dropout", "init_args": {"p": rate}}}}
+        call = (dict, {"net": torch.nn.Dropout(rate), "size": 8, **more})
+        return lightning_cli.data_key(base, call, Namespace(data=dict_to_namespace(section)))
+
+    assert key(0.1) is not None
+    assert key(0.1) == key(0.1) != key(0.2)
+    assert key(0.1, size=9) != key(0.1)
+    assert key(0.1, linked=torch.nn.Tanh()) is None
+    assert key(0.1, Linked) is None
 
 
 def test_trials_with_the_same_data_share_it(project):
