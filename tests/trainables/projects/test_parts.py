@@ -137,8 +137,8 @@ def test_a_pause_changes_nothing(project, tmp_path):
 
 @cli
 def test_data_that_the_module_holds_is_of_one_trial(project):
-    model = {"net": CONFIG["model"]["net"]}
-    config = {"model": model, "data": CONFIG["data"]}
+    net = {"class_path": "digits.model.Net", "init_args": {"widths": [8]}}
+    config = {"model": {"net": net}, "data": CONFIG["data"]}
     paths = {"cli": "own.HolderCLI", "model": "own.Holder", "data": "digits.data.Digits"}
     setup = Setup(
         "own:Holder", "digits.data:Digits", {}, 0, 3, "val_acc", project=Project("lightning", config, **paths)
