@@ -56,7 +56,7 @@ def rate(loader: Iterable[Any], passes: int = 1) -> float:
 
 
 def row(dataset: Dataset) -> tuple[float, float, float, float]:
-    """Seconds to make the indexed loader; batches/s of the DataLoader, and of the first and the later passes."""
+    """Seconds to make the indexed loader; batches per second: DataLoader, first pass, later passes."""
     plain = DataLoader(dataset, BATCH, shuffle=True)
     began = time.perf_counter()
     loader = indexed(plain)
