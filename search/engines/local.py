@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import sys
 import threading
 import types
 from collections.abc import Iterator, Mapping
@@ -50,7 +51,9 @@ class LocalEngine(Engine):
                 queue.finish(job, job.checkpoint)
 
     def close(self) -> None:
-        """Nothing to free."""
+        """Forgets the data that training has kept in this process."""
+        if kept_data := sys.modules.get("trainables.training.kept_data"):  # else nothing was trained
+            kept_data.forget()
 
     def publish(self, name: str, about: str, value: float, tags: Mapping[str, str]) -> None:
         """Nothing: this process has no metrics port."""

@@ -1,7 +1,7 @@
 """Makes the parts of a composed Hydra configuration with `hydra.utils.instantiate`."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from spaces.messages import one_line
 from spaces.project import Project
 from trainables import import_path, pytorch_lightning
+from trainables.projects.by_value import by_value
 from trainables.projects.parts import Parts, Seeds
 from trainables.seeding import seed_all
 
@@ -34,13 +35,22 @@ def parts(project: Project, values: Mapping[str, Any], seeds: Seeds, files: Path
     config = OmegaConf.create(project.with_values(values))
     seed_all(seeds.data)
     data = make(config, project.data_key) if config.get(project.data_key) else None
+    key = None if data is None else section_key(config, project.data_key)
     seed_all(seeds.module)
     module = make(config, project.module_key)
     trainer = {k: v for k, v in (make_all(config.get("trainer")) or {}).items() if k != "_target_"}
     for name in ("callbacks", "logger"):
         if objects := make_all(config.get(name)):
             trainer[name] = [one for one in objects.values() if not isinstance(one, str)]
-    return Parts(module, data, trainer)
+    return Parts(module, data, trainer, key)
+
+
+def section_key(config: DictConfig, key: str) -> Hashable | None:
+    """A key of the object that a section makes; None if the section has a value that can't be compared."""
+    try:
+        return by_value(OmegaConf.to_container(config[key], resolve=True))
+    except TypeError:
+        return None
 
 
 def make(config: DictConfig, key: str) -> Any:

@@ -1,5 +1,6 @@
 """Makes the module and the data of a trial, from import paths or from the configuration of a project."""
 
+from collections.abc import Hashable
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -11,37 +12,41 @@ import torch
 from spaces.lane import Lane, SpaceError
 from trainables import import_path
 from trainables.learner import Learner
+from trainables.projects.by_value import by_value
 from trainables.projects.parts import Parts, Seeds
-from trainables.seeding import seed_all, seeded_setup
+from trainables.seeding import seed_all
+from trainables.training.kept_data import kept_data
 from trainables.training.own_loaders import OwnLoaders
 from trainables.training.setup import Setup
 from trainables.training.trainer_options import trainer_options
 
 
 def build(setup: Setup, lane: Lane) -> tuple[L.LightningModule, L.LightningDataModule]:
-    """The module and the data of a lane; see `make_parts`."""
-    parts = make_parts(setup, lane)
+    """The module and the data of a lane, both new; see `make_parts`."""
+    parts = make_parts(setup, lane, keep=False)
     assert parts.data is not None
     return parts.module, parts.data
 
 
-def make_parts(setup: Setup, lane: Lane, files: Path = Path()) -> Parts:
+def make_parts(setup: Setup, lane: Lane, files: Path = Path(), *, keep: bool = True) -> Parts:
     """The module and the data of a lane, and the arguments of the Trainer that the run sets.
 
     From import paths: each `__init__` gets its arguments by name from the trial's parameters, the run and the
     data's `facts()`. From a project: its configuration with the trial's parameters, whose callbacks may write
-    to `files`. Raises ValueError for a parameter that is no argument of either, for what the configuration
-    refuses, and any exception of the objects.
+    to `files`. With `keep` lanes of the same configuration of data get the same object (kept_data.py); who
+    draws batches from it gives it a trainer, by which `release` knows that it was used. Raises ValueError for
+    a parameter that is no argument of either, for what the configuration refuses, and any exception of the
+    objects.
     """
-    parts = of_project(setup, lane, files) if setup.project else of_classes(setup, lane)
+    parts = of_project(setup, lane, files, keep) if setup.project else of_classes(setup, lane, keep)
     module, data = parts.module, parts.data
     if isinstance(module, Learner) and module.channels_last:
         module.to(memory_format=torch.channels_last)
     data = OwnLoaders(module) if data is None else data
-    return Parts(module, data, trainer_options(parts.trainer, setup.trainer))
+    return replace(parts, data=data, trainer=trainer_options(parts.trainer, setup.trainer))
 
 
-def of_project(setup: Setup, lane: Lane, files: Path) -> Parts:
+def of_project(setup: Setup, lane: Lane, files: Path, keep: bool) -> Parts:
     """The parts of a project's configuration."""
     assert setup.project
     seeds = Seeds(lane.seed, setup.seed)
@@ -56,19 +61,22 @@ def of_project(setup: Setup, lane: Lane, files: Path) -> Parts:
     check_kind(parts.module, L.LightningModule, setup.trainable)
     if parts.data is None:
         return parts
-    check_kind(parts.data, L.LightningDataModule, str(setup.data))
-    return replace(parts, data=seeded_setup(parts.data, setup.seed))
+    made, key = parts.data, parts.data_key
+    check_kind(made, L.LightningDataModule, str(setup.data))
+    key = (key, setup.seed) if keep and key is not None else None
+    data, key = kept_data(key, setup.seed, lambda: made)
+    return replace(parts, data=data, data_key=key)
 
 
-def of_classes(setup: Setup, lane: Lane) -> Parts:
+def of_classes(setup: Setup, lane: Lane, keep: bool) -> Parts:
     """The parts of import paths."""
     check_parameters(setup, lane)
-    data = None if setup.data is None else make_data(setup, lane)
+    data, key = (None, None) if setup.data is None else make_data(setup, lane, keep)
     arguments = module_arguments(setup, lane, data)
     seed_all(lane.seed)
     module = import_path.load(setup.trainable)(**arguments)
     check_kind(module, L.LightningModule, setup.trainable)
-    return Parts(module, data)
+    return Parts(module, data, data_key=key)
 
 
 def check_kind(made: object, kind: type, path: str) -> None:
@@ -77,13 +85,22 @@ def check_kind(made: object, kind: type, path: str) -> None:
         raise SpaceError(f"{path} makes a {type(made).__name__}, but must make a {kind.__name__}")
 
 
-def make_data(setup: Setup, lane: Lane) -> L.LightningDataModule:
-    """The data of a lane, its splits seeded by the run."""
+def make_data(setup: Setup, lane: Lane, keep: bool) -> tuple[L.LightningDataModule, Hashable | None]:
+    """The data of a lane, its splits seeded by the run, and its key; see `kept_data`."""
     assert setup.data is not None
-    seed_all(setup.seed)
-    data = import_path.load(setup.data)(**data_arguments(setup, lane))
-    check_kind(data, L.LightningDataModule, setup.data)
-    return seeded_setup(data, setup.seed)
+    path, source, arguments = setup.data, import_path.load(setup.data), data_arguments(setup, lane)
+
+    def make() -> L.LightningDataModule:
+        seed_all(setup.seed)
+        data = source(**arguments)
+        check_kind(data, L.LightningDataModule, path)
+        return data
+
+    try:
+        key = (by_value(source), by_value(arguments), setup.seed) if keep else None
+    except TypeError:
+        key = None
+    return kept_data(key, setup.seed, make)
 
 
 def check_parameters(setup: Setup, lane: Lane) -> None:
@@ -141,6 +158,6 @@ def baselines(setup: Setup, lane: Lane) -> dict[str, float]:
     """
     if setup.project or setup.data is None or not hasattr(import_path.load(setup.data), "facts"):
         return {}  # without building the data, which may take long
-    known, metric = facts(make_data(setup, lane)), setup.objective.rpartition("/")[2]
+    known, metric = facts(make_data(setup, lane, keep=True)[0]), setup.objective.rpartition("/")[2]
     scores = {name: known.get(f"{name}_{metric}", known.get(name)) for name in ("baseline", "nearest")}
     return {name: float(score) for name, score in scores.items() if isinstance(score, int | float)}

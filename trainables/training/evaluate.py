@@ -1,6 +1,8 @@
 """score(...): the objective on the test split, which nothing else reads, and on each of its samples."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from trainables.projects.parts import Parts
 from trainables.training import checkpoint
 from trainables.training.build import make_parts
 from trainables.training.dry_run import one_step
+from trainables.training.kept_data import forget
 from trainables.training.record_scores import RecordScores
 from trainables.training.run_fit import run_fit
 from trainables.training.setup import Setup
@@ -60,6 +63,7 @@ def check_score(setup: Setup, lane: Lane) -> None:
     """
     if setup.objective in MEASURED:
         return
+    forget()  # in a notebook, an earlier check may have kept data that has changed since
     try:
         parts = make_parts(setup, lane)
         can_score = is_overridden("validation_step", parts.module)
@@ -85,8 +89,11 @@ def measured_objective(setup: Setup, lane: Lane, files: Path) -> float:
     return report.metrics[lane.number][objective]
 
 
-def with_test_split(data: L.LightningDataModule) -> L.LightningDataModule:
-    """Replaces the validation split of the data by its test split, in place."""
+@contextmanager
+def on_test_split(data: L.LightningDataModule) -> Iterator[None]:
+    """Context manager: in the block, the test split of the data stands in for its validation split."""
+    names = ("setup", "val_dataloader")
+    own = {name: vars(data)[name] for name in names if name in vars(data)}
     setup, validation = data.setup, data.val_dataloader
 
     def test_dataloader() -> Any:
@@ -98,7 +105,12 @@ def with_test_split(data: L.LightningDataModule) -> L.LightningDataModule:
 
     data.val_dataloader = test_dataloader  # type: ignore[method-assign]
     data.setup = lambda stage=None: setup("test")  # type: ignore[method-assign,misc]
-    return data
+    try:
+        yield
+    finally:
+        for name in names:
+            vars(data).pop(name, None)
+        vars(data).update(own)
 
 
 def has_test(source: Any) -> bool:
@@ -115,14 +127,14 @@ def validate(parts: Parts, setup: Setup, **limits: int) -> Score:
     Raises ValueError if the module does not log it.
     """
     assert parts.data is not None
-    module, data, objective = parts.module, with_test_split(parts.data), setup.objective
+    module, data, objective = parts.module, parts.data, setup.objective
     options = {name: parts.trainer[name] for name in TRAINER_OPTIONS if name in parts.trainer}
     options |= {} if isinstance(module, Learner) else {"logger": DummyLogger()}
     mixed = setup.mixed_precision and isinstance(module, Learner) and module.mixed_precision
     recorder = RecordScores(module, objective)
     trainer = make_trainer(mixed, **options, **limits, callbacks=[recorder])
     # In a thread: in the main thread Lightning ends the process on Ctrl-C.
-    with ThreadPoolExecutor(1) as thread:
+    with on_test_split(data), ThreadPoolExecutor(1) as thread:
         thread.submit(trainer.validate, module, datamodule=data, verbose=False).result()
     if objective not in trainer.callback_metrics:
         raise ValueError(

@@ -16,6 +16,7 @@ from spaces.lane import Lane, Report
 from trainables.training import checkpoint
 from trainables.training.build import baselines, make_parts
 from trainables.training.fits import alone_reason, make_fits
+from trainables.training.kept_data import release
 from trainables.training.memory import free_memory, keep_memory, memory_errors
 from trainables.training.run_fit import run_fit
 from trainables.training.setup import Setup
@@ -38,6 +39,7 @@ def train(
     do not fit in memory, and any exception of the module.
     """
     keep_memory()
+    release()
     free_memory()
     facts = baselines(setup, lanes[0])
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"

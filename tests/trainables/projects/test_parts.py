@@ -5,13 +5,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from jsonargparse import Namespace, dict_to_namespace
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.cli import LightningCLI
 
 from spaces.lane import Lane
 from spaces.project import Project
 from spaces.read import read
 from trainables.projects import hydra_config, lightning_cli
 from trainables.projects.parts import Seeds
+from trainables.training.build import make_parts
 from trainables.training.setup import Setup
 from trainables.training.train import train
 from trainables.training.trainer_options import trainer_options
@@ -130,3 +133,50 @@ def test_a_pause_changes_nothing(project, tmp_path):
     paused, first = train_to(0, 1)
     _, rest = train_to(1, 3, str(paused))
     assert [*first, *rest] == at_once
+
+
+@cli
+def test_data_that_the_module_holds_is_of_one_trial(project):
+    net = {"class_path": "digits.model.Net", "init_args": {"widths": [8]}}
+    config = {"model": {"net": net}, "data": CONFIG["data"]}
+    paths = {"cli": "own.HolderCLI", "model": "own.Holder", "data": "digits.data.Digits"}
+    setup = Setup(
+        "own:Holder", "digits.data:Digits", {}, 0, 3, "val_acc", project=Project("lightning", config, **paths)
+    )
+    one, two = (make_parts(setup, Lane(0, {}, seed=1)) for _ in range(2))
+    assert one.module.data is one.data is not two.data
+    assert one.data_key is two.data_key is None
+
+
+def test_an_object_among_the_arguments_counts_by_its_section():
+    class Linked(LightningCLI):
+        def add_arguments_to_parser(self, parser):
+            pass
+
+    def key(rate, base=LightningCLI, **more):
+        section = {"init_args": {"net": {"class_path": "torch.nn.Dropout", "init_args": {"p": rate}}}}
+        call = (dict, {"net": torch.nn.Dropout(rate), "size": 8, **more})
+        return lightning_cli.data_key(base, call, Namespace(data=dict_to_namespace(section)))
+
+    assert key(0.1) is not None
+    assert key(0.1) == key(0.1) != key(0.2)
+    assert key(0.1, size=9) != key(0.1)
+    assert key(0.1, linked=torch.nn.Tanh()) is None
+    assert key(0.1, Linked) is None
+
+
+def test_trials_with_the_same_data_share_it(project):
+    setup = Setup(project.trainable, project.data_class, {}, 0, 3, "val_acc", project=project)
+    size = {"lightning": "data.init_args.batch_size", "hydra": "data.batch_size"}[project.kind]
+    rate = {"lightning": "model.init_args.optimizer.init_args.lr", "hydra": "model.optimizer.lr"}[
+        project.kind
+    ]
+
+    def parts(**values):
+        return make_parts(setup, Lane(0, {size: 32, rate: 0.1, **values}, seed=1))
+
+    one, two, other = parts(), parts(**{rate: 0.2}), parts(**{size: 64})
+    assert one.data is two.data
+    assert one.data_key == two.data_key != other.data_key
+    assert one.data_key is not None
+    assert other.data is not one.data

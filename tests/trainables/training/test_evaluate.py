@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from spaces.lane import Lane
 from tests.tiny import TinyData
 from trainables.training import checkpoint
-from trainables.training.evaluate import has_test, score, with_test_split
+from trainables.training.evaluate import has_test, on_test_split, score
 from trainables.training.setup import Setup
 from trainables.training.train import train
 
@@ -113,9 +113,12 @@ class SameAsValidation(TinyData):
 
 
 def test_a_test_split_may_be_the_validation_split():
-    data = with_test_split(SameAsValidation())
-    for _ in range(2):
-        assert data.val_dataloader().dataset is data.points
+    data = SameAsValidation()
+    before = dict(vars(data))
+    with on_test_split(data):
+        for _ in range(2):
+            assert data.val_dataloader().dataset is data.points
+    assert vars(data) == before
 
 
 def test_only_some_data_has_a_test_split():

@@ -4,8 +4,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, final
 
 import lightning as L
+from torch.utils.data import DataLoader
 
+from trainables.training.indexed_loader import indexed
 from trainables.training.packs.lane_trainer import Unpackable
+from trainables.training.packs.own_draws import own_draws
 
 
 @final
@@ -37,7 +40,7 @@ class Loaders:
                 raise Unpackable(f"{split}_dataloader returns {len(loader)} loaders")
             if not hasattr(loader, "__len__"):
                 raise Unpackable(f"the loader of {split}_dataloader has no length")
-            self.made[key] = loader
+            self.made[key] = indexed(loader)
         return self.made[key]
 
     def count(self, data: L.LightningDataModule, split: str) -> int:
@@ -54,4 +57,5 @@ class Loaders:
             set_epoch = getattr(getattr(loader, name, None), "set_epoch", None)
             if set_epoch is not None:
                 set_epoch(epoch)
-        return iter(loader)
+        batches = iter(loader)
+        return own_draws(batches) if isinstance(loader, DataLoader) else batches
