@@ -10,7 +10,7 @@ from spaces.lane import Lane
 from spaces.messages import describe, one_line
 from trainables.learner import Learner
 from trainables.training.build import make_parts
-from trainables.training.fits import alone_reason, pack_fit
+from trainables.training.fits import alone_reason, pack_fit, verified_parts
 from trainables.training.packs.lane_modules import replace_dropout
 from trainables.training.packs.verify import BATCHES
 from trainables.training.run_fit import run_fit
@@ -92,11 +92,10 @@ def pack_findings(setup: Setup, lane: Lane) -> tuple[bool, str]:
 
     Raises any exception of the module.
     """
-    parts = make_parts(setup, lane)
-    if reason := alone_reason(setup, lane, parts):
-        return False, reason
     lanes = [replace(lane, number=number, seed=number) for number in (0, 1)]
-    made = {lane.number: make_parts(setup, lane) for lane in lanes}
+    made = verified_parts(setup, lanes, Path())
+    if reason := alone_reason(setup, made[0]):
+        return False, reason
     fit = pack_fit(replace(setup, batched=True), lanes, made, BATCHES)
     list(run_fit(fit, setup.ranking, 0, 1, None))
     obstacle = next((group.obstacle for group in fit.pack.groups if group.obstacle), None)

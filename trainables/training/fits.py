@@ -1,6 +1,7 @@
 """make_fits(...): the Fits of the lanes of a job: one pack, and the lanes that Lightning trains alone."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -10,6 +11,7 @@ from trainables.projects.parts import Parts
 from trainables.training import checkpoint
 from trainables.training.build import make_parts
 from trainables.training.fit import Fit
+from trainables.training.kept_data import release
 from trainables.training.packs.learner_lane import LearnerLane
 from trainables.training.packs.module_lane import ModuleLane, was_packed
 from trainables.training.packs.pack import Pack, PackFit
@@ -18,8 +20,8 @@ from trainables.training.packs.verify import BATCHES, verify_error
 from trainables.training.setup import Setup
 from trainables.training.single import SingleFit
 
-verified: dict[object, str | None] = {}
-"""Answers of `verify_error` in this process, by the kinds of module and data, and the Trainer's arguments."""
+verified: dict[tuple[object, ...], str | None] = {(Learner,): None}
+"""By kind of parts, the answers of `verify_error` in this process."""
 
 
 def make_fits(setup: Setup, lanes: list[Lane], files: Path) -> tuple[list[Fit], str | None]:
@@ -27,22 +29,43 @@ def make_fits(setup: Setup, lanes: list[Lane], files: Path) -> tuple[list[Fit], 
 
     Callbacks of a module that is no Learner may write to a folder in `files`.
     """
-    together: dict[int, Parts] = {}
+    parts = verified_parts(setup, lanes, files)
+    reasons = {lane.number: alone_reason(setup, parts[lane.number]) for lane in lanes}
     fits: list[Fit] = []
-    note = None
-    for lane in lanes:
-        folder = files / f"trial-{lane.number:05}"
-        parts = make_parts(setup, lane, folder)
-        reason = alone_reason(setup, lane, parts)
-        if reason or began_alone(lane, parts):
-            fits.append(single_fit(setup, lane, parts, folder))
-            note = note or reason
-        else:
-            together[lane.number] = parts
+    together = [lane for lane in lanes if not (reasons[lane.number] or began_alone(lane, parts[lane.number]))]
     if together:
-        packed = [lane for lane in lanes if lane.number in together]
-        fits.insert(0, pack_fit(setup, packed, together))
-    return fits, note
+        fits.append(pack_fit(setup, together, {lane.number: parts[lane.number] for lane in together}))
+    for lane in lanes:
+        if lane not in together:
+            fits.append(single_fit(setup, lane, parts[lane.number], folder_of(lane, files)))
+    return fits, next((reason for reason in reasons.values() if reason), None)
+
+
+def verified_parts(setup: Setup, lanes: list[Lane], files: Path) -> dict[int, Parts]:
+    """The parts of each lane. A kind of them that is new to this process is verified first.
+
+    Raises any exception of a module's first steps.
+    """
+
+    def make() -> dict[int, Parts]:
+        return {lane.number: make_parts(setup, lane, folder_of(lane, files)) for lane in lanes}
+
+    parts = make()
+    unknown = False
+    for lane in lanes:
+        of_lane = parts[lane.number]
+        if static_reason(of_lane) is None and kind(setup, of_lane) not in verified:
+            verified[kind(setup, of_lane)] = verify(setup, replace(lane, start=None))
+            unknown = True
+    if unknown:
+        release()  # the first steps may have changed the data
+        parts = make()
+    return parts
+
+
+def folder_of(lane: Lane, files: Path) -> Path:
+    """The folder of a lane's callbacks."""
+    return files / f"trial-{lane.number:05}"
 
 
 def began_alone(lane: Lane, parts: Parts) -> bool:
@@ -52,20 +75,22 @@ def began_alone(lane: Lane, parts: Parts) -> bool:
     return not was_packed(checkpoint.lane(Path(lane.start), lane.number))
 
 
-def alone_reason(setup: Setup, lane: Lane, parts: Parts) -> str | None:
-    """The reason why a module is trained alone, under Lightning; None if a pack trains it as Lightning does.
-
-    Verified once in a process, by the first batches of the lane, with new weights.
-    """
+def static_reason(parts: Parts) -> str | None:
+    """The reason why parts can't be in a pack, as far as it is seen without a step."""
     assert parts.data is not None
+    return pack_error(parts.module, parts.data, parts.trainer)
+
+
+def kind(setup: Setup, parts: Parts) -> tuple[object, ...]:
+    """What verified parts have in common."""
     if isinstance(parts.module, Learner):
-        return None
-    if (reason := pack_error(parts.module, parts.data, parts.trainer)) is None:
-        # Texts, as objects of a notebook cell may be defined anew under the same name.
-        key = (setup.trainable, type(parts.module), type(parts.data), repr(sorted(parts.trainer.items())))
-        if key not in verified:
-            verified[key] = verify(setup, Lane(lane.number, lane.params, lane.seed))
-        reason = verified[key]
+        return (Learner,)
+    return (setup.trainable, type(parts.module), type(parts.data), repr(sorted(parts.trainer.items())))
+
+
+def alone_reason(setup: Setup, parts: Parts) -> str | None:
+    """The reason why verified parts are trained alone; None if a pack trains them as Lightning does."""
+    reason = static_reason(parts) or verified[kind(setup, parts)]
     return reason and f"no packs: {setup.trainable} is trained trial by trial, for {reason}"
 
 

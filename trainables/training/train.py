@@ -14,8 +14,8 @@ import torch
 
 from spaces.lane import Lane, Report
 from trainables.training import checkpoint
-from trainables.training.build import baselines, make_parts
-from trainables.training.fits import alone_reason, make_fits
+from trainables.training.build import baselines
+from trainables.training.fits import alone_reason, make_fits, verified_parts
 from trainables.training.kept_data import release
 from trainables.training.memory import free_memory, keep_memory, memory_errors
 from trainables.training.run_fit import run_fit
@@ -54,7 +54,7 @@ def train_parts(
     setup: Setup, lanes: list[Lane], first: int, last: int, out: Path, best: str | None
 ) -> Iterator[Report]:
     """Trains the lanes at once if possible, else part by part; `best` as in `run_fit`."""
-    size, note = part_size(setup, lanes)
+    size, note = part_size(setup, lanes, out.parent)
     parts = [lanes[start : start + size] for start in range(0, len(lanes), size)]
     files: list[Path] = []
     reports: list[list[Report]] = []
@@ -84,15 +84,15 @@ def merged(parts: list[Report]) -> Report:
     )
 
 
-def part_size(setup: Setup, lanes: list[Lane]) -> tuple[int, str | None]:
+def part_size(setup: Setup, lanes: list[Lane], files: Path) -> tuple[int, str | None]:
     """How many lanes train at once, and a note of the reason if not all.
 
     As many as fit in memory; one if no pack can train the module.
     """
     if len(lanes) == 1:
         return 1, None
-    parts = make_parts(setup, lanes[0], Path())
-    if reason := alone_reason(setup, lanes[0], parts):
+    parts = verified_parts(setup, lanes[:1], files)[lanes[0].number]
+    if reason := alone_reason(setup, parts):
         return 1, reason
     state = sum(tensor.nbytes for tensor in parts.module.state_dict().values())
     known = DETERMINISTIC_MEMORY if setup.deterministic else setup.pack_memory

@@ -49,8 +49,12 @@ class PackedLane(ABC):
         """The training step of any of these lanes, which have equal likeness and include this one."""
 
     @abstractmethod
-    def setup(self, trainer: LaneTrainer) -> None:
-        """Completes the module before it moves to its device."""
+    def setup(self, trainer: LaneTrainer, asked: bool) -> None:
+        """Completes the module before it moves to its device.
+
+        `asked`: whether the setup of its data asks the Trainer, which is that of the pack. Raises Unpackable
+        if the module needs another.
+        """
 
     @abstractmethod
     def configure(self) -> None:

@@ -39,7 +39,7 @@ class LearnerLane(PackedLane):
     def template(self, lanes: Sequence["LearnerLane"]) -> Template:
         return MeanLoss([lane.module for lane in lanes])
 
-    def setup(self, trainer: LaneTrainer) -> None:
+    def setup(self, trainer: LaneTrainer, asked: bool) -> None:
         pass  # complete from the start
 
     def configure(self) -> None:

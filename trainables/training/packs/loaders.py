@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader
 from trainables.training.indexed_loader import indexed
 from trainables.training.packs.lane_trainer import Unpackable
 from trainables.training.packs.own_draws import own_draws
+from trainables.training.watched_trainer import WatchedTrainer
 
 
 @final
@@ -17,17 +18,25 @@ class Loaders:
 
     def __init__(self, limits: Mapping[str, float]) -> None:
         self.limits = limits
-        self.prepared: set[int] = set()  # by id, as data modules compare
+        self.prepared: set[int] = set()  # ids of data modules
+        self.asked: set[int] = set()
         self.made: dict[tuple[int, str], Any] = {}
 
-    def prepare(self, data: L.LightningDataModule, trainer: L.Trainer) -> None:
-        """Prepares and sets up data, once."""
-        if id(data) in self.prepared:
-            return
+    def prepare(self, data: L.LightningDataModule, trainer: L.Trainer) -> bool:
+        """Prepares and sets up data, once. Returns whether that asks the Trainer for more than devices."""
+        if id(data) not in self.prepared:
+            self._prepare(data, trainer)
+        return id(data) in self.asked
+
+    def _prepare(self, data: L.LightningDataModule, trainer: L.Trainer) -> None:
         self.prepared.add(id(data))
-        data.trainer = trainer
+        watched = WatchedTrainer(trainer)
+        data.trainer = watched  # type: ignore[assignment]
         data.prepare_data()
         data.setup("fit")
+        data.trainer = trainer
+        if watched.asked:
+            self.asked.add(id(data))
 
     def loader(self, data: L.LightningDataModule, split: str) -> Any:
         """The loader of a split (train, val). Raises Unpackable if it is not one loader of known length."""

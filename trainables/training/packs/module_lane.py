@@ -61,7 +61,9 @@ class ModuleLane(PackedLane):
     def template(self, lanes: Sequence[PackedLane]) -> Template:
         return ModuleTemplate(lanes)
 
-    def setup(self, trainer: LaneTrainer) -> None:
+    def setup(self, trainer: LaneTrainer, asked: bool) -> None:
+        if asked:  # for the module, or for the epochs of the training
+            raise Unpackable("the setup of its data asks the Trainer")
         self.trainer = self.module.trainer = trainer  # type: ignore[assignment]
         self.module.prepare_data()
         self.module.setup("fit")

@@ -57,9 +57,9 @@ class Pack(L.LightningModule):
 
     def setup(self, stage: str) -> None:
         for lane in self.lanes.values():
-            self.loaders.prepare(lane.data, self.trainer)
+            asked = self.loaders.prepare(lane.data, self.trainer)
             count = partial(self.loaders.count, lane.data, "train")
-            lane.setup(LaneTrainer(self.trainer, lane.data, self.epochs, count, lane.accumulate))
+            lane.setup(LaneTrainer(self.trainer, lane.data, self.epochs, count, lane.accumulate), asked)
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         # Not in __init__: the stacks are made when the modules are on their device.

@@ -6,7 +6,7 @@ import pytest
 
 from spaces.lane import Lane
 from trainables.training.build import make_parts
-from trainables.training.fits import alone_reason, make_fits, pack_fit, single_fit
+from trainables.training.fits import alone_reason, make_fits, pack_fit, single_fit, verified_parts
 from trainables.training.run_fit import run_fit
 from trainables.training.setup import Setup
 from trainables.training.train import train
@@ -123,7 +123,7 @@ def test_a_step_that_reads_a_differing_attribute_later_goes_on_lane_by_lane(tmp_
 def test_the_reason_why_a_module_trains_alone_is_said(name, options, reason, tmp_path):
     setup = setup_of(name, trainer=options)
     (lane, *_) = lanes(name)
-    assert reason in alone_reason(setup, lane, make_parts(setup, lane, tmp_path))
+    assert reason in alone_reason(setup, verified_parts(setup, [lane], tmp_path)[0])
 
 
 def test_a_lane_that_began_alone_goes_on_alone(tmp_path):
