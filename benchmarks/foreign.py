@@ -3,6 +3,8 @@
 For `python -m benchmarks.search_speed --foreign`: the network, the batches and the parameters of the recipes.
 """
 
+from dataclasses import dataclass
+
 import lightning as L
 import torch
 from torch import Tensor, nn
@@ -10,16 +12,12 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from trainables.mnist.data import MnistData
 
-SPACE = """\
-trainable: benchmarks.foreign:{net}
-data: benchmarks.foreign:Images
-objective: {{metric: {metric}, mode: {mode}}}
+PARAMS = """\
 params:
-  lr: {{low: 1e-4, high: 1e-1, log: true}}
-  weight_decay: {{low: 1e-4, high: 1.0, log: true}}
-  beta1: {{low: 0.8, high: 0.98}}
-  dropout: {{low: 0.0, high: 0.5}}
-options: {{root: {root}}}
+  lr: {low: 1e-4, high: 1e-1, log: true}
+  weight_decay: {low: 1e-4, high: 1.0, log: true}
+  beta1: {low: 0.8, high: 0.98}
+  dropout: {low: 0.0, high: 0.5}
 """
 
 
@@ -102,3 +100,26 @@ class Images(L.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
         return DataLoader(self.val, 256)
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module of this file and its objective."""
+
+    make: type[L.LightningModule]
+    metric: str
+    mode: str
+
+    def space(self, root: str) -> str:
+        """The text of its space file, for images in the folder `root`."""
+        return (
+            f"trainable: benchmarks.foreign:{self.make.__name__}\ndata: benchmarks.foreign:Images\n"
+            f"objective: {{metric: {self.metric}, mode: {self.mode}}}\n{PARAMS}options: {{root: {root}}}\n"
+        )
+
+
+MODULES = {
+    "Net": Module(Net, "val_accuracy", "max"),
+    "ConvNet": Module(ConvNet, "val_accuracy", "max"),
+    "Coder": Module(Coder, "val_rmse", "min"),
+}

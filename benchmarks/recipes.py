@@ -1,9 +1,10 @@
 """Recipes that benchmarks/search_speed.py compares with Ladder, each written as in its documentation.
 
-    python -m benchmarks.recipes tune|reused|optuna|floor DATA TRIALS FOLDER
+    python -m benchmarks.recipes tune|reused|optuna|floor DATA TRIALS FOLDER [--module Net|ConvNet|Coder]
 
 DATA is a folder of IDX files with images of 28 x 28 pixels and up to 10 classes. Each epoch of each trial
-appends `unix-time accuracy` to a file in FOLDER.
+appends `unix-time accuracy` to a file in FOLDER. With `--module`, `tune` and `reused` train that module of
+benchmarks/foreign.py and append its metric.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from benchmarks import foreign
 from trainables.mnist.data import MnistData
 
 EPOCHS, ETA, BATCH = 9, 3, 64
@@ -64,14 +66,15 @@ class Net(L.LightningModule):
 
 
 class PerEpoch(L.Callback):
-    """Calls `report(accuracy)` after each epoch."""
+    """Calls `report` with the metric after each epoch."""
 
     def __init__(self, report: Callable[[float], None]) -> None:
         self.report = report
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if not trainer.sanity_checking:
-            self.report(float(trainer.callback_metrics["val_accuracy"]))
+            metrics = trainer.callback_metrics
+            self.report(float(metrics["val_accuracy" if "val_accuracy" in metrics else "val_rmse"]))
 
 
 def network(dropout: float) -> nn.Sequential:
@@ -107,31 +110,46 @@ def fit(config: dict[str, Any], data: str, report: Callable[[float], None]) -> N
     trainer.fit(Net(config), DataLoader(train, BATCH, shuffle=True), DataLoader(val, 256))
 
 
+def fit_foreign(module: str, config: dict[str, Any], data: str, report: Callable[[float], None]) -> None:
+    """Trains one configuration of a module of benchmarks/foreign.py with Lightning."""
+    torch.set_num_threads(1)
+    trainer = L.Trainer(
+        max_epochs=EPOCHS, accelerator="auto", devices=1, logger=False, callbacks=[PerEpoch(report)],
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+    trainer.fit(foreign.MODULES[module].make(**config), datamodule=foreign.Images(data))
+
+
 def log_epoch(folder: str, accuracy: float) -> None:
     """Appends a line to the file of this process."""
     with open(Path(folder) / f"{os.getpid()}.epochs", "a") as file:
         file.write(f"{time.time()} {accuracy}\n")
 
 
-def tune_search(data: str, trials: int, folder: str, reuse: bool) -> None:
+def tune_search(data: str, trials: int, folder: str, reuse: bool, module: str | None = None) -> None:
     """Ray Tune with OptunaSearch and ASHAScheduler; `reuse` keeps its actors."""
+    of = foreign.MODULES[module] if module else None
+    metric, mode = (of.metric, of.mode) if of else ("val_accuracy", "max")
     from ray import tune
     from ray.tune.schedulers import ASHAScheduler
     from ray.tune.search.optuna import OptunaSearch
 
     def trainable(config: dict[str, Any]) -> None:
-        def report(accuracy: float) -> None:
-            log_epoch(folder, accuracy)
-            tune.report({"val_accuracy": accuracy})
+        def report(value: float) -> None:
+            log_epoch(folder, value)
+            tune.report({metric: value})
 
-        fit(config, data, report)
+        if module:
+            fit_foreign(module, config, data, report)
+        else:
+            fit(config, data, report)
 
     tune.Tuner(
         tune.with_resources(trainable, {"cpu": 1}),
         tune_config=tune.TuneConfig(
-            metric="val_accuracy",
-            mode="max",
-            search_alg=OptunaSearch(space=define_space, metric="val_accuracy", mode="max", seed=0),
+            metric=metric,
+            mode=mode,
+            search_alg=OptunaSearch(space=define_space, metric=metric, mode=mode, seed=0),
             scheduler=ASHAScheduler(max_t=EPOCHS, grace_period=1, reduction_factor=ETA),
             num_samples=trials,
             reuse_actors=reuse,
@@ -209,7 +227,7 @@ def in_processes(function: Callable[[str, int, str], None], data: str, trials: i
         raise RuntimeError(f"{function.__name__} failed; its error is printed above")
 
 
-RECIPES: dict[str, Callable[[str, int, str], None]] = {
+RECIPES: dict[str, Callable[..., None]] = {
     "tune": functools.partial(tune_search, reuse=False),
     "reused": functools.partial(tune_search, reuse=True),
     "optuna": optuna_search,
@@ -225,8 +243,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("data")
     parser.add_argument("trials", type=int)
     parser.add_argument("folder")
+    parser.add_argument("--module", choices=foreign.MODULES)
     options = parser.parse_args(argv)
-    RECIPES[options.recipe](options.data, options.trials, options.folder)
+    further = {"module": options.module} if options.module else {}
+    RECIPES[options.recipe](options.data, options.trials, options.folder, **further)
 
 
 if __name__ == "__main__":

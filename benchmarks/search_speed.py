@@ -1,6 +1,6 @@
 """Whole searches, start-up included: Ladder and the usual recipes, one after the other on one machine.
 
-    python -m benchmarks.search_speed DATA [--trials 64] [--only ladder,reused,...] [--json FILE]
+    python -m benchmarks.search_speed DATA [--trials 64] [--only ladder,reused,...] [--foreign] [--json FILE]
 
 DATA is a folder of IDX files with images of 28 x 28 pixels and up to 10 classes, such as MNIST's t10k files.
 All contenders tune the same classifier (784-128-64-10, batch 64) on the same training split for at most 9
@@ -12,6 +12,13 @@ epochs, with eta 3, TPE, and one thread per trial:
     reused    the same with reuse_actors=True
     optuna    Optuna's own loop with its SuccessiveHalvingPruner, two processes on one journal
     floor     two bare PyTorch loops with fused AdamW, one thread each: no framework, no search
+
+With `--foreign` the contenders are others. They train plain LightningModules with a plain DataLoader
+(benchmarks/foreign.py): the same network, a convolution with batch norm, and an autoencoder of two networks.
+
+    ladder            as above, with a Learner
+    foreign:MODULE    python -m search run with the module as it is
+    reused:MODULE     Ray Tune with reuse_actors=True, with the same module
 
 Prints the seconds of the whole command, trial-epochs per second, the best accuracy, the seconds until a trial
 is within half a point of the best accuracy of all contenders, and the peak memory (PSS) of all processes.
@@ -34,11 +41,13 @@ from typing import final
 
 import psutil
 
+from benchmarks import foreign
 from results.store import open_run
 from search.core.study import Study
 from search.runs.folder import read_config
 
 CONTENDERS = ("ladder", "tune", "reused", "optuna", "floor")
+FOREIGN = ("ladder", *(f"{who}:{module}" for module in foreign.MODULES for who in ("foreign", "reused")))
 ROOT = Path(__file__).parents[1]
 LADDER = (
     *("space=mnist_classifier", "sampler=tpe", "name=r"),  # TPE, as the other recipes
@@ -61,7 +70,7 @@ class Figures:
     trial_epochs: int
     peak_mb: int
     best: float
-    rises: list[tuple[float, float]]  # (seconds since the start, accuracy) at each new best
+    rises: list[tuple[float, float]]  # (seconds since the start, metric) at each new best
 
     @property
     def rate(self) -> float:
@@ -78,18 +87,28 @@ def run(contender: str, data: Path, trials: int) -> Figures:
 
     Raises RuntimeError if the command fails.
     """
+    name, _, module = contender.partition(":")
+    of = foreign.MODULES[module] if module else None
+    sign = -1 if of and of.mode == "min" else 1
     with tempfile.TemporaryDirectory() as folder:
-        if contender == "ladder":
-            options = [*LADDER, f"data.root={data}", f"trials={trials}", f"storage={folder}"]
-            command = ["-m", "search", "run", *options]
+        command = ["-m", "search", "run", f"trials={trials}", f"storage={folder}"]
+        if name == "ladder":
+            command += [*LADDER, f"data.root={data}"]
+        elif name == "foreign" and of:
+            space = Path(folder) / "space.yaml"
+            space.write_text(of.space(str(data)))
+            command += [f"space={space}", "sampler=tpe", "name=r", "epochs=9", "grace=1", "eta=3"]
         else:
-            command = ["-m", "benchmarks.recipes", contender, str(data), str(trials), folder]
+            command = ["-m", "benchmarks.recipes", name, str(data), str(trials), folder]
+            command += ["--module", module] if module else []
         peak, start, seconds = watch([sys.executable, *command])
-        timeline = ladder_timeline(Path(folder)) if contender == "ladder" else recipe_timeline(Path(folder))
+        own = name in ("ladder", "foreign")
+        metric = of.metric if of else "val/accuracy"
+        timeline = ladder_timeline(Path(folder), metric) if own else recipe_timeline(Path(folder))
     rises: list[tuple[float, float]] = []
-    for when, accuracy in sorted(timeline):
-        if not rises or accuracy > rises[-1][1]:
-            rises.append((round(when - start, 2), accuracy))
+    for when, value in sorted(timeline):
+        if not rises or sign * value > sign * rises[-1][1]:
+            rises.append((round(when - start, 2), value))
     return Figures(contender, trials, round(seconds, 2), len(timeline), peak, rises[-1][1], rises)
 
 
@@ -124,8 +143,8 @@ def watch(command: list[str]) -> tuple[int, float, float]:
     return peak >> 20, start, seconds
 
 
-def ladder_timeline(storage: Path) -> Timeline:
-    """The timeline of a Ladder run. An epoch has the time at which its rung was finished.
+def ladder_timeline(storage: Path, metric: str) -> Timeline:
+    """The timeline of a metric in a Ladder run. An epoch has the time at which its rung was finished.
 
     The epochs of a diverged trial after its last rung have the time of the last rung of the run.
     """
@@ -141,7 +160,7 @@ def ladder_timeline(storage: Path) -> Timeline:
         return next(times, end)
 
     rows = run.epochs.to_pylist()
-    return [(start + finished_at(row["trial"], row["epoch"]), row["val/accuracy"]) for row in rows]
+    return [(start + finished_at(row["trial"], row["epoch"]), row[metric]) for row in rows]
 
 
 def recipe_timeline(folder: Path) -> Timeline:
@@ -170,20 +189,39 @@ def table(all_figures: list[Figures]) -> str:
     return "\n".join(lines)
 
 
+def foreign_table(all_figures: list[Figures]) -> str:
+    """The figures of `--foreign` as a Markdown table, with the ratio to the reused recipe of each module."""
+    rates = {f.contender: f.rate for f in all_figures}
+    lines = [
+        "| contender | trials | s | trial-epochs | per s | over reused | best | peak MB |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for f in all_figures:
+        reused = rates.get(f"reused:{f.contender.partition(':')[2] or 'Net'}")
+        ratio = f"{f.rate / reused:.1f}" if reused else ""
+        lines.append(
+            f"| {f.contender} | {f.trials} | {f.seconds:.1f} | {f.trial_epochs} | {f.rate:.2f} | {ratio} "
+            f"| {f.best:.3f} | {f.peak_mb} |"
+        )
+    return "\n".join(lines)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", type=Path)
     parser.add_argument("--trials", type=int, default=64)
-    parser.add_argument("--only", default=",".join(CONTENDERS), help="contenders, joined by commas")
+    parser.add_argument("--only", help="contenders, joined by commas")
+    parser.add_argument("--foreign", action="store_true", help="plain modules instead")
     parser.add_argument("--json", type=Path, help="file to write the figures to")
     options = parser.parse_args(argv)
     all_figures = []
-    for contender in options.only.split(","):
+    known = FOREIGN if options.foreign else CONTENDERS
+    for contender in options.only.split(",") if options.only else known:
         all_figures.append(run(contender, options.data.resolve(), options.trials))
         print(f"{contender}: {all_figures[-1].seconds:.1f} s", file=sys.stderr, flush=True)
-    print(table(all_figures))
+    print(foreign_table(all_figures) if options.foreign else table(all_figures))
     machine = {
         "machine": platform.processor() or platform.machine(),
         "cores": psutil.cpu_count(),

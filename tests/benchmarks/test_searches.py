@@ -38,6 +38,14 @@ def test_search_speed(images: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
         assert figures["seconds"] > 0
         assert figures["trial_epochs"] >= 2
         assert 0 < figures["best"] <= 1
+
+
+@pytest.mark.slow
+def test_search_speed_of_plain_modules(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    search_speed.main([str(images), "--trials", "2", "--foreign", "--only", "foreign:Coder"])
+    (row,) = rows(capsys.readouterr().out)
+    assert row[0] == "foreign:Coder"
+    assert int(row[3]) >= 2
         times = [when for when, _ in figures["rises"]]
         assert 0 < times[0] <= times[-1] <= figures["seconds"]
 
