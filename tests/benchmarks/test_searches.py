@@ -39,6 +39,9 @@ def test_search_speed(images: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
         assert figures["trial_epochs"] >= 2
         assert 0 < figures["best"] <= 1
 
+        times = [when for when, _ in figures["rises"]]
+        assert 0 < times[0] <= times[-1] <= figures["seconds"]
+
 
 @pytest.mark.slow
 def test_search_speed_of_plain_modules(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -46,8 +49,6 @@ def test_search_speed_of_plain_modules(images: Path, capsys: pytest.CaptureFixtu
     (row,) = rows(capsys.readouterr().out)
     assert row[0] == "foreign:Coder"
     assert int(row[3]) >= 2
-        times = [when for when, _ in figures["rises"]]
-        assert 0 < times[0] <= times[-1] <= figures["seconds"]
 
 
 @pytest.mark.slow
