@@ -38,7 +38,6 @@ def test_search_speed(images: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
         assert figures["seconds"] > 0
         assert figures["trial_epochs"] >= 2
         assert 0 < figures["best"] <= 1
-
         times = [when for when, _ in figures["rises"]]
         assert 0 < times[0] <= times[-1] <= figures["seconds"]
 
