@@ -10,7 +10,8 @@ from typing import final
 from search.core.job import Job
 from search.core.rungs import Done
 from search.engines.base import Engine, JobQueue, Train
-from spaces.lane import Report, StorageError
+from search.engines.train_job import end_processes
+from spaces.lane import ProcessDied, Report, StorageError
 from spaces.messages import describe_with_place
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,9 @@ class LocalEngine(Engine):
                     queue.report(report)
             except StorageError:
                 raise
+            except ProcessDied as error:
+                logger.exception("%s is lost", job.title)
+                queue.lose(job, str(error))
             except (Exception, SystemExit) as error:  # sys.exit of a module ends its job, not the search
                 logger.exception("%s failed", job.title)
                 queue.fail(job, describe_with_place(error))
@@ -50,7 +54,7 @@ class LocalEngine(Engine):
                 queue.finish(job, job.checkpoint)
 
     def close(self) -> None:
-        """Nothing to free."""
+        end_processes()
 
     def publish(self, name: str, about: str, value: float, tags: Mapping[str, str]) -> None:
         """Nothing: this process has no metrics port."""

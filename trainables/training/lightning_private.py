@@ -7,6 +7,7 @@ One more can only be overridden in a subclass: `LightningCLI._parse_ckpt_path`, 
 from typing import Any
 
 import lightning as L
+from lightning.pytorch.strategies import FSDPStrategy
 
 CHECKED_VERSION = "2.6.6"
 
@@ -29,3 +30,8 @@ def restart_training_batches(trainer: L.Trainer) -> None:
 def checkpoint_dict(trainer: L.Trainer) -> dict[str, Any]:
     """The dict that `trainer.save_checkpoint` writes: module, optimizers, schedulers, callbacks, loops."""
     return trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
+
+
+def gathers_state(strategy: FSDPStrategy) -> bool:
+    """Whether rank 0 gets the whole state of module and optimizers, where others get none of it."""
+    return strategy._state_dict_type == "full"

@@ -13,13 +13,15 @@ import lightning as L
 import psutil
 import torch
 
-from spaces.lane import Lane, Report
+from spaces.lane import Lane, Report, SpaceError
 from trainables.learner import Learner
 from trainables.training import checkpoint
 from trainables.training.build import baselines, make_parts
+from trainables.training.devices import learner_on_several
 from trainables.training.fit import Fit
 from trainables.training.memory import free_memory, keep_memory, memory_errors
 from trainables.training.pack import Pack, PackFit
+from trainables.training.processes import in_processes
 from trainables.training.run_fit import run_fit
 from trainables.training.setup import Setup
 from trainables.training.single import SingleFit
@@ -59,7 +61,7 @@ def train_parts(
     size, note = part_size(setup, lanes)
     parts = [lanes[start : start + size] for start in range(0, len(lanes), size)]
     if len(parts) == 1:
-        yield from run_fit(make_fit(setup, lanes, out.parent), setup.ranking, first, last, out, best)
+        yield from in_processes(setup.devices, fit_lanes, setup, lanes, first, last, out, best)
         return
     files = [Path(f"{out}.part{number}") for number in range(len(parts))]
     reports = [
@@ -69,6 +71,13 @@ def train_parts(
     checkpoint.merge([file for file in files if file.exists()], out)
     for of_epoch in zip_longest(*reports):
         yield replace(merged([report for report in of_epoch if report is not None]), note=note)
+
+
+def fit_lanes(
+    setup: Setup, lanes: list[Lane], first: int, last: int, out: Path, best: str | None
+) -> Iterator[Report]:
+    """Trains the lanes at once, with other processes that do the same if a trial has several devices."""
+    yield from run_fit(make_fit(setup, lanes, out.parent), setup.ranking, first, last, out, best)
 
 
 def merged(parts: list[Report]) -> Report:
@@ -134,7 +143,10 @@ def make_fit(setup: Setup, lanes: list[Lane], files: Path) -> Fit:
                 measure=setup.measure,
                 trusts=setup.trusts,
                 pictures=setup.pictures,
+                devices=setup.devices,
             )
+        if setup.devices > 1:
+            raise SpaceError(learner_on_several(setup.trainable))
         built[lane.number] = (module, data)
     # The faster of the two ways differs from measurement to measurement, and their results in the last bits.
     pack = Pack(built, batched=False if setup.deterministic else setup.batched)
