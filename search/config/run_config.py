@@ -224,8 +224,8 @@ def _check_devices(config: RunConfig) -> None:
         )
     if count > 1 and gpus not in ("auto", 0, count):
         raise ValueError(
-            f"gpus_per_job is {gpus}, but a job with devices_per_trial={count} has {count} whole GPUs or none "
-            f"(gpus_per_job={count}, 0 or auto)"
+            f"gpus_per_job is {gpus}, but a job with devices_per_trial={count} has {count} whole GPUs "
+            f"or none (gpus_per_job={count}, 0 or auto)"
         )
 
 

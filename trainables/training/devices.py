@@ -1,13 +1,14 @@
 """What a trial on several devices needs of Lightning: a strategy, and metrics of all its processes."""
 
 import os
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import lightning as L
 import torch
 from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy
 
-from spaces.lane import SpaceError
+from spaces.lane import Report, SpaceError
 from spaces.seeds import derive_seed
 from trainables.learner import Learner
 from trainables.training.lightning_private import gathers_state
@@ -88,6 +89,20 @@ def trainer_options(count: int, strategy: Any, batch_seed: int) -> dict[str, Any
 def seed_sampler(batch_seed: int) -> None:
     """Seeds the order of Lightning's DistributedSampler, which takes it from the seed of the process."""
     L.seed_everything(derive_seed(batch_seed), verbose=False)
+
+
+def in_group(
+    deterministic: bool, function: Callable[..., Iterator[Report]], *arguments: Any
+) -> Iterator[Report]:
+    """The reports of a function that trains with other processes; leaves their group at its end.
+
+    After an exception it stays: these processes are then killed, and leaving would make the others fail.
+    """
+    torch.use_deterministic_algorithms(deterministic, warn_only=True)
+    yield from function(*arguments)
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+    torch.cuda.empty_cache()
 
 
 def mean_of_ranks(metrics: dict[str, float]) -> dict[str, float]:

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import wait
 from multiprocessing.pool import RemoteTraceback  # type: ignore[attr-defined]
@@ -25,38 +24,16 @@ from torch.distributed import TCPStore
 
 from spaces.lane import ProcessDied, Report
 from trainables import given
+from trainables.training.devices import in_group
+from trainables.training.rank import Failure, Message, Task
 
 HOST = "127.0.0.1"
 LOOK_SECONDS = 1.0  # between looks at silent processes: a child of a dead one may keep its pipe open
 CAUSE_SECONDS = 1.0  # after a failure, for another that was its cause
 START = "import sys; sys.path[:] = {path!r}; from trainables.training.rank import main; main({descriptor})"
-Trains = Callable[..., Iterator[Report]]
 
 
-@dataclass(frozen=True)
-class Task:
-    """What all ranks do at the same time. `call` is pickled: given objects, a function, its arguments."""
-
-    path: tuple[str, ...]  # sys.path
-    folder: str  # the current one
-    port: int  # of the store where the ranks meet
-    deterministic: bool  # PyTorch's algorithms
-    call: bytes
-
-
-@dataclass(frozen=True)
-class Failure:
-    """The exception of a rank."""
-
-    error: BaseException
-    traceback: str
-    time: float  # when it was raised, by time.monotonic
-
-
-Message = Report | Failure | None  # None: the task is done
-
-
-def in_processes(count: int, function: Trains, *arguments: Any) -> Iterator[Report]:
+def in_processes(count: int, function: Callable[..., Iterator[Report]], *arguments: Any) -> Iterator[Report]:
     """Yields what `function(*arguments)` yields at rank 0 of `count` processes; one is this process itself.
 
     All ranks run the function. An exception in one of them ends them all and is raised here; so does the
@@ -70,7 +47,7 @@ def in_processes(count: int, function: Trains, *arguments: Any) -> Iterator[Repo
         ranks.end()
         ranks = Ranks(count)
     try:
-        yield from ranks.run(function, *arguments)
+        yield from ranks.run(in_group, torch.are_deterministic_algorithms_enabled(), function, *arguments)
     except BaseException:  # GeneratorExit too: the caller wants no further epoch
         ranks.end()
         raise
@@ -154,12 +131,14 @@ class Ranks:
         for rank in self.ranks:
             rank.end()
 
-    def run(self, function: Trains, *arguments: Any) -> Iterator[Report]:
-        """As `in_processes`; after an exception the processes are of no further use."""
+    def run(self, function: Callable[..., Iterator[Report]], *arguments: Any) -> Iterator[Report]:
+        """Yields what the function yields at rank 0; after an exception the processes are of no further use.
+
+        Raises as `in_processes`.
+        """
         store = new_store()
         call = cloudpickle.dumps((given.OBJECTS, function, arguments))
-        deterministic = torch.are_deterministic_algorithms_enabled()
-        task = Task(tuple(sys.path), os.getcwd(), store.port, deterministic, call)
+        task = Task(tuple(sys.path), os.getcwd(), store.port, call)
         for rank in self.ranks:
             rank.send(task)
         busy = set(self.ranks)

@@ -8,15 +8,35 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING
 
+from spaces.lane import Report
 from spaces.messages import describe, keep_place
 from trainables import given, pytorch_lightning
 from trainables.training.memory import free_memory, importing, keep_memory
 
-if TYPE_CHECKING:
-    from trainables.training.processes import Failure, Message, Task
+
+@dataclass(frozen=True)
+class Task:
+    """What all ranks do at the same time. `call` is pickled: given objects, a function, its arguments."""
+
+    path: tuple[str, ...]  # sys.path
+    folder: str  # the current one
+    port: int  # of the store where the ranks meet
+    call: bytes
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The exception of a rank."""
+
+    error: BaseException
+    traceback: str
+    time: float  # when it was raised, by time.monotonic
+
+
+Message = Report | Failure | None  # None: the task is done
 
 
 def main(descriptor: int) -> None:
@@ -25,8 +45,6 @@ def main(descriptor: int) -> None:
     pytorch_lightning.alias()
     keep_memory()
     connection = Connection(descriptor)
-    with importing():
-        import trainables.training.processes  # noqa: F401
     while True:
         try:
             task: Task = connection.recv()
@@ -34,7 +52,7 @@ def main(descriptor: int) -> None:
             return
         for message in messages(task):
             connection.send(message)
-        leave()
+        free_memory()
 
 
 def end_with_parent() -> None:
@@ -43,16 +61,14 @@ def end_with_parent() -> None:
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
-def messages(task: "Task") -> Iterator["Message"]:
+def messages(task: Task) -> Iterator[Message]:
     """The reports of a task, if this is rank 0, then None at its end or a Failure."""
-    import torch
-
     sys.path[:] = task.path
     os.chdir(task.folder)
     os.environ["MASTER_PORT"] = str(task.port)
-    torch.use_deterministic_algorithms(task.deterministic, warn_only=True)
     try:
-        objects, function, arguments = pickle.loads(task.call)
+        with importing():
+            objects, function, arguments = pickle.loads(task.call)
         given.give(objects)
         for report in function(*arguments):
             if os.environ["LOCAL_RANK"] == "0":
@@ -62,10 +78,8 @@ def messages(task: "Task") -> Iterator["Message"]:
         yield failure(error)
 
 
-def failure(error: BaseException) -> "Failure":
+def failure(error: BaseException) -> Failure:
     """The exception for another process, with its traceback as text."""
-    from trainables.training.processes import Failure
-
     now, text = time.monotonic(), "".join(traceback.format_exception(error))
     keep_place(error)
     try:
@@ -73,13 +87,3 @@ def failure(error: BaseException) -> "Failure":
     except Exception:  # its class can't be pickled, or made again from its arguments
         error = RuntimeError(describe(error))
     return Failure(error, text, now)
-
-
-def leave() -> None:
-    """Leaves the group of the ranks, and frees the memory of the task."""
-    import torch
-
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
-    free_memory()
-    torch.cuda.empty_cache()
