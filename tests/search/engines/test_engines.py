@@ -88,7 +88,7 @@ class TestRay(EngineContract):
 
 @dataclass(frozen=True)
 class Mishap:
-    """The formula; the process that is handed trial 0 dies, hangs or loses another, the first `times` times."""
+    """The formula; who is handed trial 0 dies, hangs or loses a process, the first `times` times."""
 
     kind: str
     file: Path  # a character for each time

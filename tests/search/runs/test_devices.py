@@ -5,8 +5,10 @@ import pytest
 
 from results import open_run
 from search.after.export import export
+from search.after.retrain import retrain_command
 from search.before.check import NOTE, OK, check
 from search.config.run_config import resolve
+from search.runs.folder import read_config
 from search.runs.run import start
 from tests.search.command import search
 from trainables.training.processes import end_idle
@@ -42,9 +44,11 @@ def test_a_search_on_ray_is_confirmed_and_exported(space, tmp_path):
     run = open_run(tmp_path / "runs" / "r")
     assert states(run) == ["complete", "stopped", "stopped"]
     assert {row["state"] for row in run.confirmed.to_pylist()} == {"complete"}
-    text = (export(run, tmp_path / "out") / "config.yaml").read_text()
+    text = (export(run, onnx=False) / "config.yaml").read_text()
     assert "devices: 2" in text
     assert "use_distributed_sampler: true" in text
+    config = read_config(run)
+    assert " devices_per_trial=2 " in retrain_command(config, 0, config.space.params_in(run.best()))
 
 
 def test_check_and_the_local_engine_train_in_processes_too(space, tmp_path):
