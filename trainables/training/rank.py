@@ -85,5 +85,6 @@ def failure(error: BaseException) -> Failure:
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:  # its class can't be pickled, or made again from its arguments
-        error = RuntimeError(describe(error))
+        error = RuntimeError(describe(error)).with_traceback(error.__traceback__)
+        keep_place(error)
     return Failure(error, text, now)

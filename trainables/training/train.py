@@ -65,7 +65,7 @@ def train_parts(
         return
     files = [Path(f"{out}.part{number}") for number in range(len(parts))]
     reports = [
-        list(run_fit(make_fit(setup, part, out.parent), setup.ranking, first, last, file, best))
+        list(in_processes(setup.devices, fit_lanes, setup, part, first, last, file, best))
         for part, file in zip(parts, files, strict=True)
     ]
     checkpoint.merge([file for file in files if file.exists()], out)

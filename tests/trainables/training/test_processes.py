@@ -1,6 +1,8 @@
 """Processes that train together end together."""
 
 import os
+import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from spaces.lane import Lane, ProcessDied
 from spaces.messages import describe_with_place
 from tests.trainables.training import ranks, several
 from trainables.training.processes import Ranks, end_idle, in_processes
+from trainables.training.rank import failure
 from trainables.training.setup import Setup
 from trainables.training.train import train
 
@@ -63,6 +66,18 @@ def test_none_outlives_a_killed_parent():
         assert len(family) == 3
         parent.send_signal(signal.SIGKILL)
         assert not psutil.wait_procs(family, SECONDS)[1]
+
+
+def test_an_error_that_no_other_process_can_make_keeps_its_text_and_place():
+    class Own(Exception):
+        pass
+
+    with pytest.raises(Own) as error:
+        raise Own("of this function")
+    described = describe_with_place(pickle.loads(pickle.dumps(failure(error.value))).error)
+    assert re.fullmatch(
+        r"RuntimeError: Own: of this function \(test_processes.py:\d+, in test_an.*\)", described
+    )
 
 
 @pytest.mark.slow
