@@ -23,8 +23,8 @@ NAMES = (  # of Lightning's strategies that leave it to others to start the proc
 )
 
 
-def available(accelerator: Any = "auto") -> tuple[int, str]:
-    """How many devices this machine has for the Trainer's `accelerator`, and their kind."""
+def available(accelerator: Any) -> tuple[int, str]:
+    """How many devices this machine has for the Trainer's `accelerator`, if it names one, and their kind."""
     if torch.cuda.is_available() and accelerator != "cpu":
         return torch.cuda.device_count(), "GPUs"
     return os.cpu_count() or 1, "CPU cores"
@@ -72,7 +72,7 @@ def chosen(strategy: Any) -> Any:
     return strategy
 
 
-def trainer_options(count: int, strategy: Any, batch_seed: int) -> dict[str, Any]:
+def rank_options(count: int, strategy: Any, batch_seed: int) -> dict[str, Any]:
     """Arguments of the Trainer of one of `count` processes, which have been started already.
 
     Raises SpaceError as `chosen`, and for FSDP without GPUs.

@@ -13,12 +13,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import wait
 from multiprocessing.pool import RemoteTraceback  # type: ignore[attr-defined]
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import cloudpickle
+import psutil
 import torch
 from torch.distributed import TCPStore
 
@@ -65,7 +67,6 @@ class Rank:
     """One process, in a session of its own: it ends with its data workers, and Ctrl-C is not for it."""
 
     def __init__(self, number: int, count: int) -> None:
-        self.number = number
         self.connection, theirs = Pipe()
         threads = max(1, torch.get_num_threads() // count)
         own = {"LOCAL_RANK": number, "NODE_RANK": 0, "MASTER_ADDR": HOST, "OMP_NUM_THREADS": threads}
@@ -80,6 +81,13 @@ class Rank:
             start_new_session=True,
         )
         theirs.close()
+
+    @property
+    def gone(self) -> bool:
+        """Whether the process has ended. It is not waited for, so that `end` can still name its children."""
+        if self.process.returncode is not None:
+            return True
+        return bool(psutil.Process(self.process.pid).status() == psutil.STATUS_ZOMBIE)
 
     def send(self, task: Task) -> None:
         """Begins a task. Raises ProcessDied if the process is gone."""
@@ -106,8 +114,9 @@ class Rank:
     def end(self) -> None:
         """Kills the process with its children."""
         self.connection.close()
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
+        if self.process.returncode is None:  # else its number may be that of another process by now
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         assert self.process.stdin is not None
         self.process.stdin.close()
@@ -117,14 +126,14 @@ class Rank:
 class Ranks:
     """`count` processes that train together."""
 
-    idle: list["Ranks"] = []  # noqa: RUF012  # of the last job, for the next one
+    idle: ClassVar[list["Ranks"]] = []  # of the last job, for the next one
 
     def __init__(self, count: int) -> None:
         self.ranks = [Rank(number, count) for number in range(count)]
 
     def fit(self, count: int) -> bool:
         """Whether these are as many, and all live."""
-        return len(self.ranks) == count and all(rank.process.poll() is None for rank in self.ranks)
+        return len(self.ranks) == count and not any(rank.gone for rank in self.ranks)
 
     def end(self) -> None:
         """Kills all processes."""
@@ -159,8 +168,10 @@ def received(ranks: Collection[Rank], seconds: float) -> list[tuple[Rank, Messag
     Raises ProcessDied if one of them is gone.
     """
     ready = wait([rank.connection for rank in ranks], seconds)
-    talking = [rank for rank in ranks if rank.connection in ready or rank.process.poll() is not None]
-    return [(rank, rank.receive()) for rank in talking]
+    for rank in ranks:
+        if rank.connection not in ready and rank.gone:
+            raise rank.death()
+    return [(rank, rank.receive()) for rank in ranks if rank.connection in ready]
 
 
 def cause(failure: Failure, others: Collection[Rank]) -> Failure:

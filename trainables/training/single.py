@@ -74,7 +74,7 @@ class SingleFit(Fit):
         plugins: list[Any] = [LaneCheckpointIO(number, trusts)]
         own = {"max_epochs": epochs, "default_root_dir": files, "plugins": plugins}
         if devices > 1:  # this process is one of as many
-            own |= several.trainer_options(devices, options.get("strategy"), batch_seed)
+            own |= several.rank_options(devices, options.get("strategy"), batch_seed)
             plugins.append(environment := LightningEnvironment())
             self.writes = environment.local_rank() == 0
         self.trainer_options = {"logger": module_logger(pictures, number), **options, **own}

@@ -22,6 +22,17 @@ def one_is_killed():
     yield from pids()
 
 
+def one_is_killed_with_a_child():
+    """Rank 0 reports a process that has its connection as well, as a forked worker of a loader, and dies."""
+    if os.environ["LOCAL_RANK"] == "1":
+        threading.Event().wait()
+    child = os.fork()
+    if not child:
+        signal.pause()
+    yield Report(1, 0.0, {child: {}})
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def one_has_a_child():
     """Reports a process that rank 0 has started, as a loader does."""
     if os.environ["LOCAL_RANK"] == "1":

@@ -40,16 +40,19 @@ def reports(setup, first, last, out, start=None, keep_best=False):
     return list(train(setup, [lane], first, last, str(out), keep_best=keep_best))
 
 
-def metrics(setup, folder):
-    return [report.metrics[5] for report in reports(setup, 0, 3, folder / "c.safetensors")]
+def curve(setup, folder):
+    """Metrics of each epoch, and the epochs of the best weights until then."""
+    epochs = reports(setup, 0, 3, folder / "c.safetensors", keep_best=True)
+    return [report.metrics[5] for report in epochs], [report.best[5] for report in epochs]
 
 
 @pytest.mark.parametrize("trainer", [{}, FSDP], ids=["ddp", "fsdp"])
 def test_two_processes_have_the_losses_of_one_with_twice_the_batch(trainer, tmp_path):
-    two = metrics(make_setup("Momentum", options={"ordered": True}, trainer=trainer), tmp_path)
-    one = metrics(make_setup("Momentum", options={"batch_size": 16}, devices=1), tmp_path)
+    two, best = curve(make_setup("Momentum", options={"ordered": True}, trainer=trainer), tmp_path)
+    one, best_of_one = curve(make_setup("Momentum", options={"batch_size": 16}, devices=1), tmp_path)
     assert [pytest.approx(of_epoch, rel=1e-5) for of_epoch in one] == two
     assert len({of_epoch["train/loss"] for of_epoch in one}) == 3
+    assert best == best_of_one
 
 
 @pytest.mark.parametrize(("module", "trainer"), [("Dropping", {}), ("Momentum", FSDP)], ids=["ddp", "fsdp"])
@@ -109,4 +112,4 @@ def test_what_needs_one_device_is_refused():
 @pytest.mark.skipif(torch.cuda.is_available(), reason="is for machines without a GPU")
 def test_fsdp_needs_gpus():
     with pytest.raises(SpaceError, match="strategy is fsdp, which needs GPUs"):
-        devices.trainer_options(2, "fsdp", 0)
+        devices.rank_options(2, "fsdp", 0)

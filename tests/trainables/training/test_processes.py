@@ -57,6 +57,14 @@ def test_a_killed_process_is_no_fault_of_the_trial(two):
     assert not two.fit(2)
 
 
+def test_a_child_of_a_killed_process_hides_nothing_and_ends_too(two):
+    reports = two.run(ranks.one_is_killed_with_a_child)
+    (child,) = map(psutil.Process, next(reports).metrics)
+    with pytest.raises(ProcessDied, match="ended with SIGKILL"):
+        next(reports)
+    assert not psutil.wait_procs([child], SECONDS)[1]
+
+
 def test_none_outlives_a_killed_parent():
     command = [sys.executable, "-m", ranks.__name__]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
