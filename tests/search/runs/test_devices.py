@@ -8,7 +8,6 @@ from search.after.export import export
 from search.after.retrain import retrain_command
 from search.before.check import NOTE, OK, check
 from search.config.run_config import resolve
-from search.runs.folder import read_config
 from search.runs.run import start
 from tests.search.command import search
 from trainables.training.processes import end_idle
@@ -37,33 +36,31 @@ def states(run):
     return sorted(row["state"] for row in run.trials.to_pylist())
 
 
-def test_a_search_on_ray_is_confirmed_and_exported(space, tmp_path):
-    ran = search("run", *space, *SIZE, "confirm.top=1", "confirm.seeds=1")
+def test_is_searched_on_ray(space, tmp_path):
+    ran = search("run", *space, *SIZE)
     assert ran.returncode == 0, ran.stderr
     assert "1 at a time" in ran.stdout
-    run = open_run(tmp_path / "runs" / "r")
+    assert states(open_run(tmp_path / "runs" / "r")) == ["complete", "stopped", "stopped"]
+
+
+def test_is_checked_searched_confirmed_and_exported_on_the_local_engine(space):
+    config = resolve([*space, *SIZE, "engine=local", "confirm.top=1", "confirm.seeds=1"])
+    try:
+        findings = {finding.check: finding for finding in check(config)}
+        assert (findings["default"].verdict, findings["checkpoint"].verdict) == (OK, OK)
+        packs = findings["packs"]
+        assert (packs.verdict, packs.detail) == (NOTE, "a trial on several devices trains alone")
+        assert len(psutil.Process().children()) >= 2
+        run = open_run(start(config).folder)
+    finally:
+        end_idle()
     assert states(run) == ["complete", "stopped", "stopped"]
     assert {row["state"] for row in run.confirmed.to_pylist()} == {"complete"}
     text = (export(run, onnx=False) / "config.yaml").read_text()
     assert "devices: 2" in text
     assert "use_distributed_sampler: true" in text
-    config = read_config(run)
-    assert " devices_per_trial=2 " in retrain_command(config, 0, config.space.params_in(run.best()))
-
-
-def test_check_and_the_local_engine_train_in_processes_too(space, tmp_path):
-    config = resolve([*space, *SIZE, "engine=local"])
-    try:
-        findings = {finding.check: finding for finding in check(config)}
-        assert (findings["default"].verdict, findings["checkpoint"].verdict) == (OK, OK)
-        assert (findings["packs"].verdict, findings["packs"].detail) == (
-            NOTE,
-            "a trial on several devices trains alone",
-        )
-        assert len(psutil.Process().children()) >= 2
-        assert states(open_run(start(config).folder)) == ["complete", "stopped", "stopped"]
-    finally:
-        end_idle()
+    params = config.space.params_in(run.best())
+    assert " devices_per_trial=2 " in retrain_command(config, 0, params)
 
 
 def test_what_a_trial_needs_is_known_before_anything_is_written(space, tmp_path):
