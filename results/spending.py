@@ -46,6 +46,10 @@ def spending(
     A trial that ended between two rungs has its last epochs in the later one. Without rows of `rungs`, as in
     a run of an earlier version, no part of a rung is known.
     """
+    devices = config.get("devices_per_trial", 1)
+    trials, rungs = (
+        [{**row, "seconds": devices * row["seconds"]} for row in rows] for rows in (trials, rungs)
+    )
     parts: dict[int, list[tuple[int, int, float]]] = {}  # trial, epochs, seconds, by the index of the rung
     reached: dict[int, tuple[int, int, float]] = {}  # next rung, epochs and seconds so far, by trial
     for row in sorted(rungs, key=lambda row: int(row["rung"])):

@@ -18,6 +18,10 @@ class EngineError(RuntimeError):
     """The workers are gone. No trial is at fault: the search ends and can be resumed."""
 
 
+class ProcessDied(RuntimeError):
+    """A process of a job is gone. No trial is at fault: the job is lost, as with its worker."""
+
+
 class OutOfMemory(RuntimeError):
     """A job does not fit in the memory of its device or machine."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parents[1]
 OTHERS = tuple(HERE / room for room in ("search", "trainables", "spaces", "results"))
+PLACE = "place_in_users_code"  # attribute of an exception
 PACKAGES = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib"))
 
 
@@ -35,10 +36,21 @@ def describe(error: BaseException) -> str:
 
 def describe_with_place(error: BaseException) -> str:
     """As `describe`, with the last line of the user's own code that the exception came through, if any."""
+    known = getattr(error, PLACE, None) or place(error)
+    return f"{describe(error)[:400]} ({known})" if known else describe(error)
+
+
+def keep_place(error: BaseException) -> None:
+    """Notes that line in the exception, for another process, which gets it without its traceback."""
+    setattr(error, PLACE, place(error))
+
+
+def place(error: BaseException) -> str | None:
+    """The last line of the user's own code that the exception came through."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if is_users(frame.filename):
-            return f"{describe(error)[:400]} ({Path(frame.filename).name}:{frame.lineno}, in {frame.name})"
-    return describe(error)
+            return f"{Path(frame.filename).name}:{frame.lineno}, in {frame.name}"
+    return None
 
 
 def is_users(file: str) -> bool:

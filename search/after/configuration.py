@@ -18,6 +18,7 @@ CONFIG_HEAD = """\
 """
 SAME_CURVE = "so its curve is identical"
 OTHER_CURVE = "but one image size, so its curve differs: in the search each rung had its own size"
+SEVERAL_CURVE = "so its curve is identical for metrics that are logged with sync_dist=True"
 PROJECT_HEADS = {
     "lightning": "# {model} of run {run}, for the LightningCLI of its project: fit --config THIS_FILE\n",
     "hydra": "# {model} of run {run}, for its project: --config-dir FOLDER --config-name NAME\n",
@@ -36,7 +37,7 @@ def configuration(run: Run, model: Model, module: L.LightningModule, data: L.Lig
     if setup.data is not None:
         init_args["data"] = data_arguments(setup, model.lane)
     grew = setup.batch_seed is None and len(run.config.get("fidelity", ["epochs"])) > 1
-    curve = OTHER_CURVE if grew else SAME_CURVE
+    curve = OTHER_CURVE if grew else SEVERAL_CURVE if setup.devices > 1 else SAME_CURVE
     head = CONFIG_HEAD.format(model=model.name, run=run.name, curve=curve)
     return head + yaml.safe_dump(lightning_config(model, module, init_args), sort_keys=False)
 
@@ -58,11 +59,11 @@ def lightning_config(
         "seed_everything": model.lane.seed,
         "trainer": {
             "accelerator": "auto",
-            "devices": 1,
+            "devices": setup.devices,
             "max_epochs": setup.epochs,
             **setup.trainer,
             "num_sanity_val_steps": 0,
-            "use_distributed_sampler": False,
+            "use_distributed_sampler": setup.devices > 1,
             "logger": instance("lightning.pytorch.loggers.CSVLogger", {"save_dir": "."}),
             "callbacks": [
                 instance("trainables.training.reproduce.ReproduceTrial", seeds),

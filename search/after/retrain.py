@@ -35,6 +35,7 @@ def retrain_command(config: RunConfig, number: int, params: Mapping[str, Any]) -
             if differs and value is not None:
                 overrides["data" if f"{prefix}{key}" == "data.source" else f"{prefix}{key}"] = value
     overrides |= {"engine": config.engine} if config.engine != "ray" else {}
+    overrides |= several(config)
     seed = trial_seed(config.seed, number, config.init_seed)
     overrides |= {"seed": config.seed, "init_seed": seed, "trials": 1, "lanes": 1}
     overrides |= {"epochs": config.epochs, "grace": config.epochs}
@@ -55,8 +56,15 @@ def python_call(config: RunConfig, number: int, params: Mapping[str, Any]) -> st
         "seed": config.seed,
         "init_seed": trial_seed(config.seed, number, config.init_seed),
         **{"trials": 1, "lanes": 1, "epochs": config.epochs, "grace": config.epochs},
+        **several(config),
     }
     return f"search.run({objects}, {', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
+
+
+def several(config: RunConfig) -> dict[str, Any]:
+    """The key for trials on several devices, if they are."""
+    count = config.devices_per_trial
+    return {"devices_per_trial": count} if count > 1 else {}
 
 
 def fixed_at(param: Param, value: Value) -> Any:

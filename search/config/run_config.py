@@ -74,6 +74,7 @@ class RunConfig:
         Annotated[Amount, Field(ge=0, allow_inf_nan=False)] | Literal["auto"],
         Rule("be a number >= 0, or auto"),
     ]
+    devices_per_trial: PositiveInt
     disk: Annotated[ByteSize | None, Rule("be a size, such as 20GB")]
     deterministic: Annotated[StrictBool, Rule("be true or false")]
     job_timeout: Annotated[
@@ -95,6 +96,8 @@ class RunConfig:
         """Trials of a job; None: as many as outweigh its overhead, which depends on the machine."""
         if self.lanes != "auto":
             return int(self.lanes)
+        if self.devices_per_trial > 1:
+            return 1
         return DETERMINISTIC_LANES if self.deterministic else None
 
     @property
@@ -197,6 +200,7 @@ def configure(space: Space, changes: Mapping[str, Any]) -> RunConfig:
     if "grace" not in changes:
         config = replace(config, grace=min(config.grace, config.epochs))
     milestones(config.grace, config.eta, config.epochs)
+    _check_devices(config)
     notes: tuple[str, ...] = ()
     if config.time and "trials" not in changes:
         config = replace(config, trials=UNLIMITED)
@@ -208,6 +212,21 @@ def configure(space: Space, changes: Mapping[str, Any]) -> RunConfig:
         config, more = _for_few_trials(config)
         notes += more
     return replace(config, notes=notes)
+
+
+def _check_devices(config: RunConfig) -> None:
+    """Raises ValueError if trials on several devices contradict the other keys of a job."""
+    count, gpus = config.devices_per_trial, config.gpus_per_job
+    if count > 1 and config.lanes not in ("auto", 1):
+        raise ValueError(
+            f"lanes is {config.lanes}, but a trial with devices_per_trial={count} trains alone "
+            "(lanes=auto, or devices_per_trial=1)"
+        )
+    if count > 1 and gpus not in ("auto", 0, count):
+        raise ValueError(
+            f"gpus_per_job is {gpus}, but a job with devices_per_trial={count} has {count} whole GPUs "
+            f"or none (gpus_per_job={count}, 0 or auto)"
+        )
 
 
 def _for_few_trials(config: RunConfig) -> tuple[RunConfig, tuple[str, ...]]:

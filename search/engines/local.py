@@ -11,7 +11,8 @@ from typing import final
 from search.core.job import Job
 from search.core.rungs import Done
 from search.engines.base import Engine, JobQueue, Train
-from spaces.lane import Report, StorageError
+from search.engines.train_job import end_processes
+from spaces.lane import ProcessDied, Report, StorageError
 from spaces.messages import describe_with_place
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,9 @@ class LocalEngine(Engine):
                     queue.report(report)
             except StorageError:
                 raise
+            except ProcessDied as error:
+                logger.exception("%s is lost", job.title)
+                queue.lose(job, str(error))
             except (Exception, SystemExit) as error:  # sys.exit of a module ends its job, not the search
                 logger.exception("%s failed", job.title)
                 queue.fail(job, describe_with_place(error))
@@ -51,7 +55,8 @@ class LocalEngine(Engine):
                 queue.finish(job, job.checkpoint)
 
     def close(self) -> None:
-        """Forgets the data that training has kept in this process."""
+        """Ends the processes of trials on several devices, and forgets the data kept from training."""
+        end_processes()
         if kept_data := sys.modules.get("trainables.training.kept_data"):  # else nothing was trained
             kept_data.forget()
 

@@ -81,24 +81,41 @@ def scales() -> bool:
     return any(not name.startswith(UNTYPED) for name in types)
 
 
-def shortage(per_job: Mapping[str, float]) -> str | None:
-    """What a job needs and the cluster has not, with the key to change; None if a job fits."""
-    available = ray.cluster_resources()
+def per_job(cpus: float, gpus: float | str, devices: int) -> dict[str, float]:
+    """What a job asks for, given `cpus_per_job`, `gpus_per_job` and `devices_per_trial`.
+
+    With several devices these are GPUs if the cluster has any and `gpus` does not say otherwise, else CPUs.
+    """
+    if gpus == "auto":
+        gpus = devices if ray.cluster_resources().get("GPU", 0.0) else 0
+    least = devices if devices > 1 and not gpus else 0
+    return {"CPU": max(float(cpus), float(least)), "GPU": float(gpus)}
+
+
+def shortage(per_job: Mapping[str, float], devices: int) -> str | None:
+    """What a job needs and no node has, with the key to change; None if a job fits."""
     for kind, need in per_job.items():
-        if need > available.get(kind, 0.0):
-            key, have = f"{kind.lower()}s_per_job", available.get(kind, 0.0)
-            return f"{key} is {need:g}, but the cluster has {have:g} {kind}s ({key}=...)"
+        have = max((node.get(kind, 0.0) for node in nodes()), default=0.0)
+        if need > have:
+            key = "devices_per_trial" if 1 < devices == need else f"{kind.lower()}s_per_job"
+            where = "the cluster has" if len(nodes()) == 1 else "a node of the cluster has at most"
+            return f"{key} is {need:g}, but {where} {have:g} {kind}s ({key}=...)"
     return None
 
 
 def workers(per_job: Mapping[str, float], scales: bool) -> int:
-    """Jobs to run at once: those that fit into the cluster as it is now.
+    """Jobs to run at once: those that fit into the nodes of the cluster as it is now.
 
     In a cluster that scales a quarter more, at least one: those wait, and the autoscaler sees that.
     """
-    available = ray.cluster_resources()
-    fit = min(int(available.get(kind, 0.0) / need) for kind, need in per_job.items() if need)
+    needs = [(kind, need) for kind, need in per_job.items() if need]
+    fit = sum(min(int(node.get(kind, 0.0) / need) for kind, need in needs) for node in nodes())
     return max(1, fit + max(1, fit // 4) if scales else fit)
+
+
+def nodes() -> list[Mapping[str, float]]:
+    """What each node of the cluster has, by kind."""
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
 @final

@@ -31,7 +31,7 @@ from search.core.job import Job
 from search.engines import ray_cluster, ray_join
 from search.engines.base import Engine, JobQueue, Train
 from search.engines.ray_searcher import Losses, NoProgress, QueueSearcher, StopOnError
-from spaces.lane import EngineError, Report, StorageError
+from spaces.lane import EngineError, ProcessDied, Report, StorageError
 from spaces.messages import describe_with_place
 
 logger = logging.getLogger(__name__)
@@ -55,6 +55,7 @@ class RayEngine(Engine):
         name: str,
         cpus_per_job: float,
         gpus_per_job: float | str,
+        devices_per_trial: int = 1,
         abandon: Callable[[str], object] = print,
         shows_output: bool = True,
     ) -> None:
@@ -66,11 +67,9 @@ class RayEngine(Engine):
             self.address = ray_cluster.connect(shows_output)
             self.guard = ray_cluster.Guard(abandon)
             self.guard.start()
-        if gpus_per_job == "auto":
-            gpus_per_job = 1.0 if ray.cluster_resources().get("GPU", 0.0) else 0.0
-        self.per_job = {"CPU": float(cpus_per_job), "GPU": float(gpus_per_job)}
+        self.per_job = ray_join.per_job(cpus_per_job, gpus_per_job, devices_per_trial)
         self.scales = ray_join.scales()
-        if shortage := ray_join.shortage(self.per_job):
+        if shortage := ray_join.shortage(self.per_job, devices_per_trial):
             if not self.scales:
                 self.close()
                 raise ValueError(shortage)
@@ -159,6 +158,9 @@ class Worker(tune.Trainable):
             return {"report": report, "done": done}
         except StorageError as error:
             return {"storage_error": str(error), "done": True}
+        except ProcessDied:  # with it ends this worker, whose job is then lost and not failed
+            logger.exception("%s is lost", self.job.title)
+            os._exit(1)
         except (Exception, SystemExit) as error:  # as a result: actor and text of the error survive
             logger.exception("%s failed", self.job.title)
             return {"error": describe_with_place(error), "done": True}

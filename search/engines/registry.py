@@ -21,6 +21,7 @@ def make_engine(
             raise ValueError(
                 f"cluster is {config.cluster}, but engine is local, which is this process alone (engine=ray)"
             )
+        check_devices(config)
         return LocalEngine(train)
     known = os.environ.get("RAY_ADDRESS", "")  # as Ray itself takes it; `ray job submit` has set it
     if config.cluster and not (config.cluster == "auto" and known not in ("", "local")):
@@ -32,6 +33,21 @@ def make_engine(
         name=config.space.name,
         cpus_per_job=config.cpus_per_job,
         gpus_per_job=config.gpus_per_job,
+        devices_per_trial=config.devices_per_trial,
         abandon=abandon,
         shows_output=shows_output,
     )
+
+
+def check_devices(config: RunConfig) -> None:
+    """Raises ValueError if this machine has fewer devices than a trial of the local engine needs."""
+    if config.devices_per_trial == 1:
+        return
+    from trainables.training.devices import available  # here, for it loads PyTorch
+
+    count, kind = available(config.space.trainer.get("accelerator"))
+    if config.devices_per_trial > count:
+        raise ValueError(
+            f"devices_per_trial is {config.devices_per_trial}, but this machine has {count} {kind} "
+            "(devices_per_trial=...)"
+        )

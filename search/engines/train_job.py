@@ -1,5 +1,6 @@
 """The one seam to the trainables: how a worker trains a job."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -86,6 +87,12 @@ class TrainJob:
                 yield replace(last, test=test, samples=samples)
 
 
+def end_processes() -> None:
+    """Ends the processes of several devices that wait in this process for a next job."""
+    if module := sys.modules.get("trainables.training.processes"):  # else there are none
+        module.end_idle()
+
+
 def training_setup(config: RunConfig) -> dict[str, Any]:
     """The arguments of `trainables.training.train.Setup`: settings of all trials of a run."""
     space = config.space
@@ -102,5 +109,6 @@ def training_setup(config: RunConfig) -> dict[str, Any]:
         "project": space.project,
         "trusts": space.trust_checkpoints,
         "deterministic": config.deterministic,
+        "devices": config.devices_per_trial,
         "option_values": space.option_values,
     }

@@ -20,8 +20,8 @@ def prepare(config: RunConfig) -> tuple[RunConfig, list[str]]:
     """The configuration with its data checked and identified by content, and notes for the screen.
 
     Raises ValueError if the engine, sampler or logger is unknown, a package, module or class is missing, the
-    sampler cannot search the space, the space sets an argument of the Trainer that it may not set, or the
-    data cannot be used.
+    sampler cannot search the space, the space sets an argument of the Trainer that it may not set, trials
+    can't train on several devices as they shall, or the data cannot be used.
     """
     for key, known in (("engine", ENGINES), ("sampler", POLICIES), ("logger", LOGGERS)):
         one_of(key, getattr(config, key), known)
@@ -35,6 +35,10 @@ def prepare(config: RunConfig) -> tuple[RunConfig, list[str]]:
         from trainables.training.trainer_options import check  # here, for it loads PyTorch
 
         check(space.trainable, space.trainer)
+    if config.devices_per_trial > 1:
+        from trainables.training import devices  # here, for it loads PyTorch
+
+        devices.check(import_path.load(space.trainable), space.trainable, space.trainer.get("strategy"))
     if not space.project:
         check_arguments(space)
     notes = list(config.notes)

@@ -91,6 +91,7 @@ def difference(run: Run, config: RunConfig) -> str | None:
         "data's options": (dict(old.space.options), dict(space.options)),
         "settings": (dict(old.space.settings), dict(space.settings)),
         "arguments of the trainer": (dict(old.space.trainer), dict(space.trainer)),
+        "devices of a trial": (old.devices_per_trial, config.devices_per_trial),
         "epochs": (old.epochs, config.epochs),
         "fidelity": (image_sizes(old), image_sizes(config)),
         "options of the same name": common_values(old.space, space),

@@ -44,6 +44,11 @@ def test_without_times_the_epochs_are_shared():
     assert on_trials(spending(rows, rungs, CONFIG, winner=None)) == ""
 
 
+def test_a_second_of_a_trial_is_one_of_each_of_its_devices():
+    spent = spending(TRIALS, RUNGS, {**CONFIG, "devices_per_trial": 2}, winner=0)
+    assert (spent.total, spent.rungs[9]) == (Part(5, 15, 40.0), Part(1, 6, 12.0))
+
+
 def test_a_run_without_rungs_has_a_total_alone():
     spent = spending(TRIALS, [], CONFIG, winner=0)
     assert (spent.rungs, spent.total) == ({}, Part(5, 15, 20.0))

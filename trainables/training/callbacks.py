@@ -41,7 +41,9 @@ class LaneCheckpointing(Callback):
             return
         if trainer.current_epoch < reporter.last:
             self.fit.final_metrics = reporter.metrics
-        checkpoint.save(self.out, reporter.best.states if reporter.best else self.fit.states(trainer))
+        states = reporter.best.states if reporter.best else self.fit.states(trainer)
+        if self.fit.writes:
+            checkpoint.save(self.out, states)
 
 
 @final

@@ -1,23 +1,25 @@
 """Tries a configuration before a long search: one training step, one validation step, save and resume."""
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
-from spaces.lane import Lane
+from spaces.lane import Lane, Report
 from spaces.messages import describe, one_line
 from trainables.learner import Learner
 from trainables.training.build import make_parts
 from trainables.training.fits import alone_reason, pack_fit, verified_parts
 from trainables.training.packs.lane_modules import replace_dropout
 from trainables.training.packs.verify import BATCHES
+from trainables.training.processes import in_processes
 from trainables.training.run_fit import run_fit
 from trainables.training.setup import Setup
 from trainables.training.single import SingleFit
 
-ONE_STEP = {"limit_train_batches": 1, "limit_val_batches": 1}
+ONE_STEP = {"limit_val_batches": 1}
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ def dry_run(setup: Setup, lane: Lane, folder: Path, out: Path | None = None) -> 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            (report,) = run_fit(one_step(setup, lane, folder), setup.ranking, 0, 1, out)
+            (report,) = in_processes(setup.devices, fit_step, setup, lane, folder, 0, out)
         except Exception as error:  # any error of a user's module is a finding
             return DryRun(error=describe(error))
     messages = [one_line(warning.message) for warning in caught]
@@ -56,15 +58,23 @@ def dry_run(setup: Setup, lane: Lane, folder: Path, out: Path | None = None) -> 
 def resume(setup: Setup, lane: Lane, start: Path) -> str | None:
     """Continues from a checkpoint for one step. Returns the error, or None."""
     try:
-        fit = one_step(setup, replace(lane, start=str(start)), start.parent)
-        list(run_fit(fit, setup.ranking, 1, 2, None))
+        lane = replace(lane, start=str(start))
+        list(in_processes(setup.devices, fit_step, setup, lane, start.parent, 1, None))
     except Exception as error:  # any error of a user's module is a finding
         return describe(error)
     return None
 
 
+def fit_step(setup: Setup, lane: Lane, folder: Path, first: int, out: Path | None) -> Iterator[Report]:
+    """The report of the epoch of `one_step` that follows `first` epochs; writes `out` unless None."""
+    yield from run_fit(one_step(setup, lane, folder), setup.ranking, first, first + 1, out)
+
+
 def one_step(setup: Setup, lane: Lane, folder: Path) -> SingleFit:
-    """The lane in Lightning's own loop, with epochs of one batch."""
+    """The lane in Lightning's own loop, with epochs of one batch; on several devices of two.
+
+    DDP finds a parameter that the loss does not depend on at the second step.
+    """
     parts = make_parts(setup, lane, folder)
     module, data = parts.module, parts.data
     assert data is not None
@@ -76,9 +86,10 @@ def one_step(setup: Setup, lane: Lane, folder: Path) -> SingleFit:
         epochs=max(2, setup.epochs),
         batch_seed=setup.seed,
         files=folder,
-        options={**parts.trainer, **ONE_STEP},
+        options={**parts.trainer, **ONE_STEP, "limit_train_batches": min(2, setup.devices)},
         measure=setup.measure,
         trusts=setup.trusts,
+        devices=setup.devices,
     )
     if isinstance(module, Learner):
         replace_dropout(module)  # as in a pack

@@ -84,7 +84,7 @@ def check_score(setup: Setup, lane: Lane) -> None:
 def measured_objective(setup: Setup, lane: Lane, files: Path) -> float:
     """The objective, a measured metric, of a lane with new weights."""
     objective = setup.objective
-    fit = one_step(replace(setup, further_metrics=()), replace(lane, start=None), files)
+    fit = one_step(replace(setup, further_metrics=(), devices=1), replace(lane, start=None), files)
     (report,) = run_fit(fit, (objective,), 0, 1, None)
     return report.metrics[lane.number][objective]
 

@@ -1,7 +1,8 @@
 """Fit: the lanes of a job, or a part of them, as one training by Lightning."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
@@ -25,7 +26,13 @@ class Fit(ABC):
     trainer_options: Mapping[str, Any] = MappingProxyType({})  # of the Trainer, besides make_trainer's
     callbacks: Sequence[L.Callback] = ()  # that observe the training
     start: str | None = None  # checkpoint that Lightning itself restores
+    writes: bool = True  # the checkpoint; False in all of several processes but one
     final_metrics: Metrics | None = None  # of a module that ended its training before the rung
+
+    @contextmanager
+    def restored_file(self, trainer: L.Trainer) -> Iterator[str | None]:
+        """The file that Lightning itself restores in the block; None if it restores nothing."""
+        yield self.start
 
     @abstractmethod
     def restore(self, trainer: L.Trainer) -> None:
@@ -52,4 +59,7 @@ class Fit(ABC):
 
     @abstractmethod
     def states(self, trainer: L.Trainer) -> dict[int, checkpoint.State]:
-        """The state of each lane that still trains, as a later job needs it to continue."""
+        """The state of each lane that still trains, as a later job needs it to continue.
+
+        Of several processes all must call it, and only the one that `writes` gets states.
+        """

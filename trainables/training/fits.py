@@ -127,6 +127,7 @@ def single_fit(
         measure=setup.measure,
         trusts=setup.trusts,
         pictures=setup.pictures,
+        devices=setup.devices,
     )
 
 

@@ -14,6 +14,7 @@ from lightning.pytorch.core.optimizer import (
     _validate_optimizers_attached,
     _validate_scheduler_api,
 )
+from lightning.pytorch.strategies import FSDPStrategy
 from lightning.pytorch.utilities.types import LRSchedulerConfig as Scheduler
 from torch.optim import Optimizer
 
@@ -51,3 +52,8 @@ def optimizers_and_schedulers(module: L.LightningModule) -> tuple[list[Optimizer
     _validate_optimizers_attached(optimizers, configs)
     _validate_scheduler_api(configs, module)
     return optimizers, configs
+
+
+def gathers_state(strategy: FSDPStrategy) -> bool:
+    """Whether rank 0 gets the whole state of module and optimizers, where others get none of it."""
+    return strategy._state_dict_type == "full"

@@ -8,6 +8,7 @@ import torch
 from spaces.seeds import derive_seed
 from trainables.learner import Learner
 from trainables.seeding import seed_all
+from trainables.training.devices import seed_sampler
 from trainables.training.lightning_private import restart_training_batches
 from trainables.training.packs.lane_modules import replace_dropout
 
@@ -25,6 +26,8 @@ class ReproduceTrial(L.Callback):
         self.started = False
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        if trainer.world_size > 1:
+            seed_sampler(self.epoch_seed)
         if isinstance(pl_module, Learner):
             replace_dropout(pl_module)
             if pl_module.channels_last:

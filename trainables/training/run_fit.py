@@ -39,7 +39,7 @@ def run_fit(
         for report in fit_in_thread(fit, ranking, first, last, out, best):
             done, best_epochs = report.epoch, report.best
             yield report
-    elif fit.start and out:
+    elif fit.start and out and fit.writes:
         checkpoint.save(out, {number: checkpoint.lane(Path(fit.start), number) for number in fit.numbers})
     if fit.final_metrics is not None:
         for epoch in range(done + 1, last + 1):
@@ -62,7 +62,8 @@ def fit_in_thread(
         # Moments of rarely active inputs become denormals, which are slow on CPUs.
         torch.set_flush_denormal(True)
         try:
-            trainer.fit(fit.module, datamodule=fit.data, ckpt_path=fit.start)
+            with fit.restored_file(trainer) as path:
+                trainer.fit(fit.module, datamodule=fit.data, ckpt_path=path)
             reports.put(None)
         except BaseException as error:  # raised again in the thread that iterates
             reports.put(error)

@@ -28,6 +28,7 @@ class Setup:
     pictures: str | None = None  # folder for what modules log as pictures; None: nothing of it is kept
     trusts: bool = False  # whether checkpoints may hold pickled objects
     project: Project | None = None  # whose configuration makes module and data
+    devices: int = 1  # of a trial; more than one: a process each, for modules that are no Learner
     further_metrics: tuple[str, ...] = ()  # that rank trials too; those of spaces/metrics.py are measured
     # By parameter: the values that its labels stand for in `Lane.params`.
     option_values: Mapping[str, Mapping[Any, Any]] = field(default_factory=dict)

@@ -7,20 +7,26 @@ at every rung, so schedulers span all epochs.
 
 import json
 import pickle
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, final
 
 import lightning as L
 import torch
+from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from lightning.pytorch.strategies import FSDPStrategy
 from torch import Tensor
 
+from spaces.lane import SpaceError
 from spaces.metrics import LATENCY, MEMORY, PARAMS
 from spaces.seeds import derive_seed
 from trainables.seeding import seed_all
 from trainables.training import checkpoint
+from trainables.training import devices as several
 from trainables.training.first_batches import FirstBatches
 from trainables.training.fit import Fit, Metrics
 from trainables.training.latency import latency_ms
@@ -41,6 +47,7 @@ class SingleFit(Fit):
     `epochs` are those of the whole training. Callbacks of the module may write to the folder `files`.
     `options` are further arguments of the Trainer, `measure` the names of measured metrics. With `trusts` a
     checkpoint may hold pickled objects. What the module logs as pictures goes to the folder `pictures`.
+    With several `devices` this is one of as many processes (processes.py), all of which make the same fit.
     """
 
     mixed_precision = False  # unless the space asks for it (trainer.precision)
@@ -59,17 +66,34 @@ class SingleFit(Fit):
         measure: tuple[str, ...] = (),
         trusts: bool = False,
         pictures: str | None = None,
+        devices: int = 1,
     ) -> None:
         self.number, self.module, self.data, self.start = number, module, data, start
         self.numbers = (number,)
         self.batch_seed, self.started, self.trusts = batch_seed, False, trusts
-        own = {"max_epochs": epochs, "default_root_dir": files, "plugins": [LaneCheckpointIO(number, trusts)]}
+        plugins: list[Any] = [LaneCheckpointIO(number, trusts)]
+        own = {"max_epochs": epochs, "default_root_dir": files, "plugins": plugins}
+        if devices > 1:  # this process is one of as many
+            own |= several.rank_options(devices, options.get("strategy"), batch_seed)
+            plugins.append(environment := LightningEnvironment())
+            self.writes = environment.local_rank() == 0
         self.trainer_options = {"logger": module_logger(pictures, number), **options, **own}
         callbacks = tuple(self.trainer_options.pop("callbacks", ()))
         self.measure, self.first_batches = measure, FirstBatches(measure)
         self.callbacks = (*callbacks, self.first_batches) if measure else callbacks
         if start:
             self.final_metrics = from_state(checkpoint.lane(Path(start), number), trusts)["ended"]
+
+    @contextmanager
+    def restored_file(self, trainer: L.Trainer) -> Iterator[str | None]:
+        if not (self.start and self.writes and isinstance(trainer.strategy, FSDPStrategy)):
+            yield self.start
+            return
+        # FSDP reads the file of rank 0 in all processes, without a CheckpointIO and in the format of PyTorch.
+        with tempfile.TemporaryDirectory(prefix="ladder-fsdp-") as folder:
+            state = from_state(checkpoint.lane(Path(self.start), self.number), self.trusts)
+            torch.save(state, file := Path(folder) / "lane.ckpt")
+            yield str(file)
 
     def restore(self, trainer: L.Trainer) -> None:
         pass  # Lightning restores from `start`
@@ -84,7 +108,7 @@ class SingleFit(Fit):
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
         if trainer.optimizers:
             metrics["lr"] = float(trainer.optimizers[0].param_groups[0]["lr"])
-        return {self.number: metrics}
+        return {self.number: several.mean_of_ranks(metrics) if trainer.world_size > 1 else metrics}
 
     def measured(self, trainer: L.Trainer) -> Metrics:
         module, first = self.module, self.first_batches
@@ -94,14 +118,20 @@ class SingleFit(Fit):
             LATENCY: lambda: latency_ms(module, trainer, first.sample, inference_mode=inference_mode),
             MEMORY: lambda: memory_mb(module, trainer.optimizers, first.step_bytes),
         }
-        return {self.number: measured(self.measure, methods)}
+        if self.measure and isinstance(trainer.strategy, FSDPStrategy):
+            raise SpaceError(
+                f"{self.measure[0]} can't be measured under FSDP, where a process has a part of the module "
+                "(objective and constraint in the space file)"
+            )
+        values = measured(self.measure, methods) if self.writes else {}
+        return {self.number: trainer.strategy.broadcast(values)}
 
     def drop(self, numbers: frozenset[int]) -> None:
         pass  # training ends with its only lane
 
     def states(self, trainer: L.Trainer) -> dict[int, checkpoint.State]:
         lightning = {**checkpoint_dict(trainer), "ended": self.final_metrics}
-        return {self.number: to_state(lightning, self.trusts)}
+        return {self.number: to_state(lightning, self.trusts)} if self.writes else {}
 
 
 @final

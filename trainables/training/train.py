@@ -4,20 +4,24 @@ All arguments are plain values, so a job can be sent to any process on any machi
 """
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 
 import psutil
 import torch
 
-from spaces.lane import Lane, Report
+from spaces.lane import Lane, Report, SpaceError
+from trainables.learner import Learner
 from trainables.training import checkpoint
-from trainables.training.build import baselines
-from trainables.training.fits import alone_reason, make_fits, verified_parts
+from trainables.training.build import baselines, make_parts
+from trainables.training.devices import learner_on_several
+from trainables.training.fits import alone_reason, folder_of, make_fits, single_fit, verified_parts
 from trainables.training.kept_data import release
 from trainables.training.memory import free_memory, keep_memory, memory_errors
+from trainables.training.processes import in_processes
 from trainables.training.run_fit import run_fit
 from trainables.training.setup import Setup
 
@@ -59,18 +63,43 @@ def train_parts(
     files: list[Path] = []
     reports: list[list[Report]] = []
     for part in parts:
-        fits, reason = make_fits(setup, part, out.parent)
+        trainings, reason = trainings_of(setup, part, first, last, out.parent, best)
         note = note or reason
-        if len(parts) == len(fits) == 1:
-            for report in run_fit(fits[0], setup.ranking, first, last, out, best):
+        if len(parts) == len(trainings) == 1:
+            for report in trainings[0](out):
                 yield replace(report, note=note)
             return
-        for fit in fits:
+        for training in trainings:
             files.append(Path(f"{out}.part{len(files)}"))
-            reports.append(list(run_fit(fit, setup.ranking, first, last, files[-1], best)))
+            reports.append(list(training(files[-1])))
     checkpoint.merge([file for file in files if file.exists()], out)
     for of_epoch in zip_longest(*reports):
         yield replace(merged([report for report in of_epoch if report is not None]), note=note)
+
+
+def trainings_of(
+    setup: Setup, lanes: list[Lane], first: int, last: int, folder: Path, best: str | None
+) -> tuple[list[Callable[[Path], Iterator[Report]]], str | None]:
+    """Trainings that together train all lanes, each a function of its checkpoint; and a note, as `make_fits`.
+
+    A trial on several devices trains in processes of its own.
+    """
+    if setup.devices > 1:
+        on_devices = partial(in_processes, setup.devices, fit_on_devices, setup)
+        return [partial(on_devices, lane, first, last, best) for lane in lanes], None
+    fits, note = make_fits(setup, lanes, folder)
+    return [partial(run_fit, fit, setup.ranking, first, last, best=best) for fit in fits], note
+
+
+def fit_on_devices(
+    setup: Setup, lane: Lane, first: int, last: int, best: str | None, out: Path
+) -> Iterator[Report]:
+    """Trains the lane, with other processes that do the same. Raises SpaceError for a Learner."""
+    folder = folder_of(lane, out.parent)
+    parts = make_parts(setup, lane, folder)
+    if isinstance(parts.module, Learner):
+        raise SpaceError(learner_on_several(setup.trainable))
+    yield from run_fit(single_fit(setup, lane, parts, folder), setup.ranking, first, last, out, best)
 
 
 def merged(parts: list[Report]) -> Report:
@@ -89,7 +118,7 @@ def part_size(setup: Setup, lanes: list[Lane], files: Path) -> tuple[int, str | 
 
     As many as fit in memory; one if no pack can train the module.
     """
-    if len(lanes) == 1:
+    if len(lanes) == 1 or setup.devices > 1:
         return 1, None
     parts = verified_parts(setup, lanes[:1], files)[lanes[0].number]
     if reason := alone_reason(setup, parts):

@@ -31,7 +31,6 @@ OWN = (  # Ladder sets them: a trial pauses at rungs, on one device, without a s
     "overfit_batches",
     "plugins",
     "reload_dataloaders_every_n_epochs",
-    "sync_batchnorm",
     "use_distributed_sampler",
 )
 SCREEN = (ModelSummary, ProgressBar)  # callbacks that write to the terminal

@@ -106,6 +106,7 @@ BAD = [
     ("sampler=grid", "sampler is 'grid'"),
     ("sampler=[tpe]", "sampler is ['tpe']"),
     ("cpus_per_job=0", "cpus_per_job is 0, but must be a number > 0"),
+    ("devices_per_trial=0", "devices_per_trial is 0, but must be a whole number >= 1"),
     ("gpus_per_job=-1", "gpus_per_job is -1, but must be a number >= 0, or auto"),
     ("deterministic=maybe", "deterministic is 'maybe', but must be true or false"),
     ("disk=much", "disk is 'much', but must be a size, such as 20GB"),
@@ -128,6 +129,23 @@ def test_mistakes(override, message):
         resolve([override])
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("lanes=4", "lanes is 4, but a trial with devices_per_trial=2 trains alone (lanes=auto, or"),
+        (
+            "gpus_per_job=0.5",
+            "gpus_per_job is 0.5, but a job with devices_per_trial=2 has 2 whole GPUs or none",
+        ),
+    ],
+)
+def test_trials_on_several_devices_are_alone_on_whole_ones(override, message):
+    with pytest.raises(ValueError) as caught:
+        resolve(["devices_per_trial=2", override])
+    assert message in str(caught.value)
+    assert resolve(["devices_per_trial=2", "gpus_per_job=2"]).pack == 1
 
 
 def test_a_first_search_is_prepared_without_pytorch():

@@ -11,6 +11,7 @@ import pytest
 from search.core.job import State
 from search.engines.local import LocalEngine
 from search.engines.ray_searcher import QueueSearcher
+from spaces.lane import ProcessDied
 from tests.contracts import EngineContract
 from tests.formula import Formula
 
@@ -19,6 +20,12 @@ class TestLocal(EngineContract):
     @pytest.fixture
     def engine(self):
         return LocalEngine
+
+    def test_a_job_that_loses_a_process_is_tried_again(self, engine, make_queue, tmp_path):
+        queue = make_queue(trials=4, epochs=1)
+        engine(Mishap("loses a process", tmp_path / "mishaps", times=1)).run(queue)
+        assert {trial.state for trial in queue.trials.values()} == {State.COMPLETE}
+        assert (tmp_path / "mishaps").read_text() == "x"
 
 
 @pytest.mark.slow
@@ -44,11 +51,20 @@ class TestRay(EngineContract):
         with pytest.raises(ValueError, match="gpus_per_job is 64, but the cluster has"):
             RayEngine(None, name="formula", cpus_per_job=1, gpus_per_job=64)
 
-    def test_a_worker_that_dies_is_replaced_and_its_job_tried_again(self, engine, make_queue, tmp_path):
+    @pytest.mark.parametrize("kind", ["dies", "loses a process"])
+    def test_a_worker_that_dies_is_replaced_and_its_job_tried_again(self, kind, engine, make_queue, tmp_path):
         queue = make_queue(trials=4, epochs=1)
-        engine(Mishap("dies", tmp_path / "mishaps", times=1)).run(queue)
+        engine(Mishap(kind, tmp_path / "mishaps", times=1)).run(queue)
         assert {trial.state for trial in queue.trials.values()} == {State.COMPLETE}
         assert (tmp_path / "mishaps").read_text() == "x"
+
+    def test_more_devices_than_a_node_has_are_the_users_error(self, cluster):
+        from search.engines.ray_tune import RayEngine
+
+        with pytest.raises(ValueError, match="devices_per_trial is 64, but the cluster has 2 CPUs"):
+            RayEngine(None, name="formula", cpus_per_job=1, gpus_per_job=0, devices_per_trial=64)
+        engine = RayEngine(None, name="formula", cpus_per_job=0.5, gpus_per_job=0, devices_per_trial=2)
+        assert engine.workers == 1
 
     def test_a_worker_that_hangs_ends_itself_and_its_job_is_tried_again(self, engine, make_queue, tmp_path):
         queue = make_queue(trials=4, epochs=1, timeout=2.0)
@@ -72,7 +88,7 @@ class TestRay(EngineContract):
 
 @dataclass(frozen=True)
 class Mishap:
-    """The formula; the process that is handed trial 0 dies or hangs, the first `times` times."""
+    """The formula; who is handed trial 0 dies, hangs or loses a process, the first `times` times."""
 
     kind: str
     file: Path  # a character for each time
@@ -84,5 +100,7 @@ class Mishap:
             self.file.write_text(before + "x")
             if self.kind == "dies":
                 os.kill(os.getpid(), signal.SIGKILL)
+            if self.kind == "loses a process":
+                raise ProcessDied("one of its processes ended with SIGKILL")
             threading.Event().wait()
         yield from Formula()(job)
