@@ -38,10 +38,10 @@ from search.engines.train_job import training_setup
 from search.runs.preflight import prepare
 from search.runs.tables import column_types
 from spaces.lane import Lane
+from trainables.training.fits import make_fits
 from trainables.training.memory import free_memory, keep_memory
 from trainables.training.run_fit import run_fit
 from trainables.training.setup import Setup
-from trainables.training.train import make_fit
 
 LANES = 32  # at most, in a pack
 CURVES = {name: pa.list_(pa.float32()) for name in ("val", "test", "seconds")}
@@ -67,7 +67,7 @@ def record(setup: Setup, lanes: list[Lane], folder: Path) -> list[Row]:
     metric = setup.objective
     test = metric.replace("/", f"/{PREFIX}", 1)
     curves = {lane.number: {name: [nan] * setup.epochs for name in CURVES} for lane in lanes}
-    fit = make_fit(setup, lanes, folder)
+    (fit,), _ = make_fits(setup, lanes, folder)
     before = time.process_time()
     for report in run_fit(fit, (metric,), 0, setup.epochs, None):
         now = time.process_time()

@@ -17,9 +17,9 @@ from search.engines.train_job import training_setup
 from search.runs.preflight import prepare
 from spaces.lane import Lane
 from trainables.training.build import build
+from trainables.training.fits import make_fits
 from trainables.training.run_fit import run_fit
 from trainables.training.setup import Setup
-from trainables.training.train import make_fit
 
 TINY = ["epochs=2", "param.widths=[32]", "param.norm=[none,batch]", "param.batch_size=[128]"]
 SPACES = {
@@ -52,7 +52,7 @@ def test_curves_are_those_of_ordinary_training(tmp_path: Path) -> None:
     rows, config = read(file), prepared(*command)
     assert all(seconds > 0 for row in rows for seconds in row["seconds"])
     for lanes in record_curves.packs(config, ()):
-        fit = make_fit(Setup(**training_setup(config)), lanes, tmp_path)
+        (fit,), _ = make_fits(Setup(**training_setup(config)), lanes, tmp_path)
         for report in run_fit(fit, ("val/accuracy",), 0, 2, None):
             for number, metrics in report.metrics.items():
                 recorded = rows[number]["val"][report.epoch - 1]
