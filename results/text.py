@@ -98,6 +98,18 @@ def early_end(end: End, trials: int) -> str:
     )
 
 
+def grown(config: Mapping[str, Any]) -> str:
+    """What it means that the epochs of a run have grown; empty if they have not."""
+    if not (before := config.get("grown_from")):
+        return ""
+    steps = " to ".join(map(str, (*before, config["epochs"])))
+    return (
+        f"Its epochs have grown from {steps}. Earlier trials went on at their place in a schedule of the "
+        "learning rate that spans all epochs. They are not quite comparable with later ones, and trained in "
+        "one go they have other curves."
+    )
+
+
 def counted(number: int, noun: str) -> str:
     """A number with its noun: `1 epoch`, `1,200 epochs`."""
     return f"{number:,} {noun}{'s' * (number != 1)}"

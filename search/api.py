@@ -77,11 +77,13 @@ def resume(
     *,
     storage: str = "runs",
     trials: int | None = None,
+    epochs: int | None = None,
     time: float | None = None,
 ) -> SearchRun:
     """Continues a run that was interrupted, in its search or in the confirmation after it.
 
-    With more `trials`, or more seconds of `time`, a finished run goes on as well. `trainable` and `data` are
+    With more `trials`, more `epochs`, or more seconds of `time`, a finished run goes on as well; the numbers
+    are those of the whole run. More epochs add rungs above the last one. `trainable` and `data` are
     the objects that the run began with, where they can't be imported: they were defined in a notebook or a
     script. Raises ValueError if the run is finished, is running, or can't continue, and RuntimeError and
     KeyboardInterrupt as `run` does.
@@ -90,7 +92,7 @@ def resume(
     from search.watch.output import shared_output
 
     opened = open_run(name, trainable, data, storage=storage)
-    return ended(resume_run(opened.folder, screen=shared_output, trials=trials, time=time))
+    return ended(resume_run(opened.folder, screen=shared_output, trials=trials, epochs=epochs, time=time))
 
 
 def confirm(run: SearchRun | str | Path, *, top: int = 3, seeds: int = 5) -> SearchRun:

@@ -93,6 +93,7 @@ def render(run: Run, extras: Extras, whole: bool = True) -> str:
         scores=scores(trials, default, known, mode),
         baselines=known,
         early_end=text.early_end(run.early_end, config["trials"]) if run.early_end else "",
+        grown=text.grown(config),
         bounds=[text.bounds(constraint) for constraint in run.constraints],
         constraints=broken_constraints(run, trials),
         confirmation=confirmation,

@@ -102,6 +102,8 @@ def print_run(run: Run) -> None:
     console.print(f"[bold]{run.name}[/bold] ({facts['space']}): {facts['status']}, {states(facts['trials'])}")
     if run.early_end:
         console.print(text.early_end(run.early_end, run.config["trials"]), soft_wrap=False)
+    if grown := text.grown(run.config):
+        console.print(grown, soft_wrap=False)
     if best is None:
         console.print("no trial has a value")
     else:
