@@ -9,5 +9,8 @@ from search.api import confirm, resume, run
 from search.api import open_run as open
 from search.opened import Best, SearchRun
 from spaces.params import Choice, Range
+from trainables.pytorch_lightning import alias
+
+alias()  # as early as can be: a program may import pytorch_lightning next
 
 __all__ = ["Best", "Choice", "Range", "SearchRun", "confirm", "open", "resume", "run"]

@@ -150,10 +150,13 @@ def space_of(
     """The space of Python objects. Raises ValueError for a mistake in it."""
     from spaces.parse_space import parse_space
     from trainables.given import path_of
+    from trainables.pytorch_lightning import came_first
 
     for key, value in (("trainable", trainable), ("data", data)):
         if value is not None and not callable(value):
             raise ValueError(f"{key} is {value!r:.80}, but must be a class, or a function that makes one")
+        if text := came_first(value):
+            raise ValueError(text)
     if objective is None or params is None:
         missing = "params" if params is None else "objective"
         raise ValueError(f"{missing} is missing; search.run(Net, Digits, params=..., objective=...)")

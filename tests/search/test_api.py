@@ -11,6 +11,7 @@ import search
 from search.config.run_config import CONFIG_FILE
 from tests.tiny import TinyData, TinyNet
 from trainables import given
+from trainables.pytorch_lightning import came_first
 
 PARAMS = {"lr": search.Range(1e-3, 1e-1, log=True)}
 CELLS = """\
@@ -157,6 +158,22 @@ def test_a_script_searches_its_own_class_on_ray_and_goes_on_with_it(tmp_path):
 def test_mistaken_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         search.run(*arguments)
+
+
+def test_a_class_of_the_earlier_lightning_is_told_what_to_do(in_folder):
+    base = type("LightningModule", (TinyNet,), {"__module__": "pytorch_lightning.core.module"})
+    net = type("Net", (base,), {})
+    with pytest.raises(ValueError, match="Net has a base class of pytorch_lightning"):
+        search.run(net, TinyData, params=PARAMS, objective="val_loss")
+    assert not (in_folder / "runs").exists()
+    made = type("LightningModule", (), {"__module__": "pytorch_lightning"})
+    assert "put `import search` above `import pytorch_lightning`" in came_first(made())
+
+
+def test_a_program_that_imports_the_earlier_lightning_after_search_gets_the_later_one(in_folder):
+    script = "import search, pytorch_lightning as pl; print(pl.LightningModule.__module__)"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout == "lightning.pytorch.core.module\n"
 
 
 def test_a_key_that_does_not_exist_is_named(in_folder):

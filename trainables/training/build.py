@@ -12,6 +12,7 @@ from spaces.lane import Lane, SpaceError
 from trainables import import_path
 from trainables.learner import Learner
 from trainables.projects.parts import Parts, Seeds
+from trainables.pytorch_lightning import came_first
 from trainables.seeding import seed_all, seeded_setup
 from trainables.training.own_loaders import OwnLoaders
 from trainables.training.setup import Setup
@@ -74,7 +75,8 @@ def of_classes(setup: Setup, lane: Lane) -> Parts:
 def check_kind(made: object, kind: type, path: str) -> None:
     """Raises SpaceError if the object that `path` has made is of another kind."""
     if not isinstance(made, kind):
-        raise SpaceError(f"{path} makes a {type(made).__name__}, but must make a {kind.__name__}")
+        wrong = f"{path} makes a {type(made).__name__}, but must make a {kind.__name__}"
+        raise SpaceError(came_first(made) or wrong)
 
 
 def make_data(setup: Setup, lane: Lane) -> L.LightningDataModule:
