@@ -10,6 +10,12 @@ from results.facts import End, TimeOver
 from results.new_data import NewData
 from results.stats import Confirmation, Estimate
 
+FEW_UNITS = 8  # test samples or batches; also with scores that do not look skewed (decision 0028)
+FEW = (
+    f"With {FEW_UNITS} of them or fewer such an interval is too narrow if scores are skewed, as losses often "
+    "are, and so few do not show it: take smaller test batches, or more test data."
+)
+
 
 def without_home(text: str) -> str:
     """The text with `~` for the user's home folder in each path; for pages that others read."""
@@ -67,12 +73,13 @@ def on_new_data(confirmation: Confirmation, new: NewData | None) -> str:
     if winner not in new.scores:
         return f"An interval over the test samples too is {new.missing}."
     units = f"{new.units:,} test {'samples' if new.unit == 'sample' else 'batches'}"
+    few = f" {FEW}" if new.units <= FEW_UNITS else ""
     span = interval(new.scores[winner])
     sentence = f"Over seeds and {units}, {winner} has the 95 % interval {span}"
     if new.lead is None:
-        return sentence + (f"; {new.missing}." if new.missing else ".")
+        return sentence + (f"; {new.missing}." if new.missing else ".") + few
     verdict = ": not told apart" if new.lead.contains_zero else ""
-    return f"{sentence}, its lead {interval(new.lead)}{verdict}."
+    return f"{sentence}, its lead {interval(new.lead)}{verdict}.{few}"
 
 
 def bounds(constraint: Mapping[str, Any]) -> str:
