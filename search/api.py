@@ -108,6 +108,21 @@ def confirm(run: SearchRun | str | Path, *, top: int = 3, seeds: int = 5) -> Sea
     return ended(confirm_run(opened.folder, screen=shared_output, top=top, seeds=seeds))
 
 
+def try_(run: SearchRun | str | Path, /, **values: Any) -> SearchRun:
+    """Adds a trial with these values of parameters to a run, and trains it to the last rung.
+
+    It is the command `try`. Parameters that are not given have the values of the best trial, or of the
+    default configuration before there is one. Dotted names are passed as `**{"model.lr": 0.01}`. Raises
+    ValueError if the run is running or can't continue, a value is not allowed, or a trial has the
+    configuration already, and RuntimeError and KeyboardInterrupt as `search.run` does.
+    """
+    from search.runs.by_hand import try_configuration
+    from search.watch.output import shared_output
+
+    opened = run if isinstance(run, SearchRun) else open_run(run)
+    return ended(try_configuration(opened.folder, values, screen=shared_output))
+
+
 def open_run(
     name: str | Path, trainable: Any = None, data: Any = None, *, storage: str = "runs"
 ) -> SearchRun:

@@ -115,6 +115,18 @@ def test_confirm_scores_the_best_on_the_test_split(in_folder):
     assert confirmed.seeds == 2
 
 
+def test_a_trial_with_own_values_is_added(in_folder):
+    run = tiny_run(trials=2)
+    tried = search.try_(run, lr=0.0123)
+    assert (tried, run.status) == (run, "finished")
+    own = run.trials.to_pylist()[-1]
+    assert (own["param/lr"], own["state"], own["epochs"]) == (0.0123, "complete", 3)
+    with pytest.raises(ValueError, match=r"trial 2 of .* has this configuration"):
+        search.try_("first", lr=0.0123)
+    with pytest.raises(ValueError, match="there is no parameter 'rl' in the run"):
+        search.try_("first", rl=0.1)
+
+
 def test_a_run_outside_the_main_thread(in_folder):
     runs = []
     thread = threading.Thread(target=lambda: runs.append(tiny_run(trials=1, epochs=1)))
