@@ -63,6 +63,7 @@ class Study:
         else:
             directions = [DIRECTIONS[objective.mode] for objective in space.objectives]
             self.study_id = self.storage.create_new_study(directions, path.parent.name)
+        self.study_attributes: Row = {}  # as they were when the trials were last read
         if writable:
             self._complete_entries()
         self.opened, self.ran_before = time.monotonic(), self._ran_before()
@@ -127,15 +128,6 @@ class Study:
         self.storage.set_study_user_attr(self.study_id, "sizes", [*sizes, dict(before)])
         self.record_early_end({})
 
-    def attributes(self, frozen: FrozenTrial) -> Row:
-        """All that is recorded of a trial."""
-        if not frozen.state.is_finished():
-            return frozen.user_attrs
-        later = self.storage.get_study_user_attrs(self.study_id)
-        keys = [*(f"rung/{epochs}" for epochs in self.rungs), END]
-        known = {key: f"{LATER}/{frozen.number}/{key}" for key in keys}
-        return frozen.user_attrs | {key: later[name] for key, name in known.items() if name in later}
-
     def ran(self) -> float:
         """Seconds that the search has run: in this process, and in earlier ones up to their last result."""
         return self.ran_before + time.monotonic() - self.opened
@@ -146,6 +138,7 @@ class Study:
 
     def frozen_trials(self) -> list[FrozenTrial]:
         """All trials as Optuna has them, in the order of their numbers. Not to be changed."""
+        self.study_attributes = self.storage.get_study_user_attrs(self.study_id)
         return self.storage.get_all_trials(self.study_id, deepcopy=False)
 
     def trials(self) -> list[Trial]:
@@ -192,6 +185,14 @@ class Study:
         keys = {rung: f"facts/{epochs}" for rung, epochs in enumerate(self.rungs)}
         return {rung: facts[key] for rung, key in keys.items() if key in facts}
 
+    def _attributes(self, frozen: FrozenTrial) -> Row:
+        """All that is recorded of a trial."""
+        if not frozen.state.is_finished():
+            return frozen.user_attrs
+        keys, later = [*(f"rung/{epochs}" for epochs in self.rungs), END], self.study_attributes
+        known = {key: f"{LATER}/{frozen.number}/{key}" for key in keys}
+        return frozen.user_attrs | {key: later[name] for key, name in known.items() if name in later}
+
     def _id(self, number: int) -> int:
         return self.storage.get_trial_id_from_study_id_trial_number(self.study_id, number)
 
@@ -204,7 +205,7 @@ class Study:
         pack = attributes.get(PACK, {"records": []})
         trials = self.frozen_trials()
         for number, record in pack["records"]:
-            if pack["key"] not in self.attributes(trials[number]):
+            if pack["key"] not in self._attributes(trials[number]):
                 self._record(number, pack["key"], record)
         for frozen in trials:
             self._tell_optuna(frozen)
@@ -241,7 +242,7 @@ class Study:
         In the journal of an earlier version a record counts once the value of its rung or the state of its
         trial is there too.
         """
-        attributes = self.attributes(frozen)
+        attributes = self._attributes(frozen)
         for rung, epochs in enumerate(self.rungs):
             record = attributes.get(f"rung/{epochs}")
             if record and (
@@ -254,7 +255,7 @@ class Study:
         values = frozen.intermediate_values | {e: r["value"] for e, r in records.items() if "value" in r}
         last = list(records.values())[-1:]
         order: Sequence[int] = last[0].get("order", [-1] * len(records)) if last else ()
-        end: Row = self.attributes(frozen).get(END, {"state": State.PAUSED, "error": None})
+        end: Row = self._attributes(frozen).get(END, {"state": State.PAUSED, "error": None})
         # A trial that was complete goes on where there are higher rungs now.
         going_on = (State.PAUSED,) if len(records) == len(self.rungs) else (State.PAUSED, State.COMPLETE)
         if last and last[0].get("state", State.PAUSED) not in going_on:
