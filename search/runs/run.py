@@ -284,7 +284,7 @@ def announce(view: ProgressView, config: RunConfig, folder: Path, dashboard: str
     size += f", rungs at epochs {rungs}, {view.workers} at a time"
     view.say(f"{size}, in {address(folder)}")
     need = config.eta ** (len(config.rungs) - 1)
-    if not reaching(config.trials, config.rungs, config.eta):
+    if not config.grown_from and not reaching(config.trials, config.rungs, config.eta):
         view.say(
             f"note: with eta={config.eta} it takes {need} trials for one to reach epoch {config.epochs} "
             f"(trials={need}, or fewer epochs)"
