@@ -119,7 +119,8 @@ def print_run(run: Run) -> None:
         winner = run.winner() or best
         spent = spending(run.trials.to_pylist(), run.rungs.to_pylist(), run.config, winner["trial"])
         sentence = "; ".join(filter(None, (on_rungs(spent), on_trials(spent))))
-        for line in filter(None, (sentence, on_more_trials(run), *trade_offs(run, ranked))):
+        more = "" if facts["confirmed"] else on_more_trials(run)  # which would take a line of 24
+        for line in filter(None, (sentence, more, *trade_offs(run, ranked))):
             console.print(line, markup=False, soft_wrap=False)
         shown = [row for row in ranked if row["front"]] if len(run.objectives) > 1 else ranked
         rows = [trial_row(run, row) for row in shown[: TOP_CONFIRMED if facts["confirmed"] else TOP]]
