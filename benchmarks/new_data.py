@@ -1,10 +1,11 @@
 """Coverage of intervals for new data: `python -m benchmarks.new_data [REPEATS]`.
 
 Draws confirmations with known effects of seeds and samples, and counts how often each interval contains the
-expectation over new seeds and new samples. Prints a table; docs/decisions/0028-intervals-for-new-data.md
-has it. Scores are losses (normal, or lognormal with a heavy tail) or hits (0 or 1). `share` is the part of
-the variance of the mean that comes from the seeds; the rest of it is the effect of samples. The variance of
-one score is otherwise 1: half of it the effect of the sample, half of it what is left.
+expectation over new seeds and new samples. Prints a table, and another one for few samples by the skewness
+that they show; docs/decisions/0028-intervals-for-new-data.md has both. Scores are losses (normal, or
+lognormal with a heavy tail) or hits (0 or 1). `share` is the part of the variance of the mean that comes
+from the seeds; the rest of it is the effect of samples. The variance of one score is otherwise 1: half of
+it the effect of the sample, half of it what is left.
 """
 
 import sys
@@ -103,6 +104,22 @@ def coverage(kind: str, seeds: int, samples: int, share: float, repeats: int) ->
     return {name: count / repeats for name, count in hits.items()}
 
 
+def by_skewness(kind: str, samples: int, repeats: int) -> tuple[float, float, float]:
+    """The coverage of `crossed` with 5 seeds, for samples whose skewness is above 1, and for the others.
+
+    The first number is the share of the former draws.
+    """
+    rng, expected = np.random.default_rng(1), truth(kind, 5, samples, 0.5)
+    skewed: dict[bool, list[bool]] = {True: [], False: []}
+    for _ in range(repeats):
+        values = scores(kind, draw(5, samples, 0.5, rng))
+        made, parts = crossed(values), values.mean(axis=0) - values.mean()
+        assert made.low is not None and made.high is not None
+        skewness = abs(np.mean(parts**3)) / max(np.mean(parts**2) ** 1.5, 1e-300)
+        skewed[bool(skewness > 1)].append(made.low <= expected <= made.high)
+    return len(skewed[True]) / repeats, float(np.mean(skewed[True])), float(np.mean(skewed[False]))
+
+
 def main() -> None:
     repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     print(f"| scores | seeds | samples | share | {' | '.join(WAYS)} |")
@@ -113,6 +130,12 @@ def main() -> None:
                 found = coverage(kind, seeds, samples, share, repeats)
                 cells = " | ".join(f"{value:.1%}" for value in found.values())
                 print(f"| {kind} | {seeds} | {samples} | {share} | {cells} |", flush=True)
+    print("\n| scores | samples | look skewed | their coverage | that of the others |")
+    print("| --- " * 5 + "|")
+    for kind in ("normal", "lognormal", "hits"):
+        for samples in (4, 8, 16, 32):
+            cells = " | ".join(f"{value:.0%}" for value in by_skewness(kind, samples, repeats))
+            print(f"| {kind} | {samples} | {cells} |", flush=True)
 
 
 if __name__ == "__main__":

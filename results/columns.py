@@ -39,6 +39,7 @@ CONFIRM_FIELDS = [
     ("checkpoint", pa.string()),  # relative to the run's folder
     ("error", pa.string()),
     ("violation", pa.float64()),  # of the constraints at that epoch
+    ("trained", pa.int64()),  # epochs of the training
 ]
 NULLABLE = {"rung", "objective", "device", "node", "error", "violation", "front", "checkpoint"}
-CONFIRM_NULLABLE = NULLABLE | {"trial", "epoch", "val", "test", "seconds"}
+CONFIRM_NULLABLE = NULLABLE | {"trial", "epoch", "val", "test", "seconds", "trained"}

@@ -10,7 +10,7 @@ from results.files import replacing
 
 Fields = Sequence[tuple[str, pa.DataType]]
 THREADS_FROM = 2**20  # bytes; threads read large tables in half the time, and small ones no faster
-OPTIONAL = ("violation", "front")  # earlier versions did not write them
+OPTIONAL = ("violation", "front", "trained")  # earlier versions did not write them
 
 
 def read_parquet(path: Path, fields: Fields, nullable: Collection[str] = ()) -> pa.Table | None:

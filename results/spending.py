@@ -62,11 +62,13 @@ def spending(
         if row["epochs"] > epochs or row["seconds"] > seconds:
             own = (row["trial"], row["epochs"] - epochs, row["seconds"] - seconds)
             parts.setdefault(rung, []).append(own)
-    grace, eta, last = config["grace"], config["eta"], config["epochs"]
+    at = {row["rung"]: row["epochs"] for row in rungs}
+    for rung in sorted(parts.keys() - at.keys()):  # that no trial has finished
+        at[rung] = min(at[rung - 1] * config["eta"] if rung else config["grace"], config["epochs"])
     return Spending(
         total=part(trials),
         rungs={
-            min(grace * eta**rung, last): Part(
+            at[rung]: Part(
                 len(parts[rung]),
                 sum(epochs for _, epochs, _ in parts[rung]),
                 sum(seconds for _, _, seconds in parts[rung]),

@@ -169,9 +169,18 @@ def open_run(path: str | Path) -> Run:
     except ValueError as error:
         advice = f"remove it and train again: python -m search confirm {path.name}"
         raise DamagedFile(tables / CONFIRM_FILE, error, advice) from error
+    if confirmed is not None and config.get("grown_from"):
+        confirmed = trained_for(confirmed, config["epochs"])
     return Run(
         path.resolve(), config, trials, rungs, epochs, confirmed, read_early_end(path), read_facts(path)
     )
+
+
+def trained_for(confirmed: pa.Table, epochs: int) -> pa.Table | None:
+    """The trainings of a confirmation over so many epochs, which alone compare; None if there are none."""
+    trained = confirmed["trained"].to_pylist() if "trained" in confirmed.column_names else []
+    rows = [index for index, own in enumerate(trained) if own == epochs]
+    return confirmed.take(rows) if rows else None
 
 
 def read_table(path: Path, fields: Sequence[tuple[str, pa.DataType]]) -> pa.Table:

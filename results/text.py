@@ -10,6 +10,12 @@ from results.facts import End, TimeOver
 from results.new_data import NewData
 from results.stats import Confirmation, Estimate
 
+FEW_UNITS = 8  # test samples or batches; also with scores that do not look skewed (decision 0028)
+FEW = (
+    f"With {FEW_UNITS} of them or fewer such an interval is too narrow if scores are skewed, as losses often "
+    "are, and so few do not show it: take smaller test batches, or more test data."
+)
+
 
 def without_home(text: str) -> str:
     """The text with `~` for the user's home folder in each path; for pages that others read."""
@@ -67,12 +73,13 @@ def on_new_data(confirmation: Confirmation, new: NewData | None) -> str:
     if winner not in new.scores:
         return f"An interval over the test samples too is {new.missing}."
     units = f"{new.units:,} test {'samples' if new.unit == 'sample' else 'batches'}"
+    few = f" {FEW}" if new.units <= FEW_UNITS else ""
     span = interval(new.scores[winner])
     sentence = f"Over seeds and {units}, {winner} has the 95 % interval {span}"
     if new.lead is None:
-        return sentence + (f"; {new.missing}." if new.missing else ".")
+        return sentence + (f"; {new.missing}." if new.missing else ".") + few
     verdict = ": not told apart" if new.lead.contains_zero else ""
-    return f"{sentence}, its lead {interval(new.lead)}{verdict}."
+    return f"{sentence}, its lead {interval(new.lead)}{verdict}.{few}"
 
 
 def bounds(constraint: Mapping[str, Any]) -> str:
@@ -95,6 +102,18 @@ def early_end(end: End, trials: int) -> str:
         f"Ended early, after {end.trials}{of} trials: further ones are expected to gain "
         f"{end.gain:.1%} of the distance from the median value to the best. With a probability of "
         f"{end.certainty:.0%} it is less than {end.min_gain:.1%} (min_gain).{saved}"
+    )
+
+
+def grown(config: Mapping[str, Any]) -> str:
+    """What it means that the epochs of a run have grown; empty if they have not."""
+    if not (before := config.get("grown_from")):
+        return ""
+    steps = " to ".join(map(str, (*before, config["epochs"])))
+    return (
+        f"Its epochs have grown from {steps}. Earlier trials went on at their place in a schedule of the "
+        "learning rate that spans all epochs. They are not quite comparable with later ones, and trained in "
+        "one go they have other curves."
     )
 
 

@@ -77,11 +77,13 @@ def resume(
     *,
     storage: str = "runs",
     trials: int | None = None,
+    epochs: int | None = None,
     time: float | None = None,
 ) -> SearchRun:
     """Continues a run that was interrupted, in its search or in the confirmation after it.
 
-    With more `trials`, or more seconds of `time`, a finished run goes on as well. `trainable` and `data` are
+    With more `trials`, more `epochs`, or more seconds of `time`, a finished run goes on as well; the numbers
+    are those of the whole run. More epochs add rungs above the last one. `trainable` and `data` are
     the objects that the run began with, where they can't be imported: they were defined in a notebook or a
     script. Raises ValueError if the run is finished, is running, or can't continue, and RuntimeError and
     KeyboardInterrupt as `run` does.
@@ -90,7 +92,7 @@ def resume(
     from search.watch.output import shared_output
 
     opened = open_run(name, trainable, data, storage=storage)
-    return ended(resume_run(opened.folder, screen=shared_output, trials=trials, time=time))
+    return ended(resume_run(opened.folder, screen=shared_output, trials=trials, epochs=epochs, time=time))
 
 
 def confirm(run: SearchRun | str | Path, *, top: int = 3, seeds: int = 5) -> SearchRun:
@@ -104,6 +106,21 @@ def confirm(run: SearchRun | str | Path, *, top: int = 3, seeds: int = 5) -> Sea
 
     opened = run if isinstance(run, SearchRun) else open_run(run)
     return ended(confirm_run(opened.folder, screen=shared_output, top=top, seeds=seeds))
+
+
+def try_(run: SearchRun | str | Path, /, **values: Any) -> SearchRun:
+    """Adds a trial with these values of parameters to a run, and trains it to the last rung.
+
+    It is the command `try`. Parameters that are not given have the values of the best trial, or of the
+    default configuration before there is one. Dotted names are passed as `**{"model.lr": 0.01}`. Raises
+    ValueError if the run is running or can't continue, a value is not allowed, or a trial has the
+    configuration already, and RuntimeError and KeyboardInterrupt as `search.run` does.
+    """
+    from search.runs.by_hand import try_configuration
+    from search.watch.output import shared_output
+
+    opened = run if isinstance(run, SearchRun) else open_run(run)
+    return ended(try_configuration(opened.folder, values, screen=shared_output))
 
 
 def open_run(
@@ -148,10 +165,13 @@ def space_of(
     """The space of Python objects. Raises ValueError for a mistake in it."""
     from spaces.parse_space import parse_space
     from trainables.given import path_of
+    from trainables.pytorch_lightning import came_first
 
     for key, value in (("trainable", trainable), ("data", data)):
         if value is not None and not callable(value):
             raise ValueError(f"{key} is {value!r:.80}, but must be a class, or a function that makes one")
+        if text := came_first(value):
+            raise ValueError(text)
     if objective is None or params is None:
         missing = "params" if params is None else "objective"
         raise ValueError(f"{missing} is missing; search.run(Net, Digits, params=..., objective=...)")

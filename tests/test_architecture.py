@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("search", "trainables", "spaces", "results")
 MAX_LINES = 300
-MAX_CORE_LINES = 2750
+MAX_CORE_LINES = 2800
 FILES = sorted(
     path.relative_to(ROOT)
     for folder in (*PACKAGES, "tests", "benchmarks")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import final
+from typing import Any, final
 
 EARLIER, LATER = "pytorch_lightning", "lightning.pytorch"
 
@@ -36,6 +36,21 @@ class Alias(MetaPathFinder, Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         module.__spec__ = self.specs.pop(module.__name__)
+
+
+def came_first(value: Any) -> str:
+    """What to do about a class or an object of the earlier package itself, which came before the alias.
+
+    Empty if it is none.
+    """
+    kind = value if isinstance(value, type) else type(value)
+    if not any(base.__module__.partition(".")[0] == EARLIER for base in kind.__mro__):
+        return ""
+    return (
+        f"{kind.__name__} has a base class of {EARLIER}, which was imported before search and has classes of "
+        f"its own; put `import search` above `import {EARLIER}` (in a notebook after a restart), or import "
+        f"{LATER} in its place"
+    )
 
 
 def alias() -> None:

@@ -12,6 +12,7 @@ from results import environment, replays, text
 from results.analysis import Cost, advice, cost, progress, rung_summaries
 from results.baselines import Baseline, baselines
 from results.files import write_text
+from results.forecast import on_more_trials
 from results.parameters import Importance, dimensions, explored_ranges
 from results.picture import Picture
 from results.report import figures, front_figure, parameter_figures, replay_figure
@@ -93,6 +94,8 @@ def render(run: Run, extras: Extras, whole: bool = True) -> str:
         scores=scores(trials, default, known, mode),
         baselines=known,
         early_end=text.early_end(run.early_end, config["trials"]) if run.early_end else "",
+        grown=text.grown(config),
+        more=on_more_trials(run),
         bounds=[text.bounds(constraint) for constraint in run.constraints],
         constraints=broken_constraints(run, trials),
         confirmation=confirmation,

@@ -16,8 +16,9 @@ CONFIG_HEAD = """\
 # {model} of run {run}, for LightningCLI: python -m trainables fit --config THIS_FILE
 # It has the seeds of that training, {curve}.
 """
+IN_ONE_GO = "but trains in one go: a trial from before the epochs of the search have grown has another curve"
 SAME_CURVE = "so its curve is identical"
-OTHER_CURVE = "but one image size, so its curve differs: in the search each rung had its own size"
+OTHER_SIZES = "but one image size, so its curve differs: in the search each rung had its own size"
 SEVERAL_CURVE = "so its curve is identical for metrics that are logged with sync_dist=True"
 PROJECT_HEADS = {
     "lightning": "# {model} of run {run}, for the LightningCLI of its project: fit --config THIS_FILE\n",
@@ -36,8 +37,11 @@ def configuration(run: Run, model: Model, module: L.LightningModule, data: L.Lig
     init_args = {"model": module_arguments(setup, model.lane, data)}
     if setup.data is not None:
         init_args["data"] = data_arguments(setup, model.lane)
-    grew = setup.batch_seed is None and len(run.config.get("fidelity", ["epochs"])) > 1
-    curve = OTHER_CURVE if grew else SEVERAL_CURVE if setup.devices > 1 else SAME_CURVE
+    curve = SEVERAL_CURVE if setup.devices > 1 else SAME_CURVE
+    if setup.batch_seed is None and len(run.config.get("fidelity", ["epochs"])) > 1:
+        curve = OTHER_SIZES
+    elif setup.batch_seed is None and run.config.get("grown_from"):
+        curve = IN_ONE_GO
     head = CONFIG_HEAD.format(model=model.name, run=run.name, curve=curve)
     return head + yaml.safe_dump(lightning_config(model, module, init_args), sort_keys=False)
 

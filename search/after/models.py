@@ -9,7 +9,6 @@ from typing import Any
 import lightning as L
 
 from results.store import Run, best_first
-from search.config.fidelity import rung_options
 from search.config.run_config import RunConfig
 from search.core.job import DEFAULT, trial_seed
 from search.engines.train_job import training_setup
@@ -105,8 +104,7 @@ def searched_model(config: RunConfig, row: Mapping[str, Any], path: Path) -> Mod
     seed = trial_seed(config.seed, number, config.init_seed)
     lane = Lane(number, config.space.params_in(row), seed, str(path))
     setup = Setup(**training_setup(config))
-    options = rung_options(config.fidelity, config.rungs, config.space.options)[rung]
-    setup = replace(setup, options={**setup.options, **options})
+    setup = replace(setup, options={**setup.options, **config.rung_options[rung]})
     return Model(f"trial {number}", lane, setup, row["epochs"], row["objective"])
 
 

@@ -5,11 +5,11 @@ from search.cli.options import AsJson, Name, Options, options_of
 
 
 def resume(name: Name, options: Options = None, as_json: AsJson = False) -> None:
-    """Continue a run that was interrupted, or give a run more trials or time.
+    """Continue a run that was interrupted, or give a run more trials, epochs or time.
 
     Example: `python -m search resume first trials=60`
 
-    `trials=` and `time=` are those of the whole run, with what it has had, and may only grow.
+    `trials=`, `epochs=` and `time=` are those of the whole run, with what it has had, and may only grow.
     """
     from search.after.report_process import ReportProcess
     from search.config.run_config import Seconds
@@ -17,8 +17,8 @@ def resume(name: Name, options: Options = None, as_json: AsJson = False) -> None
     from search.runs.run import resume as resume_run
     from spaces.validation import PositiveInt, check_value
 
-    values = options_of(options, storage="runs", trials=None, time=None)
-    kinds = {"trials": PositiveInt, "time": Seconds}
+    values = options_of(options, storage="runs", trials=None, epochs=None, time=None)
+    kinds = {"trials": PositiveInt, "epochs": PositiveInt, "time": Seconds}
     size = {
         key: check_value(kind, key, values[key]) for key, kind in kinds.items() if values[key] is not None
     }

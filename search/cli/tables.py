@@ -10,6 +10,7 @@ from rich.table import Table
 
 from results import text
 from results.baselines import Baseline, baselines
+from results.forecast import forecast, on_more_trials
 from results.spending import on_rungs, on_trials, spending
 from results.stats import DEFAULT, Confirmation, ConfirmedConfig, Estimate
 from results.store import Run, best_first
@@ -36,6 +37,7 @@ def summary(run: Run) -> dict[str, Any]:
         "early_end": asdict(run.early_end) if run.early_end else None,
         "best": trial(best) if best else None,
         "confirmed": asdict(confirmed) if confirmed else None,
+        "forecast": asdict(more) if (more := forecast(run)) else None,
         "new_data": asdict(new) if (new := run.new_data()) else None,
         "trials": trials,
     }
@@ -102,6 +104,8 @@ def print_run(run: Run) -> None:
     console.print(f"[bold]{run.name}[/bold] ({facts['space']}): {facts['status']}, {states(facts['trials'])}")
     if run.early_end:
         console.print(text.early_end(run.early_end, run.config["trials"]), soft_wrap=False)
+    if grown := text.grown(run.config):
+        console.print(grown, soft_wrap=False)
     if best is None:
         console.print("no trial has a value")
     else:
@@ -115,7 +119,8 @@ def print_run(run: Run) -> None:
         winner = run.winner() or best
         spent = spending(run.trials.to_pylist(), run.rungs.to_pylist(), run.config, winner["trial"])
         sentence = "; ".join(filter(None, (on_rungs(spent), on_trials(spent))))
-        for line in (sentence, *trade_offs(run, ranked)):
+        more = "" if facts["confirmed"] else on_more_trials(run)  # which would take a line of 24
+        for line in filter(None, (sentence, more, *trade_offs(run, ranked))):
             console.print(line, markup=False, soft_wrap=False)
         shown = [row for row in ranked if row["front"]] if len(run.objectives) > 1 else ranked
         rows = [trial_row(run, row) for row in shown[: TOP_CONFIRMED if facts["confirmed"] else TOP]]

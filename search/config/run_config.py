@@ -11,9 +11,9 @@ from pydantic import BeforeValidator, ByteSize, Field, StrictBool, StrictFloat, 
 from results.safe_yaml import read_fields
 from search.config import earlier
 from search.config.duration import seconds
-from search.config.fidelity import parse_fidelity
+from search.config.fidelity import parse_fidelity, rung_options
 from search.config.overrides import check_keys, check_types, parse_overrides
-from search.core.rungs import UNLIMITED, for_few_trials, milestones, reaching
+from search.core.rungs import UNLIMITED, extended, for_few_trials, milestones, reaching
 from spaces.messages import did_you_mean
 from spaces.parse_space import FIELDS, parse_space
 from spaces.read import names, read
@@ -89,6 +89,7 @@ class RunConfig:
     logger: str
     space: Space
     format: Annotated[Literal[1, 2], Rule("be 1 or 2: a later version of Ladder wrote it")] = FORMAT
+    grown_from: tuple[PositiveInt, ...] = ()  # `epochs` before each time that `resume` raised them
     notes: tuple[str, ...] = field(default=(), compare=False)  # on the overrides, for the user; not stored
 
     @property
@@ -102,14 +103,26 @@ class RunConfig:
 
     @property
     def rungs(self) -> tuple[int, ...]:
-        """The rungs, in epochs."""
-        return milestones(self.grace, self.eta, self.epochs)
+        """The rungs, in epochs. Those that the run has had stay where they are when its epochs grow."""
+        first, *later = (*self.grown_from, self.epochs)
+        rungs = milestones(self.grace, self.eta, first)
+        for epochs in later:
+            rungs = extended(rungs, self.eta, epochs)
+        return rungs
+
+    @property
+    def rung_options(self) -> tuple[Mapping[str, int], ...]:
+        """The options of the data that differ between rungs, of each rung; full sizes at added rungs."""
+        first = self.rungs[: self.rungs.index((*self.grown_from, self.epochs)[0]) + 1]
+        options = rung_options(self.fidelity, first, self.space.options)
+        return options + options[-1:] * (len(self.rungs) - len(first))
 
     def plain(self) -> dict[str, Any]:
         """The content of a run's config.yaml; `from_plain` reads it."""
         space = self.space
         keys = {key: getattr(self, key) for key in STORED_KEYS}
-        return {"format": self.format, "space": space.name, "space_file": space.file, **keys} | {
+        grown = {"grown_from": list(self.grown_from)} if self.grown_from else {}
+        return {"format": self.format, "space": space.name, "space_file": space.file, **keys, **grown} | {
             "about": space.about,
             **source(space),
             "prepare": space.prepare,
@@ -144,7 +157,8 @@ def ranking(space: Space) -> dict[str, Any]:
     )
 
 
-STORED_KEYS = [key for key in RunConfig.__dataclass_fields__ if key not in ("space", "format", "notes")]
+BESIDE = ("space", "format", "grown_from", "notes")  # fields of RunConfig that are no keys
+STORED_KEYS = [key for key in RunConfig.__dataclass_fields__ if key not in BESIDE]
 
 
 def from_plain(plain: Mapping[str, Any], file: str) -> RunConfig:
@@ -164,6 +178,7 @@ def from_plain(plain: Mapping[str, Any], file: str) -> RunConfig:
     values = {key: stored[key] for key in STORED_KEYS}
     values["fidelity"] = parse_fidelity(values["fidelity"], space.options)
     values |= {"format": plain.get("format", 1), "space": space}
+    values["grown_from"] = plain.get("grown_from", ())
     config: RunConfig = validate(RunConfig, values, _key, f"{{}} in {file}")
     return config
 

@@ -73,6 +73,19 @@ def milestones(grace: int, eta: int, epochs: int) -> tuple[int, ...]:
     return (*rungs, epochs)
 
 
+def extended(rungs: Sequence[int], eta: int, epochs: int) -> tuple[int, ...]:
+    """The rungs in epochs of a ladder that grows to `epochs`: those it has, and above them new ones.
+
+        extended((1, 3, 9), 3, 81) -> (1, 3, 9, 27, 81)
+        extended((1, 3, 9), 3, 20) -> (1, 3, 9, 20)
+
+    Raises ValueError if `epochs` is not above the last rung.
+    """
+    if epochs <= rungs[-1]:
+        raise ValueError(f"epochs is {epochs}, but must be above the last rung so far, {rungs[-1]}")
+    return (*rungs, *milestones(min(rungs[-1] * eta, epochs), eta, epochs))
+
+
 def reaching(trials: int, rungs: Sequence[int], eta: int) -> int:
     """How many of the trials reach the last rung, if each rung promotes one trial in eta."""
     return trials // eta ** (len(rungs) - 1)

@@ -5,6 +5,10 @@ event changes is one entry of the journal: the user attribute `rung/<epochs>` wh
 trial diverges on the way there, `end` when a trial stops or fails. The start of a pack, and the rungs of a
 pack, are first one entry of the study. The entries that follow say the same of each trial and to Optuna: the
 trial, the intermediate value, the state. A kill may come before them; the next writer adds them.
+
+When a search gets higher rungs, trials go on that Optuna has ended. What is recorded of them from then on are
+attributes of the study, `trial/<number>/rung/<epochs>` and `trial/<number>/end`; Optuna keeps the value and
+the state that it had.
 """
 
 import time
@@ -30,6 +34,8 @@ OPTUNA_STATES = {
 DIRECTIONS = {"min": StudyDirection.MINIMIZE, "max": StudyDirection.MAXIMIZE}
 AT_RUNG = ("checkpoint", "seconds", "device", "node")  # fields of a Trial that are recorded at each rung
 BEGUN = "begun"  # attribute of the study: the trials that have last begun together
+END = "end"  # attribute of a trial: how it has ended, where that is no rung
+LATER = "trial"  # attributes of the study: the records of trials that go on after Optuna has ended them
 PACK = "pack"  # attribute of the study: the records of the pack that has last reached its rung
 Row = dict[str, Any]
 
@@ -57,6 +63,7 @@ class Study:
         else:
             directions = [DIRECTIONS[objective.mode] for objective in space.objectives]
             self.study_id = self.storage.create_new_study(directions, path.parent.name)
+        self.study_attributes: Row = {}  # as they were when the trials were last read
         if writable:
             self._complete_entries()
         self.opened, self.ran_before = time.monotonic(), self._ran_before()
@@ -92,7 +99,7 @@ class Study:
     def record_end(self, trial: Trial) -> None:
         """The trial has stopped or failed. Nothing is recorded after that."""
         self._record(
-            trial.number, "end", {"state": trial.state.value, "error": trial.error, "order": trial.order}
+            trial.number, END, {"state": trial.state.value, "error": trial.error, "order": trial.order}
         )
 
     def record_facts(self, rung: int, facts: Mapping[str, float]) -> None:
@@ -131,6 +138,7 @@ class Study:
 
     def frozen_trials(self) -> list[FrozenTrial]:
         """All trials as Optuna has them, in the order of their numbers. Not to be changed."""
+        self.study_attributes = self.storage.get_study_user_attrs(self.study_id)
         return self.storage.get_all_trials(self.study_id, deepcopy=False)
 
     def trials(self) -> list[Trial]:
@@ -177,6 +185,14 @@ class Study:
         keys = {rung: f"facts/{epochs}" for rung, epochs in enumerate(self.rungs)}
         return {rung: facts[key] for rung, key in keys.items() if key in facts}
 
+    def _attributes(self, frozen: FrozenTrial) -> Row:
+        """All that is recorded of a trial."""
+        if not frozen.state.is_finished():
+            return frozen.user_attrs
+        keys, later = [*(f"rung/{epochs}" for epochs in self.rungs), END], self.study_attributes
+        known = {key: f"{LATER}/{frozen.number}/{key}" for key in keys}
+        return frozen.user_attrs | {key: later[name] for key, name in known.items() if name in later}
+
     def _id(self, number: int) -> int:
         return self.storage.get_trial_id_from_study_id_trial_number(self.study_id, number)
 
@@ -189,7 +205,7 @@ class Study:
         pack = attributes.get(PACK, {"records": []})
         trials = self.frozen_trials()
         for number, record in pack["records"]:
-            if pack["key"] not in trials[number].user_attrs:
+            if pack["key"] not in self._attributes(trials[number]):
                 self._record(number, pack["key"], record)
         for frozen in trials:
             self._tell_optuna(frozen)
@@ -197,6 +213,9 @@ class Study:
     def _record(self, number: int, key: str, record: Row) -> None:
         """Writes an entry of a trial, then what it means to Optuna."""
         trial_id = self._id(number)
+        if self.storage.get_trial(trial_id).state.is_finished():
+            self.storage.set_study_user_attr(self.study_id, f"{LATER}/{number}/{key}", record)
+            return
         self.storage.set_trial_user_attr(trial_id, key, record)
         self._tell_optuna(self.storage.get_trial(trial_id))
 
@@ -223,8 +242,9 @@ class Study:
         In the journal of an earlier version a record counts once the value of its rung or the state of its
         trial is there too.
         """
+        attributes = self._attributes(frozen)
         for rung, epochs in enumerate(self.rungs):
-            record = frozen.user_attrs.get(f"rung/{epochs}")
+            record = attributes.get(f"rung/{epochs}")
             if record and (
                 "state" in record or epochs in frozen.intermediate_values or frozen.state.is_finished()
             ):
@@ -235,8 +255,10 @@ class Study:
         values = frozen.intermediate_values | {e: r["value"] for e, r in records.items() if "value" in r}
         last = list(records.values())[-1:]
         order: Sequence[int] = last[0].get("order", [-1] * len(records)) if last else ()
-        end: Row = frozen.user_attrs.get("end", {"state": State.PAUSED, "error": None})
-        if last and last[0].get("state", State.PAUSED) != State.PAUSED:
+        end: Row = self._attributes(frozen).get(END, {"state": State.PAUSED, "error": None})
+        # A trial that was complete goes on where there are higher rungs now.
+        going_on = (State.PAUSED,) if len(records) == len(self.rungs) else (State.PAUSED, State.COMPLETE)
+        if last and last[0].get("state", State.PAUSED) not in going_on:
             end = last[0]
         elif "state" in frozen.user_attrs and frozen.state.is_finished():
             end = {"error": None, **frozen.user_attrs}  # an earlier version's

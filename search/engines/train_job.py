@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Self
 
 from results.cached import remote_of
-from search.config.fidelity import rung_options
 from search.config.run_config import RunConfig
 from search.core.job import Job
 from search.engines.job_files import job_files
@@ -32,7 +31,6 @@ class TrainJob:
     @classmethod
     def of(cls, config: RunConfig, folder: Path) -> Self:
         """For the run with this configuration and folder."""
-        options = rung_options(config.fidelity, config.rungs, config.space.options)
         paths = (config.space.trainable, config.space.data)
         objects = {path: given.OBJECTS[path] for path in paths if path in given.OBJECTS}
         remote = remote_of(folder)
@@ -41,7 +39,7 @@ class TrainJob:
             str(folder),
             {**training_setup(config), "pictures": pictures},
             config.space.pick,
-            options,
+            config.rung_options,
             objects,
             remote.uri if remote else None,
         )

@@ -251,7 +251,7 @@ class ConfirmQueue:
         config = self._name(lane)
         self.rows[config, lane.seed] = (
             {"config": config, "trial": None if lane.number == DEFAULT else lane.number, "seed": lane.seed}
-            | {"state": state.value, "seconds": seconds, **more}
+            | {"state": state.value, "seconds": seconds, "trained": self.plan.epochs, **more}
             | named_columns(lane.params, metrics)
         )
         write_confirmed(self.folder, self.rows.values(), *self.columns)

@@ -18,7 +18,7 @@ from search.engines.registry import make_engine
 from search.engines.train_job import TrainJob
 from search.runs import warm_start
 from search.runs.confirm import confirm_trials, has_value, jobs_left
-from search.runs.enlarge import enlarge
+from search.runs.enlarge import enlarge, stop_without_checkpoint
 from search.runs.find import find, open_whole
 from search.runs.folder import address, locked, new_folder, read_config, sweep_run, write_config
 from search.runs.in_order import InOrder
@@ -78,17 +78,20 @@ def resume(
     screen: Screen = capture_output,
     *,
     trials: int | None = None,
+    epochs: int | None = None,
     time: float | None = None,
 ) -> Outcome:
     """Continues a run that was interrupted, in its search or in the confirmation after it.
 
-    With more `trials` or seconds of `time` than before, also a finished run goes on. Raises ValueError if the
-    run is finished, is running, cannot continue (see `prepare_again`), or cannot grow so (see `enlarge`).
+    With more `trials`, `epochs` or seconds of `time` than before, also a finished run goes on. Raises
+    ValueError if the run is finished, is running, cannot continue (see `prepare_again`), or cannot grow so
+    (see `enlarge`).
     """
     check_free(folder)
     run = open_idle(folder)
     check_journal(run, config := read_config(run))
-    grows = (trials or config.trials, time or config.time) != (config.trials, config.time)
+    size = config.trials, config.epochs, config.time
+    grows = (trials or config.trials, epochs or config.epochs, time or config.time) != size
     if not grows and run.status == "finished" and not has_open_trial(config, folder):
         if config.confirm_top and jobs_left(config, folder, trials_of(config, folder)):
             return confirm(folder, at_end, screen)
@@ -96,7 +99,7 @@ def resume(
         raise ValueError(f"{name} is finished; look at it with: python -m search show {name}")
     config, notes = prepare_again(run)
     if grows:
-        config, more = enlarge(folder, config, trials, time)
+        config, more = enlarge(folder, config, trials, epochs, time)
         notes += more
     with screen() as output:
         return carry_out(search, config, folder, output, notes, new=False, at_end=at_end)
@@ -230,6 +233,8 @@ def search(
     queue = Queue(config.space, plan, open_study(folder, config))
     if only is None:
         announce(view, config, folder, engine.dashboard)
+        for number in stop_without_checkpoint(queue, config, folder):
+            view.say(f"note: trial {number} does not go on, for its checkpoint is deleted")
     recorder = Recorder(queue, folder, view, watchers(engine, config, folder, queue, view), config.disk)
     try:
         engine.run(InOrder(recorder, engine.workers) if config.deterministic else recorder)
@@ -279,7 +284,7 @@ def announce(view: ProgressView, config: RunConfig, folder: Path, dashboard: str
     size += f", rungs at epochs {rungs}, {view.workers} at a time"
     view.say(f"{size}, in {address(folder)}")
     need = config.eta ** (len(config.rungs) - 1)
-    if not reaching(config.trials, config.rungs, config.eta):
+    if not config.grown_from and not reaching(config.trials, config.rungs, config.eta):
         view.say(
             f"note: with eta={config.eta} it takes {need} trials for one to reach epoch {config.epochs} "
             f"(trials={need}, or fewer epochs)"

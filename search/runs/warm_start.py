@@ -15,7 +15,6 @@ from typing import Any
 from results.damage import DamagedFile
 from results.files import write_text
 from results.store import Run, best_first
-from search.config.fidelity import rung_options
 from search.config.run_config import RunConfig
 from search.core.history import Observation
 from search.core.ranking import vector
@@ -92,7 +91,7 @@ def difference(run: Run, config: RunConfig) -> str | None:
         "settings": (dict(old.space.settings), dict(space.settings)),
         "arguments of the trainer": (dict(old.space.trainer), dict(space.trainer)),
         "devices of a trial": (old.devices_per_trial, config.devices_per_trial),
-        "epochs": (old.epochs, config.epochs),
+        "epochs": ((*old.grown_from, old.epochs), (*config.grown_from, config.epochs)),
         "fidelity": (image_sizes(old), image_sizes(config)),
         "options of the same name": common_values(old.space, space),
     }
@@ -108,8 +107,9 @@ def common_values(old: Space, new: Space) -> tuple[list[Any], list[Any]]:
 
 def image_sizes(config: RunConfig) -> dict[int, dict[str, int]]:
     """Options of the data that differ between rungs, by the epochs of the rung."""
-    options = rung_options(config.fidelity, config.rungs, config.space.options)
-    return {epochs: sizes for epochs, sizes in zip(config.rungs, options, strict=True) if sizes}
+    return {
+        epochs: dict(sizes) for epochs, sizes in zip(config.rungs, config.rung_options, strict=True) if sizes
+    }
 
 
 def observations(run: Run, config: RunConfig) -> Iterator[Observation]:

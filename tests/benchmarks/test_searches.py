@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import early_end, fidelity, objectives, overhead, recipes, search_speed
+from benchmarks import early_end, fidelity, forecast, objectives, overhead, recipes, search_speed
 from tests.benchmarks.bowl import make_task, write_recording
 from tests.trainables.mnist.idx_files import make_pair
 
@@ -82,7 +82,7 @@ def test_fidelity(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_benchmarks_on_recorded_curves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Two objectives, the early end, and replays: on one small task."""
+    """Two objectives, the early end, the forecast, and replays: on one small task."""
     write_recording(tmp_path / "bowl.parquet", make_task(0))
     objectives.main([str(tmp_path), "--seeds", "2", "--ways", "random,optuna-nsga2"])
     lines = capsys.readouterr().out.splitlines()
@@ -92,3 +92,6 @@ def test_the_benchmarks_on_recorded_curves(tmp_path: Path, capsys: pytest.Captur
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[1] for line in lines] == ["min_gain=0.01", "min_gain=0.02", "min_gain=0.05"]
     assert all("regret lost" in line for line in lines)
+    forecast.main([f"recorded={tmp_path}", "--seeds", "1", "--model"])
+    cells = [line.split(" | ") for line in capsys.readouterr().out.splitlines()]
+    assert [cell[1] for cell in cells[2:]] == ["ladder", "ladder", "tpe", "tpe", "random", "random", "all"]

@@ -103,6 +103,16 @@ def test_the_lead_is_paired_by_sample():
     assert new_data(result, [0], samples) is None
 
 
+@pytest.mark.parametrize(("units", "warns"), [(2, True), (8, True), (9, False)])
+def test_few_test_batches_are_warned_of_also_where_they_do_not_look_skewed(units, warns):
+    scores = np.linspace(0.4, 0.6, units)
+    rows = {("trial 1", seed): scores_of(scores + 0.01 * seed, [30] * units, "batch") for seed in range(3)}
+    result = confirmed({"trial 1": [0.5, 0.51, 0.52]})
+    sentence = on_new_data(result, new_data(result, range(3), rows))
+    assert f"Over seeds and {units} test batches" in sentence
+    assert ("With 8 of them or fewer such an interval is too narrow" in sentence) == warns
+
+
 def test_the_table_is_read_as_it_was_written(tmp_path):
     written = {
         ("trial 1", 2**62): scores_of([0.1, 0.2, 0.4]),

@@ -36,6 +36,20 @@ def test_each_epoch_belongs_to_the_rung_that_it_leads_to():
     )
 
 
+def test_the_rungs_of_a_search_whose_epochs_have_grown_are_its_own():
+    """Rungs at epochs 1, 3, 5, 15 and 20; the trial diverges on the way to the last."""
+    ladder, config = (1, 3, 5, 15), {"grace": 1, "eta": 3, "epochs": 20}
+    rungs = [
+        {"trial": 0, "rung": rung, "epochs": epochs, "seconds": 1.0 * epochs}
+        for rung, epochs in enumerate(ladder)
+    ]
+    trials = [{"trial": 0, "state": "diverged", "epochs": 17, "seconds": 17.0}]
+    spent = spending(trials, rungs, config, winner=None)
+    assert [(epochs, part.epochs) for epochs, part in spent.rungs.items()] == [
+        (1, 1), (3, 2), (5, 2), (15, 10), (20, 2),
+    ]  # fmt: skip
+
+
 def test_without_times_the_epochs_are_shared():
     rows, rungs = ([{**row, "seconds": 0.0} for row in part] for part in (TRIALS[:3], RUNGS[:3]))
     spent = spending(rows, rungs, CONFIG, winner=0)

@@ -11,6 +11,7 @@ import search
 from search.config.run_config import CONFIG_FILE
 from tests.tiny import TinyData, TinyNet
 from trainables import given
+from trainables.pytorch_lightning import came_first
 
 PARAMS = {"lr": search.Range(1e-3, 1e-1, log=True)}
 CELLS = """\
@@ -114,6 +115,18 @@ def test_confirm_scores_the_best_on_the_test_split(in_folder):
     assert confirmed.seeds == 2
 
 
+def test_a_trial_with_own_values_is_added(in_folder):
+    run = tiny_run(trials=2)
+    tried = search.try_(run, lr=0.0123)
+    assert (tried, run.status) == (run, "finished")
+    own = run.trials.to_pylist()[-1]
+    assert (own["param/lr"], own["state"], own["epochs"]) == (0.0123, "complete", 3)
+    with pytest.raises(ValueError, match=r"trial 2 of .* has this configuration"):
+        search.try_("first", lr=0.0123)
+    with pytest.raises(ValueError, match="there is no parameter 'rl' in the run"):
+        search.try_("first", rl=0.1)
+
+
 def test_a_run_outside_the_main_thread(in_folder):
     runs = []
     thread = threading.Thread(target=lambda: runs.append(tiny_run(trials=1, epochs=1)))
@@ -157,6 +170,22 @@ def test_a_script_searches_its_own_class_on_ray_and_goes_on_with_it(tmp_path):
 def test_mistaken_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         search.run(*arguments)
+
+
+def test_a_class_of_the_earlier_lightning_is_told_what_to_do(in_folder):
+    base = type("LightningModule", (TinyNet,), {"__module__": "pytorch_lightning.core.module"})
+    net = type("Net", (base,), {})
+    with pytest.raises(ValueError, match="Net has a base class of pytorch_lightning"):
+        search.run(net, TinyData, params=PARAMS, objective="val_loss")
+    assert not (in_folder / "runs").exists()
+    made = type("LightningModule", (), {"__module__": "pytorch_lightning"})
+    assert "put `import search` above `import pytorch_lightning`" in came_first(made())
+
+
+def test_a_program_that_imports_the_earlier_lightning_after_search_gets_the_later_one(in_folder):
+    script = "import search, pytorch_lightning as pl; print(pl.LightningModule.__module__)"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout == "lightning.pytorch.core.module\n"
 
 
 def test_a_key_that_does_not_exist_is_named(in_folder):

@@ -14,6 +14,7 @@ from trainables import import_path
 from trainables.learner import Learner
 from trainables.projects.by_value import by_value
 from trainables.projects.parts import Parts, Seeds
+from trainables.pytorch_lightning import came_first
 from trainables.seeding import seed_all
 from trainables.training.kept_data import kept_data
 from trainables.training.own_loaders import OwnLoaders
@@ -82,7 +83,8 @@ def of_classes(setup: Setup, lane: Lane, keep: bool) -> Parts:
 def check_kind(made: object, kind: type, path: str) -> None:
     """Raises SpaceError if the object that `path` has made is of another kind."""
     if not isinstance(made, kind):
-        raise SpaceError(f"{path} makes a {type(made).__name__}, but must make a {kind.__name__}")
+        wrong = f"{path} makes a {type(made).__name__}, but must make a {kind.__name__}"
+        raise SpaceError(came_first(made) or wrong)
 
 
 def make_data(setup: Setup, lane: Lane, keep: bool) -> tuple[L.LightningDataModule, Hashable | None]:

@@ -31,6 +31,7 @@ from trainables.training.first_batches import FirstBatches
 from trainables.training.fit import Fit, Metrics
 from trainables.training.latency import latency_ms
 from trainables.training.lightning_private import checkpoint_dict, restart_training_batches
+from trainables.training.longer_schedules import LongerSchedules
 from trainables.training.measure import measured, memory_mb, params
 from trainables.training.module_logger import module_logger
 from trainables.training.serialize import from_json, to_json
@@ -82,7 +83,10 @@ class SingleFit(Fit):
         self.measure, self.first_batches = measure, FirstBatches(measure)
         self.callbacks = (*callbacks, self.first_batches) if measure else callbacks
         if start:
-            self.final_metrics = from_state(checkpoint.lane(Path(start), number), trusts)["ended"]
+            state = from_state(checkpoint.lane(Path(start), number), trusts)
+            self.final_metrics = state["ended"]
+            if state.get("epochs", epochs) != epochs:  # an earlier version's has none
+                self.callbacks = (*self.callbacks, LongerSchedules(state["lr_schedulers"]))
 
     @contextmanager
     def restored_file(self, trainer: L.Trainer) -> Iterator[str | None]:
@@ -130,7 +134,8 @@ class SingleFit(Fit):
         pass  # training ends with its only lane
 
     def states(self, trainer: L.Trainer) -> dict[int, checkpoint.State]:
-        lightning = {**checkpoint_dict(trainer), "ended": self.final_metrics}
+        own = {"ended": self.final_metrics, "epochs": trainer.max_epochs}
+        lightning = {**checkpoint_dict(trainer), **own}
         return {self.number: to_state(lightning, self.trusts)} if self.writes else {}
 
 

@@ -148,8 +148,17 @@ const drawNext = () => {
   if (next) { draw(next); setTimeout(drawNext); }
 };
 const drawAll = () => places.forEach((place) => charts.has(place) || draw(place));
-addEventListener("beforeprint", drawAll);
-matchMedia("print").addEventListener("change", drawAll);
+// Paper does not scroll: a table that is wider is made smaller.
+const PAPER = 700; // pixels of A4 or Letter between the margins
+const fitTables = (printing) => document.querySelectorAll(".scroll > table").forEach((table) => {
+  const { style } = table;
+  [style.zoom, style.width] = ["", printing ? "min-content" : ""];
+  if (printing) [style.width, style.zoom] = ["", Math.min(1, PAPER / table.scrollWidth)];
+});
+const prepare = (printing) => { drawAll(); fitTables(printing); };
+addEventListener("beforeprint", () => prepare(true));
+addEventListener("afterprint", () => fitTables(false));
+matchMedia("print").addEventListener("change", ({ matches }) => prepare(matches));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 document.getElementById("theme").addEventListener("click", () => {
   const root = document.documentElement;

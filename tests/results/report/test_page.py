@@ -115,6 +115,23 @@ def test_a_page_that_is_not_scrolled_has_all_figures(visit):
     assert errors == []
 
 
+def test_a_table_that_is_wider_than_the_paper_is_made_smaller_in_print(visit):
+    page, errors = visit("report", width=718)  # A4 in pixels, less margins of 10 mm
+    page.wait_for_selector("tr.trial")
+    page.add_style_tag(content="#table tr > * { padding-right: 60px !important }")  # as many parameters would
+    right = "document.querySelector('#table').getBoundingClientRect().right"
+    assert page.evaluate(right) > 1000
+    page.emulate_media(media="print")
+    page.wait_for_function("() => document.querySelector('#table').style.zoom")
+    assert page.evaluate(right) <= 718 == page.evaluate("document.documentElement.scrollWidth")
+    others = "[...document.querySelectorAll('table:not(#table)')].map(table => table.style.zoom)"
+    assert set(page.evaluate(others)) <= {"", "1"}
+    page.emulate_media(media="screen")
+    page.wait_for_function("() => !document.querySelector('#table').style.zoom")
+    assert page.evaluate(right) > 1000
+    assert errors == []
+
+
 def test_a_click_changes_the_theme(visit):
     page, errors = visit("compare")
     page.wait_for_selector("canvas")

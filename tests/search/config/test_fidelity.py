@@ -51,6 +51,8 @@ def test_a_search_climbs_from_small_images_to_large_ones(tmp_path):
     ladder = ["trials=3", "epochs=2", "eta=2", "engine=local", f"storage={tmp_path}", "name=f"]
     config = resolve(["space=slice_reg", "fidelity=[epochs,image_size]", *small, *ladder])
     assert TrainJob.of(config, tmp_path).rung_options == ({"image_size": 32}, {"image_size": 48})
+    grown = replace(config, epochs=8, grown_from=(2,))  # rungs at epochs 1, 2, 4 and 8
+    assert [sizes["image_size"] for sizes in grown.rung_options] == [32, 48, 48, 48]
     run = open_run(start(config).folder)
     assert run.status == "finished"
     assert max(run.trials["epochs"].to_pylist()) == 2

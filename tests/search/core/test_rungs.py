@@ -14,6 +14,7 @@ from search.core.rungs import (
     Sample,
     Wait,
     expected_epochs,
+    extended,
     for_few_trials,
     milestones,
     reaching,
@@ -39,6 +40,21 @@ def decide(values, busy, **options):
 )
 def test_milestones(grace, eta, epochs, rungs):
     assert milestones(grace, eta, epochs) == rungs
+
+
+@pytest.mark.parametrize(
+    ("rungs", "eta", "epochs", "expected"),
+    [
+        ((1, 3, 9, 27), 3, 81, (1, 3, 9, 27, 81)),
+        ((1, 3, 9, 20), 3, 200, (1, 3, 9, 20, 60, 180, 200)),
+        ((1, 3, 9), 3, 10, (1, 3, 9, 10)),
+        ((4,), 2, 9, (4, 8, 9)),
+    ],
+)
+def test_rungs_that_a_search_gets_are_above_its_own(rungs, eta, epochs, expected):
+    assert extended(rungs, eta, epochs) == expected
+    with pytest.raises(ValueError, match="must be above the last rung so far"):
+        extended(expected, eta, epochs)
 
 
 @pytest.mark.parametrize(

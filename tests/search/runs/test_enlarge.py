@@ -57,7 +57,8 @@ def test_a_finished_run_goes_on_with_more_trials(make, capfd):
         ("trials=0", "trials is 0, but must be a whole number >= 1"),
         ("time=2h", "time is 7200 seconds, but the run has no limit"),
         ("time=soon", "time is 'soon', but must be a number of seconds"),
-        ("epochs=9", "is not understood here; only storage=FOLDER, trials=..., time=..."),
+        ("epochs=2", "epochs is 2, but the run has 3, and can only grow (epochs=...)"),
+        ("eta=9", "is not understood here; only storage=FOLDER, trials=..., epochs=..., time=..."),
     ],
 )
 def test_what_does_not_grow_is_refused_in_one_line(make, more, error):

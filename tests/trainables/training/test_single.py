@@ -68,6 +68,26 @@ def test_schedules_span_all_epochs_at_every_rung(tmp_path):
     assert 0.04 < report.metrics[5]["lr"] < 0.5
 
 
+@pytest.mark.parametrize("schedule", ["one_cycle", "warm_cosine", "plateau"])
+def test_with_more_epochs_a_schedule_goes_on_at_its_new_place(schedule, tmp_path):
+    params = {"schedule": schedule}
+    whole = reports(
+        make_setup(WAVE, WAVES, "val_loss", epochs=4), params, 0, 4, tmp_path / "whole.safetensors"
+    )
+    short, end = make_setup(WAVE, WAVES, "val_loss", epochs=2), tmp_path / "short.safetensors"
+    before = reports(short, params, 0, 2, end)
+    grown = reports(replace(short, epochs=4), params, 2, 4, tmp_path / "grown.safetensors", start=end)
+    rates = [[report.metrics[5]["lr"] for report in these] for these in (whole, before + grown)]
+    assert rates[1][2:] == pytest.approx(rates[0][2:], rel=1e-9)
+    if schedule != "plateau":  # which knows no number of epochs
+        assert rates[1][1] != pytest.approx(rates[0][1])
+    again = reports(replace(short, epochs=4), params, 2, 3, tmp_path / "a.safetensors", start=end)
+    again += reports(
+        replace(short, epochs=4), params, 3, 4, tmp_path / "b.safetensors", start=tmp_path / "a.safetensors"
+    )
+    assert [report.metrics for report in again] == [report.metrics for report in grown]
+
+
 def test_all_trials_see_the_same_split_and_batches(tmp_path):
     setup = make_setup("tests.foreign.recorder:BatchRecorder", DIGITS, "val_loss")
 

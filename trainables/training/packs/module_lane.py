@@ -17,6 +17,7 @@ from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from trainables.training import checkpoint
 from trainables.training.latency import positional
 from trainables.training.lightning_private import Scheduler, optimizers_and_schedulers
+from trainables.training.longer_schedules import put_back, stepped
 from trainables.training.packs.catcher import EVALUATION, TRAINING, catching
 from trainables.training.packs.lane import PackedLane, Template
 from trainables.training.packs.lane_modules import replace_dropout
@@ -86,12 +87,16 @@ class ModuleLane(PackedLane):
         self.module.on_load_checkpoint(lightning)
         with torch.no_grad():
             self.module.load_state_dict(lightning["state_dict"])
+        schedulers = [one.scheduler for one in self.schedulers]
+        longer = lightning.get("epochs") != self.trainer.max_epochs
+        further = stepped(schedulers, lightning["lr_schedulers"]) if longer else []
         shared = self.optimizer.state  # with the other lanes of a group; load_state_dict makes another
         self.optimizer.load_state_dict(lightning["optimizer_states"][0])
         shared.update(self.optimizer.state)
         self.optimizer.state = shared
-        for one, state in zip(self.schedulers, lightning["lr_schedulers"], strict=True):
-            one.scheduler.load_state_dict(state)
+        for scheduler, state in zip(schedulers, lightning["lr_schedulers"], strict=True):
+            scheduler.load_state_dict(state)
+        put_back(further)
         self.trainer.note(global_step=lightning["global_step"])
 
     def state(self) -> checkpoint.State:
@@ -105,6 +110,7 @@ class ModuleLane(PackedLane):
             "epoch": self.trainer.current_epoch,
             "global_step": self.trainer.global_step,
             "ended": None,
+            "epochs": self.trainer.max_epochs,
             PACKED: True,
         }
         optimizer.state = shared
