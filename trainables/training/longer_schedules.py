@@ -1,9 +1,9 @@
 """Schedules of a module whose training has got more epochs than it had when its checkpoint was written.
 
-They go on at the place that those of all epochs have after as many steps. Those of the checkpoint were made for
-fewer epochs: at their end a cosine rises again, and OneCycleLR raises. So the new ones, which
-`configure_optimizers` has made, are stepped as often as the former ones. A schedule that follows a metric goes
-on as it was.
+They go on at the place that those of all epochs have after as many steps. Those of the checkpoint were made
+for fewer epochs: at their end a cosine rises again, and OneCycleLR raises. So the new ones, which
+`configure_optimizers` has made, are stepped as often as the former ones. A schedule that follows a metric
+goes on as it was.
 """
 
 import warnings

@@ -134,7 +134,8 @@ class SingleFit(Fit):
         pass  # training ends with its only lane
 
     def states(self, trainer: L.Trainer) -> dict[int, checkpoint.State]:
-        own = {"ended": self.final_metrics, "epochs": trainer.max_epochs}
+        # Not those of the Trainer, which weight averaging changes.
+        own = {"ended": self.final_metrics, "epochs": self.trainer_options["max_epochs"]}
         lightning = {**checkpoint_dict(trainer), **own}
         return {self.number: to_state(lightning, self.trusts)} if self.writes else {}
 

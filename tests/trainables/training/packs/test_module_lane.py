@@ -99,6 +99,16 @@ def test_a_pause_changes_nothing(name, tmp_path):
         assert_equal(whole[-1].metrics[2], last.metrics[2])
 
 
+def test_schedules_go_on_where_the_search_has_more_epochs(tmp_path):
+    (lane, *_) = lanes("OneCycle")
+    whole = list(train(setup_of("OneCycle", epochs=4), [lane], 0, 4, str(tmp_path / "whole.safetensors")))
+    list(train(setup_of("OneCycle", epochs=2), [lane], 0, 2, str(tmp_path / "short.safetensors")))
+    longer = replace(lane, start=str(tmp_path / "short.safetensors"))
+    further = list(train(setup_of("OneCycle", epochs=4), [longer], 2, 4, str(tmp_path / "c.safetensors")))
+    rates = [report.metrics[0]["lr"] for report in (*whole[2:], *further)]
+    assert rates[:2] == pytest.approx(rates[2:])
+
+
 def test_a_step_that_reads_a_differing_attribute_later_goes_on_lane_by_lane(tmp_path):
     setup = setup_of("ReadsAlphaLate", batched=True)
     epochs, (group,) = together(setup, lanes("ReadsAlphaLate"), tmp_path)
