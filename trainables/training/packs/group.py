@@ -2,11 +2,12 @@
 
 Their parameters are stored in one stack, of which the parameters of their modules are views: training the
 stack trains the modules. A group trains *batched*, with one forward pass and gradient over all lanes
-(`torch.func.vmap`), or *sequentially*, lane after lane; `way.py` decides which.
+(`torch.func.vmap`), or *sequentially*, lane after lane; the same holds for its validation. `way.py` decides
+which.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -15,12 +16,18 @@ from torch import Tensor
 from torch.func import functional_call, grad_and_value, vmap
 
 from spaces.messages import describe
+from trainables.training.packs.joint_update import JointUpdate
 from trainables.training.packs.lane import PackedLane
-from trainables.training.packs.logged import ALL, EpochValues, Logged
+from trainables.training.packs.logged import EpochValues, Logged, Rule
+from trainables.training.packs.stacked_update import stacked_update
 from trainables.training.packs.steps import Steps
+from trainables.training.packs.update import Gradients
 
 logger = logging.getLogger(__name__)
-Gradients = Mapping[str, Tensor]  # (lanes, ...) by the name of the parameter
+UNSTACKED = (
+    "cpu",
+    "mps",
+)  # kinds of device where an update lane by lane is faster, or double precision lacks
 
 
 @final
@@ -38,11 +45,15 @@ class TrainBatch:
 class Group:
     """Lanes of equal likeness, by trial number.
 
-    `batched` decides how they train; None: not yet decided.
+    `batched` decides how they train and are validated; None: not yet decided. `stacked`: whether the
+    optimizers of batched lanes are stepped as one; None: on a GPU.
     """
 
-    def __init__(self, lanes: Mapping[int, PackedLane], *, batched: bool | None = None) -> None:
-        self.lanes, self.batched = dict(lanes), batched
+    def __init__(
+        self, lanes: Mapping[int, PackedLane], *, batched: bool | None = None, stacked: bool | None = None
+    ) -> None:
+        self.lanes, self.stacked = dict(lanes), stacked
+        self.batched = self.validates_batched = batched
         self.obstacle: str | None = None  # the reason why they can't train batched
         self.restack()
 
@@ -56,17 +67,33 @@ class Group:
         lanes = list(self.lanes.values())
         self.train_values, self.val_values = EpochValues(len(lanes)), EpochValues(len(lanes))
         self.metrics: Mapping[int, Mapping[str, float]] = {}
-        self.steps = Steps(lanes)
+        self.made_steps: Steps | None = None
         self.stack: dict[str, Tensor] = {}
         self.trained: dict[str, list[Tensor]] = {}  # the lanes' parameters that have gradients, by name
         if len(lanes) == 1:
-            self.batched = False  # a single lane keeps its memory layout
+            self.batched = self.validates_batched = False  # a single lane keeps its memory layout
             return
         self.stack = stacked(lanes)
         for name, parameter in lanes[0].module.named_parameters():
             if parameter.requires_grad:
                 self.trained[name] = [lane.module.get_parameter(name) for lane in lanes]
-        self.template = lanes[0].template(lanes)
+        self.renew_template()
+
+    def renew_template(self) -> None:
+        """Makes the template as the modules are now: training or not, with the attributes of this epoch."""
+        if self.stack:
+            self.template = self.first.template(list(self.lanes.values()))
+
+    @property
+    def steps(self) -> Steps:
+        """Made when the first one is taken: now the lanes are restored, and the way to train is decided."""
+        if self.made_steps is None:
+            lanes, update = list(self.lanes.values()), None
+            device = next(self.first.module.parameters()).device.type
+            if self.batched and (self.stacked or (self.stacked is None and device not in UNSTACKED)):
+                update = stacked_update(lanes, self.stack, self.trained)
+            self.made_steps = Steps(lanes, update or JointUpdate(lanes, self.trained))
+        return self.made_steps
 
     def drop(self, numbers: frozenset[int]) -> None:
         """Removes the lanes with these numbers."""
@@ -75,6 +102,12 @@ class Group:
             self.lanes.pop(number).module.zero_grad()  # frees the gradients
         if removed and self.lanes:
             self.restack()
+
+    def begin_epoch(self) -> None:
+        """Called before the first batch of each epoch."""
+        for lane in self.lanes.values():
+            lane.begin_epoch()
+        self.renew_template()
 
     def train(self, batches: Sequence[TrainBatch], epoch: int) -> None:
         """One step of every lane per batch; `batched` is decided."""
@@ -87,8 +120,8 @@ class Group:
                     self.train(batches[position:], epoch)
                     return
                 self.train_values.add(logged)
-                self.hand_out(gradients)
-                self.steps.step(epoch + batch.share, batch.index, batch.last, ALL)
+                self.steps.update.add(gradients)
+                self.steps.step(epoch + batch.share, batch.index, batch.last)
             return
         for row, lane in enumerate(self.lanes.values()):  # a CPU cache has room for one lane
             for batch in batches:
@@ -98,6 +131,9 @@ class Group:
     def train_sequentially(self, error: Exception) -> None:
         """Trains the lanes one after the other from now on, for they can't be batched."""
         self.batched, self.obstacle = False, describe(error)
+        if self.made_steps is not None:
+            self.made_steps.update.hand_out()
+            self.made_steps = None
         logger.info("these lanes train sequentially: %s", self.obstacle)
 
     def lane_gradients(self, lane: PackedLane, batch: TrainBatch) -> Logged:
@@ -113,28 +149,62 @@ class Group:
         Raises any exception of a module or an operation that can't be batched.
         """
         template = self.template
+        rules: dict[str, Rule] = {}
 
         def loss(trained: dict[str, Tensor], others: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-            tensors = {f"module.{name}": tensor for name, tensor in {**trained, **others}.items()}
-            value = functional_call(template, tensors, (batch.content, batch.index))
-            return value / self.first.accumulate, dict(template.logged.values)
+            steps = (template.loss, batch.content, batch.index)
+            value, logged = functional_call(template, in_template({**trained, **others}), steps)
+            rules.update(logged.rules)
+            return value / self.first.accumulate, dict(logged.values)
 
         trained = {name: self.stack[name] for name in self.trained}
         others = {name: tensor for name, tensor in self.stack.items() if name not in trained}
         batched = vmap(grad_and_value(loss, has_aux=True), randomness=randomness)
         gradients, (_, values) = batched(trained, others)
-        return gradients, Logged(values, template.logged.rules)
+        return gradients, Logged(values, rules)
 
-    def hand_out(self, gradients: Gradients) -> None:
-        """Adds the gradients to those of each lane's parameters."""
-        for name, gradient in gradients.items():
-            for parameter, own in zip(self.trained[name], gradient.unbind(), strict=True):
-                parameter.grad = own if parameter.grad is None else parameter.grad.add_(own)
+    def begin_validation(self, batches: Callable[[], Iterable[Any]], validates: bool) -> None:
+        """Called before the validation batches, if there are any (`validates`), when training is done.
+
+        `batches` makes another pass over the training batches.
+        """
+        for lane in self.lanes.values():
+            lane.begin_validation(batches(), validates)
+        if validates:
+            self.renew_template()
 
     def validate(self, batch: Any, index: int) -> None:
-        """Adds what each lane logs for this batch."""
+        """Adds what each lane logs for this batch; `validates_batched` is decided."""
+        if self.validates_batched:
+            try:
+                self.val_values.add(self.batched_validation(batch, index))
+                return
+            except Exception as error:  # the lanes are validated, or raise it, alone
+                self.validate_sequentially(error)
         for row, lane in enumerate(self.lanes.values()):
             self.val_values.add(lane.validate(batch, index), row)
+
+    def validate_sequentially(self, error: Exception) -> None:
+        """Validates the lanes one after the other from now on, for they can't be batched."""
+        self.validates_batched = False
+        logger.info("these lanes are validated sequentially: %s", describe(error))
+
+    def batched_validation(self, batch: Any, index: int) -> Logged:
+        """The values that the lanes log for a validation batch, (lanes,) each.
+
+        Raises any exception of a module or an operation that can't be batched, and for random numbers: each
+        lane would draw others than alone.
+        """
+        template = self.template
+        rules: dict[str, Rule] = {}
+
+        def values(stack: dict[str, Tensor]) -> dict[str, Tensor]:
+            logged = functional_call(template, in_template(stack), (template.validate, batch, index))
+            rules.update(logged.rules)
+            return dict(logged.values)
+
+        with torch.no_grad():
+            return Logged(vmap(values, randomness="error")(self.stack), rules)
 
     def end_epoch(self) -> None:
         """Makes the `metrics` of the epoch."""
@@ -143,6 +213,11 @@ class Group:
             number: lane.end_epoch({**train, **val})
             for (number, lane), (train, val) in zip(self.lanes.items(), rows, strict=True)
         }
+
+
+def in_template(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors of a module under their names in its Template."""
+    return {f"module.{name}": tensor for name, tensor in tensors.items()}
 
 
 def stacked(lanes: Sequence[PackedLane]) -> dict[str, Tensor]:

@@ -1,19 +1,23 @@
-"""Whether a group trains batched: only where that gives the gradients of each lane alone, and is faster."""
+"""Whether a group is batched: only where that gives what each lane has alone, and is faster."""
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from trainables.training.latency import seconds
-from trainables.training.packs.group import Gradients, Group, TrainBatch
+from trainables.training.packs.group import Group, TrainBatch
 from trainables.training.packs.logged import Logged
+from trainables.training.packs.update import Gradients
 
 logger = logging.getLogger(__name__)
 TIMINGS = 3  # of each way to train; the shortest counts
-TOLERANCE = 1e-5  # of the norm of the gradients, relative to their own
+VALIDATIONS = 2  # timed; the first one is also compared
+TOLERANCE = 1e-5  # of the norm of the gradients and of each value, relative to their own
+LOW_TOLERANCE = 1e-2  # of a value in bf16, which has eight bits
 
 
 def choose_way(group: Group, batch: TrainBatch, *, fixed: bool) -> None:
@@ -38,10 +42,49 @@ def choose_way(group: Group, batch: TrainBatch, *, fixed: bool) -> None:
     logger.info("%d lanes: %.2g s batched, %.2g s for a single lane", len(group.lanes), batched, alone)
 
 
+def validate_first(group: Group, batch: Any, index: int, *, fixed: bool) -> None:
+    """Validates each lane alone on a batch, and sets `group.validates_batched` from its values and the time.
+
+    With `fixed` the time does not matter.
+    """
+    batched: list[Logged] = []
+    try:
+        with unchanged(group):
+            attributes = attribute_values(group)
+            times = [
+                seconds(lambda: batched.append(group.batched_validation(batch, index)))
+                for _ in range(1 if fixed else VALIDATIONS)
+            ]
+            if attribute_values(group) != attributes:
+                raise ValueError("the validation step changes attributes of its module")
+    except Exception as error:  # the lanes may be able to alone, or raise it below
+        group.validate_sequentially(error)
+    alone: list[Logged] = []
+    time = 0.0
+    for row, lane in enumerate(group.lanes.values()):
+        time += seconds(lambda lane=lane: alone.append(lane.validate(batch, index)))
+        group.val_values.add(alone[-1], row)
+    if group.validates_batched is False:
+        return
+    low = torch.is_autocast_enabled(device_of(group))
+    try:
+        for row, one in enumerate(alone):
+            compare_logged(batched[0], one, row, LOW_TOLERANCE if low else TOLERANCE)
+    except ValueError as error:
+        group.validate_sequentially(error)
+        return
+    group.validates_batched = fixed or min(times) < time
+    logger.info("%d lanes: validated in %.2g s batched, %.2g s alone", len(alone), min(times), time)
+
+
+def device_of(group: Group) -> str:
+    """The kind of device of the lanes."""
+    return next(iter(group.stack.values())).device.type
+
+
 def verify(group: Group, batch: TrainBatch) -> None:
     """Raises ValueError if the losses or the gradients of any lane are not those that it has alone."""
-    device = next(iter(group.stack.values())).device.type
-    with torch.autocast(device, enabled=False):
+    with torch.autocast(device_of(group), enabled=False):
         before = torch.get_rng_state()
         attributes = attribute_values(group)
         gradients, logged = group.batched_gradients(batch, randomness="same")
@@ -85,13 +128,13 @@ def norm(tensors: list[Tensor]) -> float:
     return float(torch.stack([tensor.norm() for tensor in tensors]).norm())
 
 
-def compare_logged(batched: Logged, alone: Logged, row: int) -> None:
+def compare_logged(batched: Logged, alone: Logged, row: int, tolerance: float = TOLERANCE) -> None:
     """Raises ValueError if the values in a row are not those that the lane logs alone."""
     if batched.rules != alone.rules:
         raise ValueError("other values are logged than alone")
     for name, value in alone.values.items():
         one = batched.values[name][row]
-        if not torch.isclose(one.double(), value.double(), rtol=TOLERANCE, atol=1e-8, equal_nan=True):
+        if not torch.isclose(one.double(), value.double(), rtol=tolerance, atol=1e-8, equal_nan=True):
             raise ValueError(f"{name} is {float(one):.6g}, and {float(value):.6g} in a lane alone")
 
 
