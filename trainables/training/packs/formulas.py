@@ -19,13 +19,15 @@ REFUSED = ("amsgrad", "maximize", "differentiable", "dampening")  # options that
 class Formula(ABC):
     """The step of one kind of optimizer.
 
-    `moments` are the names of the tensors of its state that have the shape of the parameter, `numbers` its
-    hyperparameters. `counts`: whether the state has the number of steps.
+    `numbers` are its hyperparameters. `counts`: whether its state has the number of steps.
     """
 
-    moments: tuple[str, ...]
     counts: bool
     numbers: tuple[str, ...]
+
+    @abstractmethod
+    def moments(self, groups: Groups) -> tuple[str, ...]:
+        """Names of the tensors of its state that have the shape of the parameter, and are zeros at first."""
 
     @abstractmethod
     def coefficients(self, groups: Groups, steps: np.ndarray) -> np.ndarray:
@@ -37,7 +39,7 @@ class Formula(ABC):
     ) -> tuple[Tensor, Tensor | None]:
         """The change of the parameters, and the factor (lanes, 1) before it, None for 1; updates the moments.
 
-        Shapes are (lanes, size), those of the coefficients (coefficients, lanes, 1). May write to `gradient`.
+        Shapes are (lanes, size), that of the coefficients (coefficients, lanes, 1). May write to `gradient`.
         `parameters` are None if `needs_parameters` is false.
         """
 
@@ -50,11 +52,14 @@ class Formula(ABC):
 class Adam(Formula):
     """Adam (Kingma and Ba, ICLR 2015); with `decoupled` AdamW (Loshchilov and Hutter, ICLR 2019)."""
 
-    moments, counts = ("exp_avg", "exp_avg_sq"), True
+    counts = True
     numbers = ("lr", "betas", "eps", "weight_decay")
 
     def __init__(self, decoupled: bool) -> None:
         self.decoupled = decoupled
+
+    def moments(self, groups: Groups) -> tuple[str, ...]:
+        return ("exp_avg", "exp_avg_sq")
 
     def coefficients(self, groups: Groups, steps: np.ndarray) -> np.ndarray:
         lr, eps, decay = columns(groups, "lr", "eps", "weight_decay")
@@ -83,11 +88,14 @@ class Adam(Formula):
 class SGD(Formula):
     """Gradient descent, with momentum as PyTorch has it (Sutskever et al., ICML 2013)."""
 
-    moments, counts = ("momentum_buffer",), False  # zeros at first: PyTorch's is the first gradient
+    counts = False
     numbers = ("lr", "momentum", "weight_decay")
 
     def __init__(self, nesterov: bool) -> None:
         self.nesterov = nesterov
+
+    def moments(self, groups: Groups) -> tuple[str, ...]:
+        return ("momentum_buffer",) if any(group["momentum"] for group in groups) else ()
 
     def coefficients(self, groups: Groups, steps: np.ndarray) -> np.ndarray:
         lr, momentum, decay = columns(groups, "lr", "momentum", "weight_decay")
@@ -99,9 +107,9 @@ class SGD(Formula):
         decay, momentum, step_size = coefficients
         if parameters is not None:
             gradient = gradient.addcmul_(parameters, decay)
-        (buffer,) = moments
-        buffer.mul_(momentum).add_(gradient)
-        gradient = gradient.addcmul(buffer, momentum) if self.nesterov else buffer
+        for buffer in moments:  # one or none
+            buffer.mul_(momentum).add_(gradient)
+            gradient = gradient.addcmul(buffer, momentum) if self.nesterov else buffer
         return gradient * step_size, None
 
     def needs_parameters(self, groups: Groups) -> bool:

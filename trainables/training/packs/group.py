@@ -22,6 +22,7 @@ from trainables.training.packs.logged import EpochValues, Logged, Rule
 from trainables.training.packs.stacked_update import stacked_update
 from trainables.training.packs.steps import Steps
 from trainables.training.packs.update import Gradients
+from trainables.training.precision import full_precision
 
 logger = logging.getLogger(__name__)
 UNSTACKED = (
@@ -139,7 +140,7 @@ class Group:
     def lane_gradients(self, lane: PackedLane, batch: TrainBatch) -> Logged:
         """Adds the gradients of one lane to those of its parameters. Returns what the step has logged."""
         loss, logged = lane.loss(batch.content, batch.index)
-        with torch.autocast(loss.device.type, enabled=False):  # autocast is for forward passes only
+        with full_precision(loss.device):  # autocast is for forward passes only
             (loss / lane.accumulate).backward()
         return logged
 

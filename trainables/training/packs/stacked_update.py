@@ -27,26 +27,51 @@ class Block:
         self, formula: Formula, names: Sequence[str], lanes: Sequence[PackedLane], groups: Sequence[Any]
     ) -> None:
         self.formula, self.names, self.groups = formula, names, groups
-        rows = [[lane.module.get_parameter(name) for name in names] for lane in lanes]
-        states = [
+        self.rows = [[lane.module.get_parameter(name) for name in names] for lane in lanes]
+        self.states = [
             [lane.optimizer.state[parameter] for parameter in row]
-            for lane, row in zip(lanes, rows, strict=True)
+            for lane, row in zip(lanes, self.rows, strict=True)
         ]
-        self.like, self.sizes = rows[0], [parameter.numel() for parameter in rows[0]]
-        self.moments = [stacked_moment(name, rows, states) for name in formula.moments]
+        self.like = self.rows[0]
+        self.sizes = [parameter.numel() for parameter in self.like]
         self.steps, self.agree = np.zeros(len(lanes)), True
         if formula.counts:
-            self.counts = stacked_counts(rows, states)
-            if any(state for row in states for state in row):
-                counts = self.counts.double().cpu().numpy()
-                self.steps, self.agree = counts[:, 0], bool((counts == counts[:, :1]).all())
-        for lane, (row, of_lane) in enumerate(zip(rows, states, strict=True)):
-            moments = [moment[lane].split(self.sizes) for moment in self.moments]
-            for index, (parameter, state) in enumerate(zip(row, of_lane, strict=True)):
-                for name, parts in zip(formula.moments, moments, strict=True):
-                    state[name] = laid_out(parts[index], parameter)
-                if formula.counts:
-                    state["step"] = self.counts[lane, index]
+            self._hold_counts()
+        self.moments: dict[str, Tensor] = {}
+        self._hold_moments()
+
+    def _hold_counts(self) -> None:
+        zero = torch.zeros((), device=self.like[0].device)
+        started = any(state for of_lane in self.states for state in of_lane)
+        rows = [[state.get("step", zero).to(zero) for state in of_lane] for of_lane in self.states]
+        self.counts = torch.stack([torch.stack(row) for row in rows])  # (lanes, parameters)
+        for of_lane, row in zip(self.states, self.counts, strict=True):
+            for state, count in zip(of_lane, row, strict=True):
+                state["step"] = count
+        if started:
+            counts = self.counts.double().cpu().numpy()
+            self.steps, self.agree = counts[:, 0], bool((counts == counts[:, :1]).all())
+
+    def _hold_moments(self) -> list[Tensor]:
+        """Stacks the moments that are not yet held. Returns all that the next step needs."""
+        names = self.formula.moments(self.groups)
+        for name in names:
+            if name not in self.moments:
+                self.moments[name] = self._stacked_moment(name)
+        return [self.moments[name] for name in names]
+
+    def _stacked_moment(self, name: str) -> Tensor:
+        lanes = list(zip(self.rows, self.states, strict=True))
+        stacked = torch.empty(len(lanes), sum(self.sizes)).to(self.like[0])
+        for (row, of_lane), own in zip(lanes, stacked, strict=True):
+            for parameter, state, part in zip(row, of_lane, own.split(self.sizes), strict=True):
+                view, before = laid_out(part, parameter), state.get(name)
+                if before is None:
+                    view.zero_()
+                else:
+                    view.copy_(before)
+                state[name] = view
+        return stacked
 
     def flat(self, named: Named) -> Tensor:
         """The tensors of the parameters as one, (lanes, size)."""
@@ -69,7 +94,9 @@ class Block:
         if self.formula.counts:
             self.counts += 1
         parameters = self.flat(stack) if self.formula.needs_parameters(self.groups) else None
-        change, factor = self.formula.change(gradient, self.moments, parameters, coefficients.to(gradient))
+        change, factor = self.formula.change(
+            gradient, self._hold_moments(), parameters, coefficients.to(gradient)
+        )
         for name, part in self.parts(change):
             rows = stack[name]
             if factor is not None:
@@ -148,33 +175,6 @@ def stacked_update(
             if not blocks[-1].agree:
                 return None
     return StackedUpdate(lanes, stack, blocks)
-
-
-def stacked_moment(name: str, rows: Sequence[Sequence[Tensor]], states: Sequence[Sequence[Any]]) -> Tensor:
-    """A moment of all lanes, (lanes, size); zeros for a lane that has none."""
-    return torch.cat(
-        [
-            torch.cat(
-                [
-                    flat(
-                        (torch.zeros_like(parameter) if state.get(name) is None else state[name])[None],
-                        parameter,
-                    )
-                    for parameter, state in zip(row, of_lane, strict=True)
-                ],
-                1,
-            )
-            for row, of_lane in zip(rows, states, strict=True)
-        ]
-    )
-
-
-def stacked_counts(rows: Sequence[Sequence[Tensor]], states: Sequence[Sequence[Any]]) -> Tensor:
-    """The number of steps of each parameter, (lanes, parameters)."""
-    zero = torch.zeros((), device=rows[0][0].device)
-    return torch.stack(
-        [torch.stack([state.get("step", zero).to(zero) for state in of_lane]) for of_lane in states]
-    )
 
 
 def flat(rows: Tensor, parameter: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from trainables.training.latency import seconds
 from trainables.training.packs.group import Group, TrainBatch
 from trainables.training.packs.logged import Logged
 from trainables.training.packs.update import Gradients
+from trainables.training.precision import full_precision
 
 logger = logging.getLogger(__name__)
 TIMINGS = 3  # of each way to train; the shortest counts
@@ -66,7 +67,7 @@ def validate_first(group: Group, batch: Any, index: int, *, fixed: bool) -> None
         group.val_values.add(alone[-1], row)
     if group.validates_batched is False:
         return
-    low = torch.is_autocast_enabled(device_of(group))
+    low = torch.is_autocast_enabled(device_of(group).type)
     try:
         for row, one in enumerate(alone):
             compare_logged(batched[0], one, row, LOW_TOLERANCE if low else TOLERANCE)
@@ -77,14 +78,14 @@ def validate_first(group: Group, batch: Any, index: int, *, fixed: bool) -> None
     logger.info("%d lanes: validated in %.2g s batched, %.2g s alone", len(alone), min(times), time)
 
 
-def device_of(group: Group) -> str:
-    """The kind of device of the lanes."""
-    return next(iter(group.stack.values())).device.type
+def device_of(group: Group) -> torch.device:
+    """The device of the lanes."""
+    return next(iter(group.stack.values())).device
 
 
 def verify(group: Group, batch: TrainBatch) -> None:
     """Raises ValueError if the losses or the gradients of any lane are not those that it has alone."""
-    with torch.autocast(device_of(group), enabled=False):
+    with full_precision(device_of(group)):
         before = torch.get_rng_state()
         attributes = attribute_values(group)
         gradients, logged = group.batched_gradients(batch, randomness="same")
