@@ -175,7 +175,7 @@ class Group:
             self.renew_template()
 
     def validate(self, batch: Any, index: int) -> None:
-        """Adds what each lane logs for this batch; `validates_batched` is decided."""
+        """Adds what each lane logs for this batch."""
         if self.validates_batched:
             try:
                 self.val_values.add(self.batched_validation(batch, index))

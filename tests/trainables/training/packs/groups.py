@@ -65,10 +65,8 @@ def learner_group(setup, count, device="cpu", *, params=None, **options):
     return made(lanes, device, options)
 
 
-def module_group(
-    count, device="cpu", *, kind=torch.optim.AdamW, own=lambda number: {}, trainer=None, **options
-):
-    """A group of Tuned modules; `own` makes options of a lane's optimizer, `trainer` are the Trainer's."""
+def module_group(count, device="cpu", *, module=Tuned, kind=None, own=None, trainer=None, **options):
+    """A group of such modules. `own` makes options of a lane's optimizer, `trainer` are the Trainer's."""
     lanes = {}
     data = DigitsDataModule()
     data.prepare_data()
@@ -76,17 +74,18 @@ def module_group(
     around = SimpleNamespace(current_epoch=0, training=True, validating=False)
     for number in range(count):
         torch.manual_seed(number)
-        module = Tuned(1e-3 * (1 + number / count), kind, own(number))
-        lane = lanes[number] = ModuleLane(module, data, data_key=0, batch_seed=0, options=trainer or {})
+        one = module(1e-3 * (1 + number / count), kind or torch.optim.AdamW, own and own(number))
+        lane = lanes[number] = ModuleLane(one, data, data_key=0, batch_seed=0, options=trainer or {})
         lane.setup(LaneTrainer(around, data, 1, lambda: BATCHES, lane.accumulate))
-        module.to(device)
+        one.to(device)
         lane.configure()
     return made(lanes, device, options)
 
 
 def made(lanes, device, options):
-    """The group, and its batches on a device."""
+    """The group in its first epoch, and its batches on a device."""
     group = Group(lanes, **{"batched": True, **options})
+    group.begin_epoch()
     contents = [
         [tensor.to(device) for tensor in batch]
         for batch, _ in zip(group.first.data.train_dataloader(), range(BATCHES), strict=False)

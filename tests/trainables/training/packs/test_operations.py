@@ -27,7 +27,6 @@ class Counter(TorchDispatchMode):
 
 def operations(group, contents):
     """Operations of a training step and of a batch of validation, both after the first."""
-    group.begin_epoch()
     train(group, contents[:1])
     with Counter() as training:
         train(group, contents[1:2], 1)

@@ -31,7 +31,6 @@ OTHERS = {"loss": "mse", "schedule": "one_cycle"}
 )
 def test_a_step_and_validation_stay_on_the_device(make):
     group, contents = make()
-    group.begin_epoch()
     train(group, contents[:2])
     assert isinstance(group.steps.update, StackedUpdate)
     begin_validation(group, contents[:2])
