@@ -19,6 +19,7 @@ from spaces.messages import describe
 from trainables.training.packs.joint_update import JointUpdate
 from trainables.training.packs.lane import PackedLane
 from trainables.training.packs.logged import EpochValues, Logged, Rule
+from trainables.training.packs.stack import in_template, keep_views, stacked
 from trainables.training.packs.stacked_update import stacked_update
 from trainables.training.packs.steps import Steps
 from trainables.training.packs.update import Gradients
@@ -81,9 +82,17 @@ class Group:
         self.renew_template()
 
     def renew_template(self) -> None:
-        """Makes the template as the modules are now: training or not, with the attributes of this epoch."""
-        if self.stack:
-            self.template = self.first.template(list(self.lanes.values()))
+        """Makes stack and template as the modules are now: hooks may have changed them."""
+        if self.batched is False and self.validates_batched is False:
+            return
+        lanes = list(self.lanes.values())
+        try:
+            keep_views(self.stack, lanes)
+        except ValueError as error:
+            self.train_sequentially(error)
+            self.validate_sequentially(error)
+        else:
+            self.template = lanes[0].template(lanes)
 
     @property
     def steps(self) -> Steps:
@@ -214,27 +223,6 @@ class Group:
             number: lane.end_epoch({**train, **val})
             for (number, lane), (train, val) in zip(self.lanes.items(), rows, strict=True)
         }
-
-
-def in_template(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors of a module under their names in its Template."""
-    return {f"module.{name}": tensor for name, tensor in tensors.items()}
-
-
-def stacked(lanes: Sequence[PackedLane]) -> dict[str, Tensor]:
-    """Stacks the parameters and buffers of the lanes: one tensor (lanes, ...) per name.
-
-    The modules' own become views of it.
-    """
-    stack = {}
-    named = [{**dict(lane.module.named_parameters()), **dict(lane.module.named_buffers())} for lane in lanes]
-    for name in named[0]:
-        tensors = [tensors[name] for tensors in named]
-        rows = torch.stack([tensor.detach() for tensor in tensors])
-        stack[name] = rows
-        for tensor, row in zip(tensors, rows.unbind(), strict=True):
-            tensor.data = row
-    return stack
 
 
 def group_lanes(lanes: Mapping[int, PackedLane], *, batched: bool | None = None) -> list[Group]:

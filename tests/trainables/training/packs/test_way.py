@@ -9,6 +9,7 @@ from tests.trainables.training.packs.groups import (
     begin_validation,
     learner_group,
     module_group,
+    train,
 )
 from trainables.training.packs.way import validate_first
 
@@ -100,3 +101,19 @@ def test_lanes_that_draw_are_validated_one_by_one():
     group.validate(contents[1], 1)
     assert group.validates_batched is False
     assert_equal(values(group), alone)
+
+
+@pytest.mark.parametrize("change", ["buffer", "shape"])
+def test_lanes_whose_tensors_no_longer_fit_go_on_one_by_one(change):
+    group, contents = module_group(3)
+    train(group, contents[:2])
+    for lane in group.lanes.values():
+        if change == "buffer":
+            lane.module.register_buffer("more", torch.zeros(()))
+        else:
+            lane.module.net[1].weight.data = torch.zeros(32, 64)
+            lane.module.net[4] = torch.nn.Linear(32, 10)
+    group.begin_epoch()
+    assert group.batched is False
+    assert group.validates_batched is False
+    assert group.obstacle.endswith("when training began")
