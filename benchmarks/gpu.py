@@ -15,6 +15,7 @@ that the program runs. `--device cpu` does not compile the loop.
 import argparse
 import json
 import multiprocessing
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -49,9 +50,7 @@ class Sizes:
     warm_up: int = 3
 
 
-QUICK = Sizes(
-    lanes=(1, 2), batch=4, steps=2, processes=1, pixels=71, xception_batch=2, xception_steps=1, warm_up=1
-)
+QUICK = Sizes((1, 2), batch=4, steps=2, processes=1, pixels=71, xception_batch=2, xception_steps=1, warm_up=1)
 
 
 @final
@@ -146,7 +145,10 @@ def process_speeds(sizes: Sizes, device: str) -> dict[str, float]:
 
 
 def pack_step(learners: Sequence[Any], batch: Any, device: str, *, mixed: bool = False) -> Step:
-    """A step of learners as a group of a pack, in bf16 if `mixed`, as Lightning would call it."""
+    """A step of learners as a group of a pack, in bf16 if `mixed`, as Lightning would call it.
+
+    Raises MemoryError when batched steps fail, which they do for no other reason here.
+    """
     import lightning as L
 
     from trainables.training.packs.group import Group, TrainBatch
@@ -162,7 +164,8 @@ def pack_step(learners: Sequence[Any], batch: Any, device: str, *, mixed: bool =
     def step() -> None:
         with torch.autocast(device, torch.bfloat16, enabled=mixed, cache_enabled=False):
             group.train([one], 0)
-        assert group.obstacle is None, group.obstacle
+        if group.obstacle:
+            raise MemoryError(group.obstacle)
 
     return step
 
@@ -180,7 +183,8 @@ def pack_speed(net: str, lanes: int, sizes: Sizes, device: str) -> float | None:
     try:
         step = pack_step(learners, images(sizes.batch, device), device)
         return lanes * sizes.steps / seconds(step, sizes.steps, sizes, device)
-    except torch.OutOfMemoryError:
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        print(f"{net}, {lanes} lanes: {error}", file=sys.stderr)
         return None
 
 
