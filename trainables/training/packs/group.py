@@ -6,8 +6,9 @@ stack trains the modules. A group trains *batched*, with one forward pass and gr
 which.
 """
 
+import itertools
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -173,13 +174,14 @@ class Group:
         gradients, (_, values) = batched(trained, others)
         return gradients, Logged(values, rules)
 
-    def begin_validation(self, batches: Callable[[], Iterable[Any]], validates: bool) -> None:
+    def begin_validation(self, batches: Iterable[Any], validates: bool) -> None:
         """Called before the validation batches, if there are any (`validates`), when training is done.
 
-        `batches` makes another pass over the training batches.
+        `batches` is another pass over the training batches; each is made once for all lanes, if any needs it.
         """
         for lane in self.lanes.values():
-            lane.begin_validation(batches(), validates)
+            batches, own = itertools.tee(batches)
+            lane.begin_validation(own, validates)
         if validates:
             self.renew_template()
 

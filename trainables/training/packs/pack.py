@@ -99,7 +99,7 @@ class Pack(L.LightningModule):
             return
         count = self.loaders.count(group.first.data, "val")
         validates = count > 0
-        group.begin_validation(lambda: (one.content for one in self.batches(group, "train")), validates)
+        group.begin_validation((one.content for one in self.batches(group, "train")), validates)
         for batch in self.batches(group, "val"):
             if group.validates_batched is None and self.worth_batching(count):
                 validate_first(group, batch.content, batch.index, fixed=bool(self.batched))

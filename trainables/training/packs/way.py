@@ -85,14 +85,18 @@ def device_of(group: Group) -> torch.device:
 
 def verify(group: Group, batch: TrainBatch) -> None:
     """Raises ValueError if the losses or the gradients of any lane are not those that it has alone."""
-    with full_precision(device_of(group)):
-        before = torch.get_rng_state()
+    device = device_of(group)
+    # A GPU draws from a generator of its own.
+    generators: list[Any] = [torch, *([] if device.type == "cpu" else [torch.get_device_module(device)])]
+    with full_precision(device):
+        before = [one.get_rng_state() for one in generators]
         attributes = attribute_values(group)
         gradients, logged = group.batched_gradients(batch, randomness="same")
         if attribute_values(group) != attributes:
             raise ValueError("the training step changes attributes of its module")
         for row, lane in enumerate(group.lanes.values()):
-            torch.set_rng_state(before)  # each lane draws what the batched step has drawn
+            for one, state in zip(generators, before, strict=True):
+                one.set_rng_state(state)  # each lane draws what the batched step has drawn
             alone = group.lane_gradients(lane, batch)
             compare_gradients(group, gradients, row)
             compare_logged(logged, alone, row)
