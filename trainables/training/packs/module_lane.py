@@ -84,7 +84,10 @@ class ModuleLane(PackedLane):
         self.module.on_load_checkpoint(lightning)
         with torch.no_grad():
             self.module.load_state_dict(lightning["state_dict"])
+        shared = self.optimizer.state  # with the other lanes of a group; load_state_dict makes another
         self.optimizer.load_state_dict(lightning["optimizer_states"][0])
+        shared.update(self.optimizer.state)
+        self.optimizer.state = shared
         for one, state in zip(self.schedulers, lightning["lr_schedulers"], strict=True):
             one.scheduler.load_state_dict(state)
         self.trainer.note(global_step=lightning["global_step"])
