@@ -9,6 +9,7 @@ from spaces.lane import Lane
 from tests.foreign.variety import Base, DigitsDataModule
 from trainables.training.build import build
 from trainables.training.packs.group import Group, TrainBatch
+from trainables.training.packs.lane_modules import replace_dropout
 from trainables.training.packs.lane_trainer import LaneTrainer
 from trainables.training.packs.learner_lane import LearnerLane
 from trainables.training.packs.module_lane import ModuleLane
@@ -76,7 +77,8 @@ def module_group(count, device="cpu", *, module=Tuned, kind=None, own=None, trai
         torch.manual_seed(number)
         one = module(1e-3 * (1 + number / count), kind or torch.optim.AdamW, own and own(number))
         lane = lanes[number] = ModuleLane(one, data, data_key=0, batch_seed=0, options=trainer or {})
-        lane.setup(LaneTrainer(around, data, 1, lambda: BATCHES, lane.accumulate))
+        lane.trainer = one.trainer = LaneTrainer(around, data, 1, lambda: BATCHES, lane.accumulate)
+        replace_dropout(one)
         one.to(device)
         lane.configure()
     return made(lanes, device, options)
