@@ -121,7 +121,7 @@ def formula_of(kind: type[optim.Optimizer], groups: Groups) -> Formula | None:
     first = groups[0]
     formula: Formula
     if kind in (optim.Adam, optim.AdamW):
-        formula = Adam(decoupled=bool(first["decoupled_weight_decay"]))
+        formula = Adam(decoupled=bool(first.get("decoupled_weight_decay", kind is optim.AdamW)))
     elif kind is optim.SGD:
         formula = SGD(bool(first["nesterov"]))
     else:

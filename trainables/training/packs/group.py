@@ -27,10 +27,7 @@ from trainables.training.packs.update import Gradients
 from trainables.training.precision import full_precision
 
 logger = logging.getLogger(__name__)
-UNSTACKED = (
-    "cpu",
-    "mps",
-)  # kinds of device where an update lane by lane is faster, or double precision lacks
+UNSTACKED = ("cpu", "mps")  # an update lane by lane is faster there, or double precision lacks
 
 
 @final
@@ -99,12 +96,15 @@ class Group:
     def steps(self) -> Steps:
         """Made when the first one is taken: now the lanes are restored, and the way to train is decided."""
         if self.made_steps is None:
-            lanes, update = list(self.lanes.values()), None
-            device = next(self.first.module.parameters()).device.type
-            if self.batched and (self.stacked or (self.stacked is None and device not in UNSTACKED)):
-                update = stacked_update(lanes, self.stack, self.trained)
+            lanes = list(self.lanes.values())
+            update = stacked_update(lanes, self.stack, self.trained) if self._stacks() else None
             self.made_steps = Steps(lanes, update or JointUpdate(lanes, self.trained))
         return self.made_steps
+
+    def _stacks(self) -> bool:
+        if not self.batched or self.stacked is not None:
+            return bool(self.batched and self.stacked)
+        return next(iter(self.stack.values())).device.type not in UNSTACKED
 
     def drop(self, numbers: frozenset[int]) -> None:
         """Removes the lanes with these numbers."""

@@ -27,9 +27,8 @@ from trainables.training.packs.group import Group, TrainBatch, group_lanes
 from trainables.training.packs.lane import PackedLane
 from trainables.training.packs.lane_trainer import LaneTrainer
 from trainables.training.packs.loaders import Loaders
-from trainables.training.packs.way import choose_way, validate_first
+from trainables.training.packs.way import choose_way, validate_first, worth_trying
 
-TRIED_FROM = 20  # batches left: trying batched validation takes two, and on a CPU it saves a tenth of each
 BATCHES_HELD = 8  # in memory at a time: a sequential group trains each lane on all of them
 
 
@@ -100,19 +99,16 @@ class Pack(L.LightningModule):
         count = self.loaders.count(group.first.data, "val")
         validates = count > 0
         group.begin_validation((one.content for one in self.batches(group, "train")), validates)
+        left = count * ((self.trainer.max_epochs or 0) - self.current_epoch)  # in this job
         for batch in self.batches(group, "val"):
-            if group.validates_batched is None and self.worth_batching(count):
+            undecided = group.validates_batched is None
+            if undecided and (self.batched or worth_trying(group, batch.content, left)):
                 validate_first(group, batch.content, batch.index, fixed=bool(self.batched))
             else:
                 group.validate(batch.content, batch.index)
         if validates:
             for lane in group.lanes.values():
                 lane.end_validation()
-
-    def worth_batching(self, count: int) -> bool:
-        """Whether to try batched validation of groups that have `count` batches an epoch, in this job."""
-        left = count * ((self.trainer.max_epochs or 0) - self.current_epoch)
-        return bool(self.batched) or left >= TRIED_FROM or self.device.type != "cpu"
 
     def on_train_epoch_end(self) -> None:
         for group in self.groups:

@@ -12,6 +12,7 @@ from trainables.training.packs.formulas import Formula, formula_of
 from trainables.training.packs.lane import PackedLane
 from trainables.training.packs.update import ALL, Gradients, Update
 
+PRECISE = {torch.float32, torch.float64}  # types that can hold learning rates
 Named = Mapping[str, Tensor]  # (lanes, ...) by the name of the parameter
 
 
@@ -62,7 +63,7 @@ class Block:
 
     def _stacked_moment(self, name: str) -> Tensor:
         lanes = list(zip(self.rows, self.states, strict=True))
-        stacked = torch.empty(len(lanes), sum(self.sizes)).to(self.like[0])
+        stacked = self.like[0].new_empty(len(lanes), sum(self.sizes))
         for (row, of_lane), own in zip(lanes, stacked, strict=True):
             for parameter, state, part in zip(row, of_lane, own.split(self.sizes), strict=True):
                 view, before = laid_out(part, parameter), state.get(name)
@@ -147,8 +148,8 @@ def stacked_update(
     """The update of lanes whose parameters are views of `stack`; None if they must be stepped one by one.
 
     That is so unless their optimizers are of the same kind, one of those in formulas.py, with the same
-    parameters of one type in each group, and the gradients of all are clipped alike. `trained` are the
-    parameters that have gradients, by name.
+    parameters, of one precise type, in each group, and the gradients of all are clipped alike. `trained` are
+    the parameters that have gradients, by name.
     """
     kinds = {type(lane.optimizer) for lane in lanes}
     counts = {len(lane.optimizer.param_groups) for lane in lanes}
@@ -163,18 +164,13 @@ def stacked_update(
             for of_lane, group in zip(row_names, groups, strict=True)
         ]
         types = {trained[name][0].dtype for name in names[0]}
-        if (
-            formula is None
-            or any(one != names[0] for one in names)
-            or len(types) > 1
-            or torch.cfloat in types
-        ):
+        if formula is None or any(one != names[0] for one in names) or len(types) > 1 or types - PRECISE:
             return None
         if types:
             blocks.append(Block(formula, names[0], lanes, groups))
             if not blocks[-1].agree:
                 return None
-    return StackedUpdate(lanes, stack, blocks)
+    return StackedUpdate(lanes, stack, blocks) if blocks else None
 
 
 def flat(rows: Tensor, parameter: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from trainables.training.kept_tensors import tensors
 from trainables.training.latency import seconds
 from trainables.training.packs.group import Group, TrainBatch
 from trainables.training.packs.logged import Logged
@@ -16,6 +17,8 @@ from trainables.training.precision import full_precision
 
 logger = logging.getLogger(__name__)
 TIMINGS = 3  # of each way to train; the shortest counts
+TRIED_FROM = 20  # batches of validation: the trial takes two, and on a CPU a tenth of each is saved
+TRIED_BYTES = 1 << 26  # of a batch of validation, times the lanes; activations may be several times as large
 VALIDATIONS = 2  # timed; the first one is also compared
 TOLERANCE = 1e-5  # of the norm of the gradients and of each value, relative to their own
 LOW_TOLERANCE = 1e-2  # of a value in bf16, which has eight bits
@@ -41,6 +44,12 @@ def choose_way(group: Group, batch: TrainBatch, *, fixed: bool) -> None:
         return
     group.batched = batched < alone * len(group.lanes)
     logger.info("%d lanes: %.2g s batched, %.2g s for a single lane", len(group.lanes), batched, alone)
+
+
+def worth_trying(group: Group, batch: Any, left: int) -> bool:
+    """Whether to try batched validation where a job has `left` batches to validate: always on a GPU."""
+    size = sum(tensor.nbytes for tensor in tensors(batch)) * len(group.lanes)
+    return device_of(group).type != "cpu" or (left >= TRIED_FROM and size <= TRIED_BYTES)
 
 
 def validate_first(group: Group, batch: Any, index: int, *, fixed: bool) -> None:

@@ -11,7 +11,7 @@ from tests.trainables.training.packs.groups import (
     module_group,
     train,
 )
-from trainables.training.packs.way import validate_first
+from trainables.training.packs.way import TRIED_BYTES, TRIED_FROM, validate_first, worth_trying
 
 
 class Draws(Tuned):
@@ -117,3 +117,12 @@ def test_lanes_whose_tensors_no_longer_fit_go_on_one_by_one(change):
     assert group.batched is False
     assert group.validates_batched is False
     assert group.obstacle.endswith("when training began")
+
+
+@pytest.mark.parametrize("device, tried", [("cpu", False), ("meta", True)])
+def test_few_or_large_batches_are_validated_one_by_one_on_a_cpu(device, tried):
+    group, contents = module_group(2, device)
+    assert worth_trying(group, contents[0], TRIED_FROM)
+    assert worth_trying(group, contents[0], TRIED_FROM - 1) == tried
+    large = torch.empty(TRIED_BYTES // 8 + 1, device=device)
+    assert worth_trying(group, large, TRIED_FROM) == tried
