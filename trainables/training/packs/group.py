@@ -18,7 +18,7 @@ from torch.func import functional_call, grad_and_value, vmap
 
 from spaces.messages import describe
 from trainables.training.packs.joint_update import JointUpdate
-from trainables.training.packs.lane import PackedLane
+from trainables.training.packs.lane import PackedLane, Template
 from trainables.training.packs.logged import EpochValues, Logged, Rule
 from trainables.training.packs.stack import in_template, keep_views, stacked
 from trainables.training.packs.stacked_update import stacked_update
@@ -68,6 +68,7 @@ class Group:
         self.train_values, self.val_values = EpochValues(len(lanes)), EpochValues(len(lanes))
         self.metrics: Mapping[int, Mapping[str, float]] = {}
         self.made_steps: Steps | None = None
+        self.templates: dict[bool, Template] = {}  # in training, and in evaluation
         self.stack: dict[str, Tensor] = {}
         self.trained: dict[str, list[Tensor]] = {}  # the lanes' parameters that have gradients, by name
         if len(lanes) == 1:
@@ -77,20 +78,23 @@ class Group:
         for name, parameter in lanes[0].module.named_parameters():
             if parameter.requires_grad:
                 self.trained[name] = [lane.module.get_parameter(name) for lane in lanes]
-        self.renew_template()
 
-    def renew_template(self) -> None:
-        """Makes stack and template as the modules are now: hooks may have changed them."""
-        if self.batched is False and self.validates_batched is False:
-            return
-        lanes = list(self.lanes.values())
-        try:
+    @property
+    def template(self) -> Template:
+        """Made when it is first needed, as the modules are then; their tensors go back to the stack.
+
+        Raises ValueError if they do not fit any more.
+        """
+        mode = self.first.module.training
+        if mode not in self.templates:
+            lanes = list(self.lanes.values())
             keep_views(self.stack, lanes)
-        except ValueError as error:
-            self.train_sequentially(error)
-            self.validate_sequentially(error)
-        else:
-            self.template = lanes[0].template(lanes)
+            self.templates[mode] = lanes[0].template(lanes)
+        return self.templates[mode]
+
+    def _hooks_called(self) -> None:
+        if self.first.has_hooks:  # which may have changed the modules
+            self.templates = {}
 
     @property
     def steps(self) -> Steps:
@@ -118,7 +122,7 @@ class Group:
         """Called before the first batch of each epoch."""
         for lane in self.lanes.values():
             lane.begin_epoch()
-        self.renew_template()
+        self._hooks_called()
 
     def train(self, batches: Sequence[TrainBatch], epoch: int) -> None:
         """One step of every lane per batch; `batched` is decided."""
@@ -182,8 +186,7 @@ class Group:
         for lane in self.lanes.values():
             batches, own = itertools.tee(batches)
             lane.begin_validation(own, validates)
-        if validates:
-            self.renew_template()
+        self._hooks_called()
 
     def validate(self, batch: Any, index: int) -> None:
         """Adds what each lane logs for this batch."""

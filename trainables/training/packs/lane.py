@@ -40,7 +40,7 @@ class PackedLane(ABC):
 
     `accumulate` is the number of batches for each step of the optimizer, before which `clip` clips the
     gradients, if it is not None. `batch_seed` and the epoch seed the random generators from which its batches
-    draw; None: they do not draw from those.
+    draw; None: they do not draw from those. `has_hooks`: whether hooks of epochs may change the module.
     """
 
     module: L.LightningModule
@@ -49,6 +49,7 @@ class PackedLane(ABC):
     batch_seed: int | None = None
     accumulate: int = 1
     clip: Clip | None = None
+    has_hooks: bool
 
     @abstractmethod
     def likeness(self) -> Hashable:

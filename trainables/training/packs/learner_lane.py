@@ -23,6 +23,7 @@ class LearnerLane(PackedLane):
     """A Learner, with its own AdamW and a learning rate that follows from the share of training done."""
 
     module: Learner
+    has_hooks = False
 
     def __init__(self, module: Learner, data: L.LightningDataModule) -> None:
         self.module, self.data = module, data

@@ -35,6 +35,8 @@ class ModuleLane(PackedLane):
     `options` are arguments of the Trainer that `packable.py` lets through; `trusts` as in SingleFit.
     """
 
+    has_hooks = True
+
     def __init__(
         self,
         module: L.LightningModule,

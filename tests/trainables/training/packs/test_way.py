@@ -111,9 +111,11 @@ def test_lanes_whose_tensors_no_longer_fit_go_on_one_by_one(change):
         if change == "buffer":
             lane.module.register_buffer("more", torch.zeros(()))
         else:
-            lane.module.net[1].weight.data = torch.zeros(32, 64)
-            lane.module.net[4] = torch.nn.Linear(32, 10)
+            lane.module.net[3].p = torch.zeros(1)
     group.begin_epoch()
+    train(group, contents[2:3], 2)
+    begin_validation(group, contents)
+    group.validate(contents[0], 0)
     assert group.batched is False
     assert group.validates_batched is False
     assert group.obstacle.endswith("when training began")
