@@ -63,11 +63,14 @@ class Learner(L.LightningModule, ABC):
         momenta = [norm.momentum for norm in norms]
         for norm in norms:
             norm.reset_running_stats()
-            norm.momentum = None  # a plain mean over the batches
         self.train()
         samples = 0
         with torch.no_grad():
-            for batch in batches:
+            for count, batch in enumerate(batches, start=1):
+                for norm in norms:
+                    norm.momentum = (
+                        1 / count
+                    )  # a plain mean; with None, PyTorch reads the count from the device
                 samples += len(self.losses(batch))
                 if samples >= self.batch_norm_samples:
                     break

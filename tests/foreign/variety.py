@@ -231,3 +231,41 @@ class Counts(Base):
     def training_step(self, batch, batch_idx):
         Counts.steps += 1
         return super().training_step(batch, batch_idx) * Counts.steps
+
+
+class Anneals(Base):
+    """Has a weight that follows the epoch, set by a hook."""
+
+    weight = 1.0
+
+    def on_train_epoch_start(self):
+        self.weight = 1.0 / (1 + self.current_epoch)
+
+    def training_step(self, batch, batch_idx):
+        return super().training_step(batch, batch_idx) * self.weight
+
+    def on_validation_epoch_start(self):
+        self.weight = 2.0 + self.current_epoch
+
+    def validation_step(self, batch, batch_idx):
+        self.log("val_loss", F.cross_entropy(self.net(batch[0]), batch[1]) * self.weight)
+
+
+class Reassigns(Base):
+    """Puts other tensors in the place of a buffer, in hooks."""
+
+    def __init__(self, lr: float = 1e-2):
+        super().__init__(lr)
+        self.register_buffer("scale", torch.ones(()))
+
+    def on_train_epoch_start(self):
+        self.scale = self.scale / 2
+
+    def training_step(self, batch, batch_idx):
+        return super().training_step(batch, batch_idx) * self.scale
+
+    def on_validation_epoch_start(self):
+        self.scale = self.scale * 3
+
+    def validation_step(self, batch, batch_idx):
+        self.log("val_loss", F.cross_entropy(self.net(batch[0]), batch[1]) * self.scale)

@@ -16,6 +16,7 @@ from trainables.learner import Learner
 from trainables.losses import REGRESSION_LOSSES, Loss
 from trainables.slices.planes.geometry import alignment_distance
 from trainables.slices.planes.targets import target_named
+from trainables.training.precision import full_precision
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU}
 
@@ -85,7 +86,7 @@ class SliceRegressor(Learner):
         """The network's output for images (B, 1, H, W): standardised numbers (B, count)."""
         images = images.contiguous(memory_format=torch.channels_last)
         features = self.backbone((images - 0.5) / 0.5)
-        with torch.autocast(features.device.type, enabled=False):  # bf16 could round a plane by a voxel
+        with full_precision(features.device):  # bf16 could round a plane by a voxel
             prediction: Tensor = self.head(features.float())
         return prediction
 

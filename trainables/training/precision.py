@@ -1,5 +1,6 @@
 """The floating-point precision of training."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
 import torch
@@ -16,3 +17,10 @@ def has_bf16() -> bool:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     # PyTorch has no public probe for CPUs; checked against torch 2.15.
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def full_precision(device: torch.device) -> AbstractContextManager[object]:
+    """Context manager: turns autocast off for a device, if there is one (not on the meta device)."""
+    if not torch.amp.is_autocast_available(device.type):
+        return nullcontext()
+    return torch.autocast(device.type, enabled=False)

@@ -2,11 +2,13 @@
 
 Their parameters are stored in one stack, of which the parameters of their modules are views: training the
 stack trains the modules. A group trains *batched*, with one forward pass and gradient over all lanes
-(`torch.func.vmap`), or *sequentially*, lane after lane; `way.py` decides which.
+(`torch.func.vmap`), or *sequentially*, lane after lane; the same holds for its validation. `way.py` decides
+which.
 """
 
+import itertools
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -15,12 +17,17 @@ from torch import Tensor
 from torch.func import functional_call, grad_and_value, vmap
 
 from spaces.messages import describe
-from trainables.training.packs.lane import PackedLane
-from trainables.training.packs.logged import ALL, EpochValues, Logged
+from trainables.training.packs.joint_update import JointUpdate
+from trainables.training.packs.lane import PackedLane, Template
+from trainables.training.packs.logged import EpochValues, Logged, Rule
+from trainables.training.packs.stack import in_template, keep_views, stacked
+from trainables.training.packs.stacked_update import stacked_update
 from trainables.training.packs.steps import Steps
+from trainables.training.packs.update import Gradients
+from trainables.training.precision import full_precision
 
 logger = logging.getLogger(__name__)
-Gradients = Mapping[str, Tensor]  # (lanes, ...) by the name of the parameter
+UNSTACKED = ("cpu", "mps")  # an update lane by lane is faster there, or double precision lacks
 
 
 @final
@@ -38,11 +45,15 @@ class TrainBatch:
 class Group:
     """Lanes of equal likeness, by trial number.
 
-    `batched` decides how they train; None: not yet decided.
+    `batched` decides how they train and are validated; None: not yet decided. `stacked`: whether the
+    optimizers of batched lanes are stepped as one; None: on a GPU.
     """
 
-    def __init__(self, lanes: Mapping[int, PackedLane], *, batched: bool | None = None) -> None:
-        self.lanes, self.batched = dict(lanes), batched
+    def __init__(
+        self, lanes: Mapping[int, PackedLane], *, batched: bool | None = None, stacked: bool | None = None
+    ) -> None:
+        self.lanes, self.stacked = dict(lanes), stacked
+        self.batched = self.validates_batched = batched
         self.obstacle: str | None = None  # the reason why they can't train batched
         self.restack()
 
@@ -56,17 +67,48 @@ class Group:
         lanes = list(self.lanes.values())
         self.train_values, self.val_values = EpochValues(len(lanes)), EpochValues(len(lanes))
         self.metrics: Mapping[int, Mapping[str, float]] = {}
-        self.steps = Steps(lanes)
+        self.made_steps: Steps | None = None
+        self.templates: dict[bool, Template] = {}  # in training, and in evaluation
         self.stack: dict[str, Tensor] = {}
         self.trained: dict[str, list[Tensor]] = {}  # the lanes' parameters that have gradients, by name
         if len(lanes) == 1:
-            self.batched = False  # a single lane keeps its memory layout
+            self.batched = self.validates_batched = False  # a single lane keeps its memory layout
             return
         self.stack = stacked(lanes)
         for name, parameter in lanes[0].module.named_parameters():
             if parameter.requires_grad:
                 self.trained[name] = [lane.module.get_parameter(name) for lane in lanes]
-        self.template = lanes[0].template(lanes)
+
+    @property
+    def template(self) -> Template:
+        """Made when it is first needed, as the modules are then; their tensors go back to the stack.
+
+        Raises ValueError if they do not fit any more.
+        """
+        mode = self.first.module.training
+        if mode not in self.templates:
+            lanes = list(self.lanes.values())
+            keep_views(self.stack, lanes)
+            self.templates[mode] = lanes[0].template(lanes)
+        return self.templates[mode]
+
+    def _hooks_called(self) -> None:
+        if self.first.has_hooks:  # which may have changed the modules
+            self.templates = {}
+
+    @property
+    def steps(self) -> Steps:
+        """Made when the first one is taken: now the lanes are restored, and the way to train is decided."""
+        if self.made_steps is None:
+            lanes = list(self.lanes.values())
+            update = stacked_update(lanes, self.stack, self.trained) if self._stacks() else None
+            self.made_steps = Steps(lanes, update or JointUpdate(lanes, self.trained))
+        return self.made_steps
+
+    def _stacks(self) -> bool:
+        if not self.batched or self.stacked is not None:
+            return bool(self.batched and self.stacked)
+        return next(iter(self.stack.values())).device.type not in UNSTACKED
 
     def drop(self, numbers: frozenset[int]) -> None:
         """Removes the lanes with these numbers."""
@@ -75,6 +117,12 @@ class Group:
             self.lanes.pop(number).module.zero_grad()  # frees the gradients
         if removed and self.lanes:
             self.restack()
+
+    def begin_epoch(self) -> None:
+        """Called before the first batch of each epoch."""
+        for lane in self.lanes.values():
+            lane.begin_epoch()
+        self._hooks_called()
 
     def train(self, batches: Sequence[TrainBatch], epoch: int) -> None:
         """One step of every lane per batch; `batched` is decided."""
@@ -87,8 +135,8 @@ class Group:
                     self.train(batches[position:], epoch)
                     return
                 self.train_values.add(logged)
-                self.hand_out(gradients)
-                self.steps.step(epoch + batch.share, batch.index, batch.last, ALL)
+                self.steps.update.add(gradients)
+                self.steps.step(epoch + batch.share, batch.index, batch.last)
             return
         for row, lane in enumerate(self.lanes.values()):  # a CPU cache has room for one lane
             for batch in batches:
@@ -98,12 +146,15 @@ class Group:
     def train_sequentially(self, error: Exception) -> None:
         """Trains the lanes one after the other from now on, for they can't be batched."""
         self.batched, self.obstacle = False, describe(error)
+        if self.made_steps is not None:
+            self.made_steps.update.hand_out()
+            self.made_steps = None
         logger.info("these lanes train sequentially: %s", self.obstacle)
 
     def lane_gradients(self, lane: PackedLane, batch: TrainBatch) -> Logged:
         """Adds the gradients of one lane to those of its parameters. Returns what the step has logged."""
         loss, logged = lane.loss(batch.content, batch.index)
-        with torch.autocast(loss.device.type, enabled=False):  # autocast is for forward passes only
+        with full_precision(loss.device):  # autocast is for forward passes only
             (loss / lane.accumulate).backward()
         return logged
 
@@ -113,28 +164,62 @@ class Group:
         Raises any exception of a module or an operation that can't be batched.
         """
         template = self.template
+        rules: dict[str, Rule] = {}
 
         def loss(trained: dict[str, Tensor], others: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-            tensors = {f"module.{name}": tensor for name, tensor in {**trained, **others}.items()}
-            value = functional_call(template, tensors, (batch.content, batch.index))
-            return value / self.first.accumulate, dict(template.logged.values)
+            steps = (template.loss, batch.content, batch.index)
+            value, logged = functional_call(template, in_template({**trained, **others}), steps)
+            rules.update(logged.rules)
+            return value / self.first.accumulate, dict(logged.values)
 
         trained = {name: self.stack[name] for name in self.trained}
         others = {name: tensor for name, tensor in self.stack.items() if name not in trained}
         batched = vmap(grad_and_value(loss, has_aux=True), randomness=randomness)
         gradients, (_, values) = batched(trained, others)
-        return gradients, Logged(values, template.logged.rules)
+        return gradients, Logged(values, rules)
 
-    def hand_out(self, gradients: Gradients) -> None:
-        """Adds the gradients to those of each lane's parameters."""
-        for name, gradient in gradients.items():
-            for parameter, own in zip(self.trained[name], gradient.unbind(), strict=True):
-                parameter.grad = own if parameter.grad is None else parameter.grad.add_(own)
+    def begin_validation(self, batches: Iterable[Any], validates: bool) -> None:
+        """Called before the validation batches, if there are any (`validates`), when training is done.
+
+        `batches` is another pass over the training batches; each is made once for all lanes, if any needs it.
+        """
+        for lane in self.lanes.values():
+            batches, own = itertools.tee(batches)
+            lane.begin_validation(own, validates)
+        self._hooks_called()
 
     def validate(self, batch: Any, index: int) -> None:
         """Adds what each lane logs for this batch."""
+        if self.validates_batched:
+            try:
+                self.val_values.add(self.batched_validation(batch, index))
+                return
+            except Exception as error:  # the lanes are validated, or raise it, alone
+                self.validate_sequentially(error)
         for row, lane in enumerate(self.lanes.values()):
             self.val_values.add(lane.validate(batch, index), row)
+
+    def validate_sequentially(self, error: Exception) -> None:
+        """Validates the lanes one after the other from now on, for they can't be batched."""
+        self.validates_batched = False
+        logger.info("these lanes are validated sequentially: %s", describe(error))
+
+    def batched_validation(self, batch: Any, index: int) -> Logged:
+        """The values that the lanes log for a validation batch, (lanes,) each.
+
+        Raises any exception of a module or an operation that can't be batched, and for random numbers: each
+        lane would draw others than alone.
+        """
+        template = self.template
+        rules: dict[str, Rule] = {}
+
+        def values(stack: dict[str, Tensor]) -> dict[str, Tensor]:
+            logged = functional_call(template, in_template(stack), (template.validate, batch, index))
+            rules.update(logged.rules)
+            return dict(logged.values)
+
+        with torch.no_grad():
+            return Logged(vmap(values, randomness="error")(self.stack), rules)
 
     def end_epoch(self) -> None:
         """Makes the `metrics` of the epoch."""
@@ -143,22 +228,6 @@ class Group:
             number: lane.end_epoch({**train, **val})
             for (number, lane), (train, val) in zip(self.lanes.items(), rows, strict=True)
         }
-
-
-def stacked(lanes: Sequence[PackedLane]) -> dict[str, Tensor]:
-    """Stacks the parameters and buffers of the lanes: one tensor (lanes, ...) per name.
-
-    The modules' own become views of it.
-    """
-    stack = {}
-    named = [{**dict(lane.module.named_parameters()), **dict(lane.module.named_buffers())} for lane in lanes]
-    for name in named[0]:
-        tensors = [tensors[name] for tensors in named]
-        rows = torch.stack([tensor.detach() for tensor in tensors])
-        stack[name] = rows
-        for tensor, row in zip(tensors, rows.unbind(), strict=True):
-            tensor.data = row
-    return stack
 
 
 def group_lanes(lanes: Mapping[int, PackedLane], *, batched: bool | None = None) -> list[Group]:

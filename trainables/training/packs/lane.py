@@ -1,7 +1,7 @@
 """PackedLane: how one lane of a pack takes its steps. There are two kinds: Learners, and other modules."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,29 +9,38 @@ import lightning as L
 from torch import Tensor, nn, optim
 
 from trainables.training import checkpoint
+from trainables.training.packs.clipping import Clip
 from trainables.training.packs.lane_trainer import LaneTrainer
 from trainables.training.packs.logged import Logged
 
 
 class Template(nn.Module, ABC):
-    """The training step of any lane of a group, for `functional_call` with the tensors of that lane.
+    """The steps of any lane of a group, for `functional_call` with the tensors of that lane.
 
-    `module` is a copy of one lane's module. `logged` is what the last step has logged.
+    `module` is a copy of one lane's module, as that is when the template is made.
     """
 
     module: nn.Module
-    logged: Logged
+
+    def forward(self, step: Callable[[Any, int], Any], batch: Any, index: int) -> Any:
+        """One of the steps below."""
+        return step(batch, index)
 
     @abstractmethod
-    def forward(self, batch: Any, index: int) -> Tensor:
-        """The training loss, a scalar, of batch number `index` of an epoch."""
+    def loss(self, batch: Any, index: int) -> tuple[Tensor, Logged]:
+        """The training loss of batch number `index` of an epoch, a scalar, and the values logged."""
+
+    @abstractmethod
+    def validate(self, batch: Any, index: int) -> Logged:
+        """The values logged for a validation batch."""
 
 
 class PackedLane(ABC):
     """A lane of a pack: its module and data, and from `configure` on its optimizer.
 
-    `accumulate` is the number of batches for each step of the optimizer. `batch_seed` and the epoch seed the
-    random generators from which its batches draw; None: they do not draw from those.
+    `accumulate` is the number of batches for each step of the optimizer, before which `clip` clips the
+    gradients, if it is not None. `batch_seed` and the epoch seed the random generators from which its batches
+    draw; None: they do not draw from those. `has_hooks`: whether hooks of epochs may change the module.
     """
 
     module: L.LightningModule
@@ -39,6 +48,8 @@ class PackedLane(ABC):
     optimizer: optim.Optimizer
     batch_seed: int | None = None
     accumulate: int = 1
+    clip: Clip | None = None
+    has_hooks: bool
 
     @abstractmethod
     def likeness(self) -> Hashable:
@@ -46,7 +57,7 @@ class PackedLane(ABC):
 
     @abstractmethod
     def template(self, lanes: Sequence[Any]) -> Template:
-        """The training step of any of these lanes, which have equal likeness and include this one."""
+        """The steps of any of these lanes, which have equal likeness and include this one."""
 
     @abstractmethod
     def setup(self, trainer: LaneTrainer, asked: bool) -> None:
@@ -86,7 +97,7 @@ class PackedLane(ABC):
 
     @abstractmethod
     def before_step(self, progress: float) -> None:
-        """Called before each step of the optimizer, after `progress` epochs; gradients are there."""
+        """Called before each step of the optimizer, after `progress` epochs."""
 
     @abstractmethod
     def after_step(self, index: int) -> None:

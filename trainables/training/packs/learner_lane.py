@@ -23,6 +23,7 @@ class LearnerLane(PackedLane):
     """A Learner, with its own AdamW and a learning rate that follows from the share of training done."""
 
     module: Learner
+    has_hooks = False
 
     def __init__(self, module: Learner, data: L.LightningDataModule) -> None:
         self.module, self.data = module, data
@@ -37,7 +38,7 @@ class LearnerLane(PackedLane):
         )
 
     def template(self, lanes: Sequence["LearnerLane"]) -> Template:
-        return MeanLoss([lane.module for lane in lanes])
+        return LearnerTemplate([lane.module for lane in lanes])
 
     def setup(self, trainer: LaneTrainer, asked: bool) -> None:
         pass  # complete from the start
@@ -74,8 +75,7 @@ class LearnerLane(PackedLane):
         self.module.recalibrate_batch_norm(batches)
 
     def validate(self, batch: Any, index: int) -> Logged:
-        means = {f"val/{name}": values.mean() for name, values in self.module.metrics(batch).items()}
-        return Logged(means, dict.fromkeys(means, Rule(len(batch[0]))))
+        return logged_metrics(self.module.metrics(batch), batch)
 
     def end_validation(self) -> None:
         pass
@@ -85,22 +85,32 @@ class LearnerLane(PackedLane):
 
 
 @final
-class MeanLoss(Template):
-    """The mean training loss of a batch of any of these learners; settings that differ are tensors."""
+class LearnerTemplate(Template):
+    """The steps of any of these learners; settings that differ are tensors."""
+
+    module: Any
 
     def __init__(self, learners: Sequence[Learner]) -> None:
         super().__init__()
         self.module = join_settings(learners)
 
-    def forward(self, batch: Any, index: int) -> Tensor:
-        loss: Tensor = self.module.losses(batch).mean()  # type: ignore[operator]
-        self.logged = logged_loss(loss, batch)
-        return loss
+    def loss(self, batch: Any, index: int) -> tuple[Tensor, Logged]:
+        loss: Tensor = self.module.losses(batch).mean()
+        return loss, logged_loss(loss, batch)
+
+    def validate(self, batch: Any, index: int) -> Logged:
+        return logged_metrics(self.module.metrics(batch), batch)
 
 
 def logged_loss(loss: Tensor, batch: Any) -> Logged:
     """The loss of a training batch under the name that a Learner logs."""
     return Logged({"train/loss": loss}, {"train/loss": Rule(len(batch[0]))})
+
+
+def logged_metrics(metrics: Mapping[str, Tensor], batch: Any) -> Logged:
+    """The metrics of a validation batch, (B,) each, under the names that a Learner logs."""
+    means = {f"val/{name}": values.mean() for name, values in metrics.items()}
+    return Logged(means, dict.fromkeys(means, Rule(len(batch[0]))))
 
 
 def attributes(instance: object, *types: type) -> tuple[tuple[str, str], ...]:

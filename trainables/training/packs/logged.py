@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trainables.training.packs.update import ALL
+
 Values = Mapping[str, Tensor]  # by name; a scalar of one lane, or (lanes,)
-ALL = slice(None)  # the rows of all lanes
 
 
 @final

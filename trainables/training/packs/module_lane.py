@@ -12,13 +12,13 @@ from typing import Any, final
 import lightning as L
 import torch
 from torch import Tensor
-from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
 from trainables.training import checkpoint
 from trainables.training.latency import positional
 from trainables.training.lightning_private import Scheduler, optimizers_and_schedulers
 from trainables.training.longer_schedules import put_back, stepped
 from trainables.training.packs.catcher import EVALUATION, TRAINING, catching
+from trainables.training.packs.clipping import Clip
 from trainables.training.packs.lane import PackedLane, Template
 from trainables.training.packs.lane_modules import replace_dropout
 from trainables.training.packs.lane_trainer import LaneTrainer, Unpackable
@@ -36,6 +36,8 @@ class ModuleLane(PackedLane):
     `options` are arguments of the Trainer that `packable.py` lets through; `trusts` as in SingleFit.
     """
 
+    has_hooks = True
+
     def __init__(
         self,
         module: L.LightningModule,
@@ -49,8 +51,8 @@ class ModuleLane(PackedLane):
         self.module, self.data, self.data_key = module, data, data_key
         self.batch_seed, self.trusts = batch_seed, trusts
         self.accumulate = int(options.get("accumulate_grad_batches") or 1)
-        self.clip = options.get("gradient_clip_val")
-        self.clip_algorithm = options.get("gradient_clip_algorithm") or "norm"
+        if limit := options.get("gradient_clip_val"):
+            self.clip = Clip(float(limit), options.get("gradient_clip_algorithm") or "norm")
         self.schedulers: list[Scheduler] = []
         self.metrics: dict[str, Any] = {}  # torchmetrics that were logged in this epoch
 
@@ -60,7 +62,7 @@ class ModuleLane(PackedLane):
         return (type(module), repr(module), shapes, self.data_key, self.accumulate)
 
     def template(self, lanes: Sequence[PackedLane]) -> Template:
-        return ModuleTemplate(lanes)
+        return ModuleTemplate(lanes, self.training_loss, self.evaluate)
 
     def setup(self, trainer: LaneTrainer, asked: bool) -> None:
         if asked:  # for the module, or for the epochs of the training
@@ -131,6 +133,10 @@ class ModuleLane(PackedLane):
             raise Unpackable("its training_step returns no loss")
         return loss
 
+    def evaluate(self, module: Any, batch: Any, index: int) -> None:
+        """The validation step of the module of this lane or a copy of it."""
+        call_step(module.validation_step, batch, index)
+
     def loss(self, batch: Any, index: int) -> tuple[Tensor, Logged]:
         with catching(self.module, TRAINING, batch) as catcher:
             loss = self.training_loss(self.module, batch, index)
@@ -138,13 +144,7 @@ class ModuleLane(PackedLane):
         return loss, catcher.logged
 
     def before_step(self, progress: float) -> None:
-        if not self.clip:
-            return
-        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
-        if self.clip_algorithm == "norm":
-            clip_grad_norm_(parameters, self.clip)
-        else:
-            clip_grad_value_(parameters, self.clip)
+        pass  # schedulers set the rate
 
     def after_step(self, index: int) -> None:
         self.trainer.note(global_step=self.trainer.global_step + 1)
@@ -157,7 +157,7 @@ class ModuleLane(PackedLane):
 
     def validate(self, batch: Any, index: int) -> Logged:
         with catching(self.module, EVALUATION, batch) as catcher:
-            call_step(self.module.validation_step, batch, index)
+            self.evaluate(self.module, batch, index)
         self.metrics |= catcher.metrics
         return catcher.logged
 

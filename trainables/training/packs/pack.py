@@ -27,7 +27,7 @@ from trainables.training.packs.group import Group, TrainBatch, group_lanes
 from trainables.training.packs.lane import PackedLane
 from trainables.training.packs.lane_trainer import LaneTrainer
 from trainables.training.packs.loaders import Loaders
-from trainables.training.packs.way import choose_way
+from trainables.training.packs.way import choose_way, validate_first, worth_trying
 
 BATCHES_HELD = 8  # in memory at a time: a sequential group trains each lane on all of them
 
@@ -85,8 +85,7 @@ class Pack(L.LightningModule):
         seed = group.first.batch_seed
         if seed is not None:  # each group draws what it would draw alone
             seed_all(derive_seed(seed, self.current_epoch))
-        for lane in group.lanes.values():
-            lane.begin_epoch()
+        group.begin_epoch()
         batches = self.batches(group, "train")
         while held := tuple(islice(batches, BATCHES_HELD)):
             if group.batched is None:
@@ -97,11 +96,16 @@ class Pack(L.LightningModule):
         group = self.groups[batch_idx]
         if not group.lanes:
             return
-        validates = self.loaders.count(group.first.data, "val") > 0
-        for lane in group.lanes.values():
-            lane.begin_validation((one.content for one in self.batches(group, "train")), validates)
+        count = self.loaders.count(group.first.data, "val")
+        validates = count > 0
+        group.begin_validation((one.content for one in self.batches(group, "train")), validates)
+        left = count * ((self.trainer.max_epochs or 0) - self.current_epoch)  # in this job
         for batch in self.batches(group, "val"):
-            group.validate(batch.content, batch.index)
+            undecided = group.validates_batched is None
+            if undecided and (self.batched or worth_trying(group, batch.content, left)):
+                validate_first(group, batch.content, batch.index, fixed=bool(self.batched))
+            else:
+                group.validate(batch.content, batch.index)
         if validates:
             for lane in group.lanes.values():
                 lane.end_validation()

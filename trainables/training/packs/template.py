@@ -1,11 +1,11 @@
-"""ModuleTemplate: the training step of the lanes of any LightningModule, for a batched model.
+"""ModuleTemplate: the steps of the lanes of any LightningModule, for a batched model.
 
 Only tensors differ between the lanes of a batched step. So the template has no other attribute in which its
 lanes differ: a step that reads one raises AttributeError, now or at a later epoch, and the lanes train
 sequentially. Lists, dicts and sets can't be changed, for a step would leave tensors of `vmap` in them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, final
 
@@ -14,20 +14,22 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
 
-from trainables.training.packs.catcher import TRAINING, catching
+from trainables.training.packs.catcher import EVALUATION, TRAINING, catching
 from trainables.training.packs.lane import PackedLane, Template
 from trainables.training.packs.lane_modules import LaneDropout, join_settings
+from trainables.training.packs.logged import Logged
 
+Step = Callable[[Any, Any, int], Any]
 MACHINERY = {*vars(nn.Module()), *vars(L.LightningModule())} - {"_hparams"}  # attributes of every module
 
 
 @final
 class ModuleTemplate(Template):
-    """The training step of any of these lanes; the first one's `training_loss` makes it."""
+    """The steps of any of these lanes: `loss_of` and `evaluate` take a module, a batch and its number."""
 
-    def __init__(self, lanes: Sequence[PackedLane]) -> None:
+    def __init__(self, lanes: Sequence[PackedLane], loss_of: Step, evaluate: Step) -> None:
         super().__init__()
-        self.step = lanes[0].training_loss
+        self.loss_of, self.evaluate = loss_of, evaluate
         modules = [lane.module for lane in lanes]
         self.module: Any = join_settings(modules)
         self.module.trainer = modules[0].trainer  # which copies of a module lack
@@ -38,11 +40,15 @@ class ModuleTemplate(Template):
             elif not isinstance(part, LaneDropout):
                 keep_common(part, [module.get_submodule(name) for module in modules])
 
-    def forward(self, batch: Any, index: int) -> Tensor:
+    def loss(self, batch: Any, index: int) -> tuple[Tensor, Logged]:
         with catching(self.module, TRAINING, batch) as catcher:
-            loss = self.step(self.module, batch, index)
-        self.logged = catcher.logged
-        return loss
+            loss = self.loss_of(self.module, batch, index)
+        return loss, catcher.logged
+
+    def validate(self, batch: Any, index: int) -> Logged:
+        with catching(self.module, EVALUATION, batch) as catcher:
+            self.evaluate(self.module, batch, index)
+        return catcher.logged
 
 
 def keep_common(part: nn.Module, lanes: Sequence[nn.Module]) -> None:

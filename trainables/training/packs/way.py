@@ -1,19 +1,27 @@
-"""Whether a group trains batched: only where that gives the gradients of each lane alone, and is faster."""
+"""Whether a group is batched: only where that gives what each lane has alone, and is faster."""
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from trainables.training.kept_tensors import tensors
 from trainables.training.latency import seconds
-from trainables.training.packs.group import Gradients, Group, TrainBatch
+from trainables.training.packs.group import Group, TrainBatch
 from trainables.training.packs.logged import Logged
+from trainables.training.packs.update import Gradients
+from trainables.training.precision import full_precision
 
 logger = logging.getLogger(__name__)
 TIMINGS = 3  # of each way to train; the shortest counts
-TOLERANCE = 1e-5  # of the norm of the gradients, relative to their own
+TRIED_FROM = 20  # batches of validation: the trial takes two, and on a CPU a tenth of each is saved
+TRIED_BYTES = 1 << 26  # of a batch of validation, times the lanes; activations may be several times as large
+VALIDATIONS = 2  # timed; the first one is also compared
+TOLERANCE = 1e-5  # of the norm of the gradients and of each value, relative to their own
+LOW_TOLERANCE = 1e-2  # of a value in bf16, which has eight bits
 
 
 def choose_way(group: Group, batch: TrainBatch, *, fixed: bool) -> None:
@@ -38,17 +46,66 @@ def choose_way(group: Group, batch: TrainBatch, *, fixed: bool) -> None:
     logger.info("%d lanes: %.2g s batched, %.2g s for a single lane", len(group.lanes), batched, alone)
 
 
+def worth_trying(group: Group, batch: Any, left: int) -> bool:
+    """Whether to try batched validation where a job has `left` batches to validate: always on a GPU."""
+    size = sum(tensor.nbytes for tensor in tensors(batch)) * len(group.lanes)
+    return device_of(group).type != "cpu" or (left >= TRIED_FROM and size <= TRIED_BYTES)
+
+
+def validate_first(group: Group, batch: Any, index: int, *, fixed: bool) -> None:
+    """Validates each lane alone on a batch, and sets `group.validates_batched` from its values and the time.
+
+    With `fixed` the time does not matter.
+    """
+    batched: list[Logged] = []
+    try:
+        with unchanged(group):
+            attributes = attribute_values(group)
+            times = [
+                seconds(lambda: batched.append(group.batched_validation(batch, index)))
+                for _ in range(1 if fixed else VALIDATIONS)
+            ]
+            if attribute_values(group) != attributes:
+                raise ValueError("the validation step changes attributes of its module")
+    except Exception as error:  # the lanes may be able to alone, or raise it below
+        group.validate_sequentially(error)
+    alone: list[Logged] = []
+    time = 0.0
+    for row, lane in enumerate(group.lanes.values()):
+        time += seconds(lambda lane=lane: alone.append(lane.validate(batch, index)))
+        group.val_values.add(alone[-1], row)
+    if group.validates_batched is False:
+        return
+    low = torch.is_autocast_enabled(device_of(group).type)
+    try:
+        for row, one in enumerate(alone):
+            compare_logged(batched[0], one, row, LOW_TOLERANCE if low else TOLERANCE)
+    except ValueError as error:
+        group.validate_sequentially(error)
+        return
+    group.validates_batched = fixed or min(times) < time
+    logger.info("%d lanes: validated in %.2g s batched, %.2g s alone", len(alone), min(times), time)
+
+
+def device_of(group: Group) -> torch.device:
+    """The device of the lanes."""
+    return next(iter(group.stack.values())).device
+
+
 def verify(group: Group, batch: TrainBatch) -> None:
     """Raises ValueError if the losses or the gradients of any lane are not those that it has alone."""
-    device = next(iter(group.stack.values())).device.type
-    with torch.autocast(device, enabled=False):
-        before = torch.get_rng_state()
+    device = device_of(group)
+    # A GPU draws from a generator of its own.
+    generators: list[Any] = [torch, *([] if device.type == "cpu" else [torch.get_device_module(device)])]
+    with full_precision(device):
+        before = [one.get_rng_state() for one in generators]
         attributes = attribute_values(group)
         gradients, logged = group.batched_gradients(batch, randomness="same")
         if attribute_values(group) != attributes:
             raise ValueError("the training step changes attributes of its module")
         for row, lane in enumerate(group.lanes.values()):
-            torch.set_rng_state(before)  # each lane draws what the batched step has drawn
+            for one, state in zip(generators, before, strict=True):
+                one.set_rng_state(state)  # each lane draws what the batched step has drawn
             alone = group.lane_gradients(lane, batch)
             compare_gradients(group, gradients, row)
             compare_logged(logged, alone, row)
@@ -85,13 +142,13 @@ def norm(tensors: list[Tensor]) -> float:
     return float(torch.stack([tensor.norm() for tensor in tensors]).norm())
 
 
-def compare_logged(batched: Logged, alone: Logged, row: int) -> None:
+def compare_logged(batched: Logged, alone: Logged, row: int, tolerance: float = TOLERANCE) -> None:
     """Raises ValueError if the values in a row are not those that the lane logs alone."""
     if batched.rules != alone.rules:
         raise ValueError("other values are logged than alone")
     for name, value in alone.values.items():
         one = batched.values[name][row]
-        if not torch.isclose(one.double(), value.double(), rtol=TOLERANCE, atol=1e-8, equal_nan=True):
+        if not torch.isclose(one.double(), value.double(), rtol=tolerance, atol=1e-8, equal_nan=True):
             raise ValueError(f"{name} is {float(one):.6g}, and {float(value):.6g} in a lane alone")
 
 

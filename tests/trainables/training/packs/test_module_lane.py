@@ -47,7 +47,8 @@ def assert_equal(one, other, rel=2e-4):
         assert other[name] == pytest.approx(value, rel=rel, abs=1e-6), name
 
 
-BATCHED = ["Base", "StepSchedule", "OneCycle", "Plateau", "ConvNet", "Rms", "Logs"]
+BATCHED = ["Base", "Anneals", "Reassigns", "StepSchedule", "OneCycle", "Plateau", "ConvNet", "Rms", "Logs"]
+VALIDATED_ALONE = ["Logs", "Metrics"]  # they keep outputs, or have metrics of torchmetrics
 SEQUENTIAL = ["Metrics", "ReadsAlpha", "KeepsOutputs", "UnusedHead"]
 
 
@@ -58,6 +59,7 @@ def test_a_lane_trains_as_lightning_trains_it_alone(name, batched, tmp_path):
     epochs, (group,) = together(setup, lanes(name), tmp_path)
     assert group.batched == (batched and name in BATCHED), group.obstacle
     assert (group.obstacle is not None) == (batched and name in SEQUENTIAL)
+    assert group.validates_batched == (batched and name not in VALIDATED_ALONE)
     for lane in lanes(name):
         for expected, got in zip(alone(setup, lane, tmp_path), epochs, strict=True):
             assert_equal(expected, got[lane.number])

@@ -180,3 +180,14 @@ def test_batch_norm_is_recalibrated_with_the_current_weights():
     assert first.momentum == 0.1
     assert not learner.training
     assert all(map(torch.equal, weights, learner.parameters()))
+
+
+def test_the_batches_that_recalibrate_batch_norm_are_made_once_for_all_lanes():
+    group = Group({n: LearnerLane(*build(SECTIONS, Lane(n, {"batch_size": 16}, seed=n))) for n in range(3)})
+    batches = list(group.first.data.train_dataloader())
+    made = []
+    group.begin_validation((made.append(batch) or batch for batch in batches), True)
+    assert len(made) == len(batches) > 1
+    for lane in group.lanes.values():
+        (first,) = [m for m in lane.module.modules() if isinstance(m, torch.nn.BatchNorm2d)][:1]
+        assert first.num_batches_tracked == len(batches)

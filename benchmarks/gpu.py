@@ -1,0 +1,256 @@
+"""Training on a GPU: packs against a process for each trial, and Xception against the bare compiled loop.
+
+    python -m benchmarks.gpu [--device cuda] [--quick] [--json FILE]
+
+The networks are those of the MNIST spaces: dense layers 784-128-64-10 (mlp), and two convolutions before
+them (cnn), in batches of 64 images that lie on the device. A pack takes batched steps of 1 to 1,024 lanes.
+A process for each trial is PyTorch's usual loop with fused AdamW: one, and eight that share the GPU. Speeds
+are steps per second, of all trials together. Xception trains on images of 299 pixels in batches of 32 with
+bf16: the slice regressor as a pack of one, and timm's model in a compiled loop, in images per second.
+
+Prints a Markdown table, and with `--json` writes the same as JSON. `--quick`: tiny sizes, which show only
+that the program runs. `--device cpu` does not compile the loop.
+"""
+
+import argparse
+import json
+import multiprocessing
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, final
+
+import torch
+from torch import nn
+
+from trainables.mnist.nets import encoder
+
+SHAPE, CLASSES, WIDTHS = (1, 28, 28), 10, "128-64"
+GOALS = {"mlp": 100.0, "cnn": 20.0}  # of the fastest pack, times the speed of one process
+XCEPTION_GOAL = 0.95  # of the speed of the bare loop
+
+Step = Callable[[], object]
+
+
+@final
+@dataclass(frozen=True)
+class Sizes:
+    """What is measured: numbers of lanes, images of a batch, steps, processes at once, and Xception's."""
+
+    lanes: tuple[int, ...] = (1, 4, 16, 64, 256, 1024)
+    batch: int = 64
+    steps: int = 50
+    processes: int = 8
+    pixels: int = 299
+    xception_batch: int = 32
+    xception_steps: int = 20
+    warm_up: int = 3
+
+
+QUICK = Sizes((1, 2), batch=4, steps=2, processes=1, pixels=71, xception_batch=2, xception_steps=1, warm_up=1)
+
+
+@final
+@dataclass(frozen=True)
+class Row:
+    """Steps per second of one network; of Xception images per second.
+
+    `packs` by the number of lanes; None where the memory of the GPU was too small.
+    """
+
+    net: str
+    packs: dict[int, float | None]
+    process: float
+    processes: float | None
+    goal: float
+
+    @property
+    def ratio(self) -> float:
+        """Of the fastest pack to one process."""
+        return max(speed or 0.0 for speed in self.packs.values()) / self.process
+
+
+def seconds(step: Step, steps: int, sizes: Sizes, device: str) -> float:
+    """Seconds of a number of steps, after the warm-up, until the GPU has finished."""
+    for _ in range(sizes.warm_up):
+        step()
+    synchronize(device)
+    began = time.perf_counter()
+    for _ in range(steps):
+        step()
+    synchronize(device)
+    return time.perf_counter() - began
+
+
+def synchronize(device: str) -> None:
+    """Waits for the GPU, if the device is one."""
+    if device != "cpu":
+        torch.cuda.synchronize()
+
+
+def images(batch: int, device: str) -> list[torch.Tensor]:
+    """A batch of noise and its labels."""
+    return [torch.rand(batch, *SHAPE, device=device), torch.randint(CLASSES, (batch,), device=device)]
+
+
+def bare_step(net: str, batch: int, device: str) -> Step:
+    """A step of PyTorch's usual loop."""
+    widths = [int(width) for width in WIDTHS.split("-")]
+    model = encoder(net, SHAPE, widths, CLASSES, "none", 0.2).to(device)
+    optimizer = torch.optim.AdamW(model.parameters(), fused=True)
+    x, y = images(batch, device)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+
+    return step
+
+
+def serve(sizes: Sizes, device: str, pipe: Connection) -> None:
+    """Trains each network that a message names, from a second message on, and answers with the seconds."""
+    torch.set_num_threads(1)
+    while net := pipe.recv():
+        step = bare_step(net, sizes.batch, device)
+        seconds(step, 1, sizes, device)
+        pipe.send(0.0)
+        pipe.recv()
+        pipe.send(seconds(step, sizes.steps, sizes, device))
+
+
+def process_speeds(sizes: Sizes, device: str) -> dict[str, float]:
+    """Steps per second of all processes together, by network."""
+    context = multiprocessing.get_context("spawn")
+    pipes, processes = [], []
+    for _ in range(sizes.processes):
+        own_end, other_end = context.Pipe()
+        processes.append(context.Process(target=serve, args=(sizes, device, other_end), daemon=True))
+        processes[-1].start()
+        pipes.append(own_end)
+    speeds = {}
+    for net in GOALS:
+        for message in (net, "begin"):
+            for pipe in pipes:
+                pipe.send(message)
+            times = [pipe.recv() for pipe in pipes]
+        speeds[net] = sizes.processes * sizes.steps / max(times)
+    for pipe, process in zip(pipes, processes, strict=True):
+        pipe.send("")
+        process.join()
+    return speeds
+
+
+def pack_step(learners: Sequence[Any], batch: Any, device: str, *, mixed: bool = False) -> Step:
+    """A step of learners as a group of a pack, in bf16 if `mixed`, as Lightning would call it.
+
+    Raises MemoryError when batched steps fail, which they do for no other reason here.
+    """
+    import lightning as L
+
+    from trainables.training.packs.group import Group, TrainBatch
+    from trainables.training.packs.learner_lane import LearnerLane
+
+    lanes = {}
+    for number, learner in enumerate(learners):
+        lanes[number] = LearnerLane(learner.to(device), L.LightningDataModule())
+        lanes[number].configure()
+    group = Group(lanes, batched=True)
+    one = TrainBatch(0, 0.0, batch, last=False)
+
+    def step() -> None:
+        with torch.autocast(device, torch.bfloat16, enabled=mixed, cache_enabled=False):
+            group.train([one], 0)
+        if group.obstacle:
+            raise MemoryError(group.obstacle)
+
+    return step
+
+
+def pack_speed(net: str, lanes: int, sizes: Sizes, device: str) -> float | None:
+    """Steps per second of all lanes together; None if they do not fit into memory."""
+    from trainables.mnist.classifier import Classifier
+
+    learners = [
+        Classifier(
+            n_classes=CLASSES, image_shape=SHAPE, net=net, widths=WIDTHS, dropout=0.2, lr=1e-3 / (1 + i)
+        )
+        for i in range(lanes)
+    ]
+    try:
+        step = pack_step(learners, images(sizes.batch, device), device)
+        return lanes * sizes.steps / seconds(step, sizes.steps, sizes, device)
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        print(f"{net}, {lanes} lanes: {error}", file=sys.stderr)
+        return None
+
+
+def xception(sizes: Sizes, device: str) -> Row:
+    """Images per second of the slice regressor and of the bare loop."""
+    import timm
+
+    from trainables.slices.xception import SliceRegressor
+    from trainables.training.precision import has_bf16
+
+    batch, mixed = sizes.xception_batch, has_bf16()
+    x = torch.rand(batch, 1, sizes.pixels, sizes.pixels, device=device)
+    x, y = x.to(memory_format=torch.channels_last), torch.randn(batch, 9, device=device)
+    learner = SliceRegressor(target_mean=torch.zeros(9), target_std=torch.ones(9), voxel_um=25.0)
+    ours = pack_step([learner.to(memory_format=torch.channels_last)], (x, y), device, mixed=mixed)
+    model: Any = timm.create_model("legacy_xception", in_chans=1, num_classes=9)
+    model = model.to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(model.parameters(), fused=True)
+    compiled = model if device == "cpu" else torch.compile(model)
+
+    def bare() -> None:
+        optimizer.zero_grad()
+        with torch.autocast(device, torch.bfloat16, enabled=mixed):
+            loss = nn.functional.mse_loss(compiled(x), y)
+        loss.backward()
+        optimizer.step()
+
+    steps = sizes.xception_steps
+    one, other = (batch * steps / seconds(step, steps, sizes, device) for step in (ours, bare))
+    return Row(f"xception, {sizes.pixels} px", {1: one}, other, None, XCEPTION_GOAL)
+
+
+def table(rows: Sequence[Row], sizes: Sizes) -> str:
+    """The rows as a Markdown table."""
+    head = [*(f"{lanes:,} lanes" for lanes in sizes.lanes), "1 process", f"{sizes.processes} processes"]
+    lines = [["", *head, "ratio", "goal"], ["---"] * (len(head) + 3)]
+    for row in rows:
+        speeds = [row.packs.get(lanes) for lanes in sizes.lanes]
+        cells = ["-" if speed is None else f"{speed:,.0f}" for speed in (*speeds, row.process, row.processes)]
+        lines.append([row.net, *cells, f"{row.ratio:.2f}", f"{row.goal:g}"])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes: a test of the program")
+    parser.add_argument("--json", type=Path, help="file to write")
+    args = parser.parse_args(arguments)
+    if args.device == "cuda" and not torch.cuda.is_available():
+        parser.error("there is no GPU; --device cpu --quick tests the program")
+    sizes, device = QUICK if args.quick else Sizes(), args.device
+    together = process_speeds(sizes, device)
+    rows = []
+    for net, goal in GOALS.items():
+        packs = {lanes: pack_speed(net, lanes, sizes, device) for lanes in sizes.lanes}
+        alone = sizes.steps / seconds(bare_step(net, sizes.batch, device), sizes.steps, sizes, device)
+        rows.append(Row(net, packs, alone, together[net], goal))
+    rows.append(xception(sizes, device))
+    name = torch.cuda.get_device_name() if device == "cuda" else "CPU"
+    print(f"{name}, PyTorch {torch.__version__}; steps per second, of Xception images per second\n")
+    print(table(rows, sizes))
+    if args.json:
+        found = [asdict(row) | {"ratio": row.ratio} for row in rows]
+        args.json.write_text(json.dumps({"device": name, "sizes": asdict(sizes), "rows": found}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
