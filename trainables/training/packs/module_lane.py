@@ -92,10 +92,7 @@ class ModuleLane(PackedLane):
         schedulers = [one.scheduler for one in self.schedulers]
         longer = lightning.get("epochs") != self.trainer.max_epochs
         further = stepped(schedulers, lightning["lr_schedulers"]) if longer else []
-        shared = self.optimizer.state  # with the other lanes of a group; load_state_dict makes another
         self.optimizer.load_state_dict(lightning["optimizer_states"][0])
-        shared.update(self.optimizer.state)
-        self.optimizer.state = shared
         for scheduler, state in zip(schedulers, lightning["lr_schedulers"], strict=True):
             scheduler.load_state_dict(state)
         put_back(further)
