@@ -3,9 +3,11 @@
 On a table a proposal gets the curve of another configuration, and each row is used once; that hides what a
 sampler can do. Here equal configurations have equal curves, and similar ones similar curves.
 
-Each tree names a recorded row: the one in the leaf that the configuration falls into. The answer is the whole
-curve of the row whose final loss is the median of those named. So every curve is a recorded one, with its
-noise, its cliffs and its divergence, and a recorded configuration gets its own curve.
+Each tree names a recorded row: one in the leaf that the configuration falls into. The answer is the whole
+curve of the row that most trees name, which is the nearest one if configurations in the same leaves are near.
+So every curve is a recorded one, with its noise, its cliffs and its divergence; a recorded configuration has
+its own curve; and good configurations are as rare as in the table. A mean or median over the trees would fit
+better and make them rarer (`docs/decisions/0030-more-ways-to-search.md`).
 
 Surrogates of tables as benchmarks: Eggensperger et al., "Efficient Benchmarking of Hyperparameter Optimizers
 via Surrogates", AAAI 2015. The forest: Geurts et al., "Extremely Randomized Trees", Machine Learning 2006.
@@ -26,7 +28,7 @@ from search.core.model.encoding import Encoding
 from search.replay.curves import CurveTable
 from search.replay.training import Answer, Curve
 
-TREES = 51  # an odd number, so that there is a median
+TREES = 51
 TRIALS = 10_000  # more than a search can begin in the time it gets
 
 
@@ -54,10 +56,12 @@ class Forest:
         return self.encoding.features(points).astype(np.float32)
 
     def row(self, params: Mapping[str, Any]) -> int:
-        """The row of the table whose final loss is the median of those that the trees name."""
+        """The row of the table that most trees name; of several the middle one by final loss."""
         own = self.features([params])
         places = [named[tree.apply(own)[0]] for named, tree in zip(self.named, self.trees, strict=True)]
-        return int(self.order[int(np.median(places))])
+        found, counts = np.unique(places, return_counts=True)
+        most = found[counts == counts.max()]
+        return int(self.order[most[len(most) // 2]])
 
 
 def middles(leaves: np.ndarray, nodes: int) -> np.ndarray:
