@@ -5,10 +5,6 @@ configurations the model chooses by the expected improvement at the last rung pe
 as in Bayesian optimization with unequal costs (Snoek et al., "Practical Bayesian Optimization of Machine
 Learning Algorithms", NeurIPS 2012, section 3.2). Without the rule's limit it promotes too many trials where
 it predicts badly (`docs/decisions/0019-policy.md`).
-
-Where it predicts badly, it also promotes too few: it takes a trial for no better than its configuration is
-predicted to be. So a random part of the decisions is the rule's
-(`docs/decisions/0030-more-ways-to-search.md`).
 """
 
 from collections.abc import Sequence
@@ -25,9 +21,6 @@ from search.core.policies.base import Policy, Problem, ranked
 from search.core.rungs import Decision, Promote, Sample, decide, interrupted, promotable
 from search.core.samplers.gp import can_model
 from search.core.samplers.qmc import Qmc
-from spaces.seeds import derive_seed
-
-TURN = 4  # one decision in so many is the rule's
 
 
 @final
@@ -35,7 +28,7 @@ class Ladder(Policy):
     """Before there are values enough, and when no new trial may start, the rule alone decides."""
 
     def __init__(self, problem: Problem) -> None:
-        self.rungs, self.eta, self.seed = problem.rungs, problem.eta, problem.seed
+        self.rungs, self.eta = problem.rungs, problem.eta
         self.modeller = Modeller(problem.space, problem.rungs, problem.seed)
         self.first = Qmc(problem.space, problem.rungs, problem.seed)
 
@@ -52,8 +45,6 @@ class Ladder(Policy):
         if not can_model(history, self.modeller.encoding.space):
             is_sample = isinstance(decision, Sample)
             return Sample(tuple(self.first.propose(history, count))) if is_sample else decision
-        if isinstance(decision, Promote) and self._is_turn_of_rule(history):
-            return decision
         surrogate = self.modeller.surrogate(history)
         pool = make_pool(surrogate, count)
         gain = float(pool.improvement.max()) - log(self.rungs[-1])
@@ -62,10 +53,6 @@ class Ladder(Policy):
                 return promotion
         points = spread(surrogate, pool, count)
         return Sample(tuple(surrogate.encoding.configuration(point) for point in points))
-
-    def _is_turn_of_rule(self, history: History) -> bool:
-        """Drawn by the state of the search, so that a resumed one goes on as if never interrupted."""
-        return derive_seed(self.seed, len(history), len(history.log), len(history.busy)) % TURN == 0
 
     def _promotions(
         self, surrogate: Surrogate, history: History, own: History, least: float

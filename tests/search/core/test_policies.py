@@ -70,22 +70,6 @@ def test_a_promising_trial_is_promoted():
     assert isinstance(decide(with_one_close(paused=False)), Sample)
 
 
-def test_a_quarter_of_the_decisions_is_the_rules():
-    """At x near 0.95 values start well and end badly; a trial there is paused with the second best value."""
-    early = [
-        Observation({**SPACE.default(), "x": 0.9 + 0.02 * k}, (1e-3 * (k + 1), 3.0, 3.0)) for k in range(5)
-    ]
-    paused = Observation({**SPACE.default(), "x": 0.95}, (5e-4,))
-    trials = [*with_one_close(paused=False), *early, paused]
-    decisions = [decide(trials, ladder(seed)) for seed in range(60)]
-    promoted = [decision for decision in decisions if isinstance(decision, Promote)]
-    assert set(promoted) == {Promote(1, (len(trials) - 1,))}
-    assert 7 <= len(promoted) <= 23
-    assert decide(trials, POLICIES["gp"](Problem(SPACE, RUNGS, 3, 0))) == promoted[0]
-    waiting = [decide(trials, ladder(seed), min_lanes=(1, 2, 1)) for seed in range(60)]
-    assert all(isinstance(decision, Sample) for decision in waiting)
-
-
 def test_only_trials_that_the_rule_allows_are_promoted():
     for seed in range(5):
         trials = history(12, seed=seed)
