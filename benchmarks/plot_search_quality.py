@@ -22,12 +22,16 @@ from results.stats import Estimate, estimate
 
 WIDTH, HEIGHT = 300, 260  # of the axes of a panel, in pixels
 LEFT, TOP, GAP, BOTTOM = 52, 56, 20, 64  # margins, and the space between panels
-PER_ROW = 4  # entries of the legend
+ROW = TOP + HEIGHT + BOTTOM  # height of a row of panels
+PANELS = 2  # in a row
+PER_ROW = 3  # entries of the legend
 SPREAD = 5.0  # pixels between the intervals of two ways at one time
 TICK = 0.2  # of the regret
 TITLES = {
     "taskset": "published curves of recurrent networks",
+    "taskset-forest": "the same, any configuration answered",
     "recorded": "recorded curves of the spaces here",
+    "recorded-forest": "the same, any configuration answered",
     "smooth": "smooth functions",
 }
 
@@ -78,24 +82,25 @@ def picture(scores: Sequence[Score]) -> str:
         for one in values
     ]
     top = min(1.0, TICK * np.ceil(max(tops) / TICK))
-    width = LEFT + len(lines) * (WIDTH + GAP)
-    rows = -(-len(shown) // PER_ROW)
-    height = TOP + HEIGHT + BOTTOM + 22 * rows
+    width = LEFT + min(PANELS, len(lines)) * (WIDTH + GAP)
+    panels, legends = -(-len(lines) // PANELS), -(-len(shown) // PER_ROW)
+    height = panels * ROW + 22 * legends
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}"'
         f' height="{height}" font-family="Liberation Sans, Arial, sans-serif" font-size="12">',
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
-        text(14, TOP + HEIGHT / 2, "normalised regret", f' transform="rotate(-90 14 {TOP + HEIGHT / 2})"'),
     ]
     for number, (group, own) in enumerate(lines.items()):
-        left = LEFT + number * (WIDTH + GAP)
-        parts += [*axes(left, TITLES[group], float(top), labels=not number)]
+        row, column = divmod(number, PANELS)
+        left, first = LEFT + column * (WIDTH + GAP), not column
+        parts += [f'<g transform="translate(0 {row * ROW})">', *axes(left, TITLES[group], float(top), first)]
         parts += [
             part for way in reversed(shown) if way in own for part in curve(left, own, way, shown, float(top))
         ]
+        parts.append("</g>")
     for number, way in enumerate(shown):
         x = LEFT + number % PER_ROW * (width - LEFT) / PER_ROW
-        y = TOP + HEIGHT + BOTTOM + 22 * (number // PER_ROW)
+        y = panels * ROW + 22 * (number // PER_ROW)
         parts += [stroke([(x, y), (x + 34, y)], LOOKS[way]), mark(x + 17, y, LOOKS[way])]
         parts.append(text(x + 42, y + 4, LOOKS[way].name, anchor="start"))
     return "\n".join([*parts, "</svg>\n"])
@@ -113,13 +118,16 @@ def regrets(scores: Sequence[Score], group: str) -> dict[str, list[Estimate]]:
 
 
 def axes(left: float, title: str, top: float, labels: bool) -> Iterator[str]:
-    """Title, grid and ticks of a panel."""
+    """Title, grid and ticks of a panel; `labels` are those of the regret."""
     yield text(left + WIDTH / 2, TOP - 16, title, ' font-weight="bold"')
     for step in range(round(top / TICK) + 1):
         y = down(step * TICK, top)
         yield f'<path d="M{left} {y:.1f}h{WIDTH}" stroke="{"#dddddd" if step else "#555555"}"/>'
         if labels:
             yield text(left - 8, y + 4, f"{step * TICK:.1f}", anchor="end")
+    if labels:
+        x, y = left - 38, TOP + HEIGHT / 2
+        yield text(x, y, "normalised regret", f' transform="rotate(-90 {x} {y})"')
     for number, budget in enumerate(BUDGETS):
         yield text(across(left, number), TOP + HEIGHT + 18, str(budget))
     yield text(left + WIDTH / 2, TOP + HEIGHT + 36, "time, in full trainings")

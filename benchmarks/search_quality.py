@@ -7,6 +7,8 @@ The groups of tasks:
 
     taskset=FOLDER    published tables of learning curves, one Parquet file a task (`taskset.py`)
     recorded=FOLDER   the same of Ladder's own spaces (`recorded.py`): recorded=benchmarks/data
+    taskset-forest=FOLDER   the first tables, with an answer for any configuration (`forest.py`)
+    recorded-forest=FOLDER  the second ones in the same way
     smooth            random smooth functions (`smooth.py`)
 
 The ways to search:
@@ -50,6 +52,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from zlib import crc32
 
+from benchmarks.forest import answered_by_forests
 from benchmarks.recorded import load_recorded
 from benchmarks.scores import BUDGETS, Score, ScoreFile, report
 from benchmarks.smooth import load_smooth
@@ -60,7 +63,12 @@ from search.replay.simulate import incumbent, scratch_folder, simulate
 from spaces.seeds import derive_seed
 
 PROGRESS_SECONDS = 10  # between two lines of progress
-LOADERS: dict[str, Callable[[Path], Sequence[Task]]] = {"taskset": load_taskset, "recorded": load_recorded}
+LOADERS: dict[str, Callable[[Path], Sequence[Task]]] = {
+    "taskset": load_taskset,
+    "recorded": load_recorded,
+    "taskset-forest": answered_by_forests(load_taskset),
+    "recorded-forest": answered_by_forests(load_recorded),
+}
 
 Groups = dict[str, Sequence[Task]]
 Case = tuple[str, str, int, int]  # way, group, index of the task in the group, seed
@@ -105,7 +113,7 @@ def load_groups(names: Sequence[str]) -> Groups:
         elif kind in LOADERS and folder:
             groups[kind] = LOADERS[kind](Path(folder))
         else:
-            raise ValueError(f"{name} is no group, which is taskset=FOLDER, recorded=FOLDER or smooth")
+            raise ValueError(f"{name} is no group, which is smooth, or KIND=FOLDER with {', '.join(LOADERS)}")
     return groups
 
 

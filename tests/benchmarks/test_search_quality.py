@@ -214,7 +214,7 @@ def test_smallest_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     ("arguments", "message"),
     [
         (["smooth", "--ways", "random,best"], "--ways: best: not one of random,"),
-        (["taskset"], "taskset is no group, which is taskset=FOLDER"),
+        (["taskset"], "taskset is no group, which is smooth, or KIND=FOLDER with taskset"),
         (["smooth=folder"], "smooth=folder is no group"),
         (["recorded=nowhere"], "nowhere holds no Parquet file"),
         (["taskset=benchmarks/data"], "is no task of TaskSet: it has no column 'epsilon'"),
