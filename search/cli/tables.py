@@ -9,7 +9,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from results import text
-from results.baselines import Baseline, baselines
+from results.baselines import NAMES, Baseline, baselines
 from results.spending import on_rungs, on_trials, spending
 from results.stats import DEFAULT, Confirmation, ConfirmedConfig, Estimate
 from results.store import Run, best_first
@@ -29,7 +29,7 @@ def summary(run: Run) -> dict[str, Any]:
         "run": run.name,
         "space": run.config["space"],
         "status": run.status,
-        "objective": {**run.objective, "baseline": None, "nearest": None}
+        "objective": {**run.objective, **dict.fromkeys(NAMES)}
         | {baseline.key: baseline.value for baseline in baselines(run)},
         "objectives": run.objectives,
         "constraints": run.constraints,

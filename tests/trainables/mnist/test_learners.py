@@ -1,6 +1,7 @@
 """Tests of both the classifier and the autoencoder: training, the values of their spaces, and vmap."""
 
 import copy
+import itertools
 import math
 from pathlib import Path
 
@@ -84,9 +85,14 @@ def test_learners_accept_every_value_of_their_space(name: str) -> None:
             make(kind, **{key: value})
 
 
-@pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize("net", ["mlp", "cnn"])
-@pytest.mark.parametrize("kind", [Classifier, Autoencoder])
+@pytest.mark.parametrize(
+    ("kind", "net", "norm"),
+    [
+        *itertools.product((Classifier, Autoencoder), ("mlp", "cnn"), NORMS),
+        (Classifier, "vit", "none"),  # with a layer norm of its own
+    ],
+)
+@pytest.mark.filterwarnings("error:There is a performance drop")  # a loop over the lanes in place of a batch
 def test_vmap_over_learners_gives_the_gradients_of_each(kind: type[Learner], net: str, norm: str) -> None:
     batch, lanes = digits_batch(), []
     for seed in range(3):
