@@ -27,6 +27,7 @@ from spaces.read import read
 from spaces.space import Space
 from tests.formula import Formula
 from tests.history import RUNGS
+from tests.trainables.mnist.idx_files import few_digits
 from trainables import import_path
 from trainables.seeding import seed_all
 from trainables.training.build import build
@@ -161,7 +162,9 @@ def argument_names(source: Space | Setup) -> set[str]:
 
 def small(space: Space) -> Space:
     """The space with small images and few of them."""
-    sizes = {"image_size": 32, "train": 32, "val": 16, "test": 16}
+    sizes: dict[str, object] = {"image_size": 32, "train": 32, "val": 16, "test": 16}
+    if space.data == "trainables.mnist.image_loaders:ImageLoaders":
+        sizes["root"] = str(few_digits())
     options = {key: sizes.get(key, value) for key, value in space.options.items()}
     return replace(space, options=options)
 

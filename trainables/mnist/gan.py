@@ -47,7 +47,7 @@ class Gan(L.LightningModule):
         image_shape: Shape,
         epochs: int = 81,
         lr: float = 1e-3,
-        ratio: float = 1.0,
+        ratio: float = 4.0,
         beta1: float = 0.5,
         game: str = "logistic",
         latent: int = 16,

@@ -21,7 +21,7 @@ class LanguageModel(L.LightningModule):
 
     `vocabulary` are the known characters (characters.py). Validation measures `bits` per character, -log2 of
     the probability that the model gives to each character, and `loss`, the same in nats. `schedule` is that
-    of the learning rate: `constant`, or `one_cycle`, which rises in the share `warmup` of all steps and then
+    of the learning rate: `constant`, or `cosine`, which rises in the share `warmup` of all steps and then
     falls to almost 0 (Smith and Topin, 2018).
 
     Raises ValueError for another `schedule`, and as Block does.
@@ -33,7 +33,7 @@ class LanguageModel(L.LightningModule):
         context: int = 64,
         lr: float = 3e-3,
         weight_decay: float = 1e-1,
-        schedule: str = "one_cycle",
+        schedule: str = "cosine",
         warmup: float = 0.1,
         width: int = 64,
         depth: int = 2,
@@ -41,10 +41,8 @@ class LanguageModel(L.LightningModule):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        if schedule not in ("constant", "one_cycle"):
-            raise ValueError(
-                f"schedule is {schedule!r}, but must be constant or one_cycle (param.schedule=...)"
-            )
+        if schedule not in ("constant", "cosine"):
+            raise ValueError(f"schedule is {schedule!r}, but must be constant or cosine (param.schedule=...)")
         self.save_hyperparameters()
         self.embedding = nn.Embedding(len(vocabulary), width)
         self.positions = nn.Parameter(INITIAL_SCALE * torch.randn(context, width))
