@@ -45,11 +45,10 @@ def from_noise(module: L.LightningModule, data: L.LightningDataModule) -> list[P
 
 def sheets(module: Gan | Diffusion, data: ImageLoaders) -> list[Picture]:
     """A sheet of generated images and one of validation images."""
-    count = COLUMNS * ROWS
-    real = torch.stack([image for image, _ in (data.images("val")[row] for row in range(count))])
+    real, _ = data.images("val")[: COLUMNS * ROWS]
     return [
         Picture(
-            "Generated images.", "Drawn at random, not selected.", png=sheet(module.generate(count, SEED))
+            "Generated images.", "Drawn at random, not selected.", png=sheet(module.generate(len(real), SEED))
         ),
         Picture("Validation images.", "For comparison.", png=sheet(real)),
     ]

@@ -51,13 +51,13 @@ class ImageLoaders(L.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Any]:
         images = self.images("train")
-        return DataLoader(images, min(self.batch_size, len(images)), shuffle=True, drop_last=True)
+        return DataLoader(images, batch_size=min(self.batch_size, len(images)), shuffle=True, drop_last=True)
 
     def val_dataloader(self) -> DataLoader[Any]:
-        return DataLoader(self.images("val"), EVAL_BATCH)
+        return DataLoader(self.images("val"), batch_size=EVAL_BATCH)
 
     def test_dataloader(self) -> DataLoader[Any]:
-        return DataLoader(self.images("test"), EVAL_BATCH)
+        return DataLoader(self.images("test"), batch_size=EVAL_BATCH)
 
     def predict_dataloader(self) -> DataLoader[Any]:
         return self.val_dataloader()

@@ -71,13 +71,13 @@ class TextWindows(L.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Any]:
         data = self.dataset("train")
-        return DataLoader(data, min(self.batch_size, len(data)), shuffle=True, drop_last=True)
+        return DataLoader(data, batch_size=min(self.batch_size, len(data)), shuffle=True, drop_last=True)
 
     def val_dataloader(self) -> DataLoader[Any]:
-        return DataLoader(self.dataset("val"), EVAL_BATCH)
+        return DataLoader(self.dataset("val"), batch_size=EVAL_BATCH)
 
     def test_dataloader(self) -> DataLoader[Any]:
-        return DataLoader(self.dataset("test"), EVAL_BATCH)
+        return DataLoader(self.dataset("test"), batch_size=EVAL_BATCH)
 
     def predict_dataloader(self) -> DataLoader[Any]:
         return self.val_dataloader()
