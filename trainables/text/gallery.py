@@ -30,7 +30,7 @@ def written(module: L.LightningModule, data: L.LightningDataModule) -> list[Pict
     caption = f"The beginning, in bold, is from the validation split; the model wrote {LENGTH} characters."
     shown = windows[:: max(1, len(windows) // SURPRISING)][:SURPRISING]
     lines = "".join(f'<pre style="{STYLE}">{shaded(module, window)}</pre>' for window in shown)
-    mean = "The darker a character, the more bits it cost; the mean is val/bits."
+    mean = "The darker a character, the more bits it cost; the mean over all windows is val/bits."
     return [
         Picture("Continued by the model.", caption, html=texts),
         Picture("Surprise.", f"Windows of the validation split. {mean}", html=lines),

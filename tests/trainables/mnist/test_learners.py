@@ -38,12 +38,15 @@ def test_predict_step_returns_the_output() -> None:
         assert torch.equal(learner.predict_step((images, labels), 0), learner(images))
 
 
-@pytest.mark.parametrize("net", ["mlp", "cnn"])
 @pytest.mark.parametrize(
-    ("kind", "loss"),
-    [*((Classifier, loss) for loss in CLASS_LOSSES), *((Autoencoder, loss) for loss in REGRESSION_LOSSES)],
+    ("net", "kind", "loss"),
+    [
+        *itertools.product(("mlp", "cnn"), (Classifier,), CLASS_LOSSES),
+        *itertools.product(("mlp", "cnn"), (Autoencoder,), REGRESSION_LOSSES),
+        ("vit", Classifier, "cross_entropy"),
+    ],
 )
-def test_the_loss_falls(kind: type[Learner], loss: str, net: str) -> None:
+def test_the_loss_falls(net: str, kind: type[Learner], loss: str) -> None:
     torch.manual_seed(0)
     learner = make(kind, loss=loss, net=net, widths="64", norm="batch", lr=1e-2)
     optimizer, batch, values = learner.configure_optimizers(), digits_batch(64), []
