@@ -22,7 +22,12 @@ BETAS = (0.9, 0.99)
 
 @final
 class Denoiser(nn.Module):
-    """Finds the noise in noisy images: residual blocks of dense layers that know the noise level."""
+    """Finds the noise in noisy images: residual blocks of dense layers that know the noise level.
+
+    They predict the velocity, a mixture of noise and image that is well scaled at all levels (Salimans and Ho,
+    ICLR 2022). A share of each noisy pixel, which depends on the level, goes into it directly. Without it the
+    layers would have to be as wide as an image has pixels, for noise can't be compressed.
+    """
 
     frequencies: Tensor
 
@@ -41,16 +46,21 @@ class Denoiser(nn.Module):
             for _ in range(depth)
         )
         self.last = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, pixels), nn.Unflatten(1, shape))
+        self.share = nn.Sequential(nn.Linear(2 * FREQUENCIES, pixels), nn.Unflatten(1, shape))
+        for layer in (self.last[1], self.share[0]):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
 
     def forward(self, noisy: Tensor, signal: Tensor) -> Tensor:
         """The noise in images (B, C, H, W), given the share of signal (B,) in their variance."""
         angles = signal.sqrt().clamp(max=1).acos()[:, None] * self.frequencies
-        level = self.level(torch.cat([angles.sin(), angles.cos()], 1))
-        x = self.first(noisy)
+        waves = torch.cat([angles.sin(), angles.cos()], 1)
+        level, x = self.level(waves), self.first(noisy)
         for block in self.blocks:
             x = x + block(x + level)
-        noise: Tensor = self.last(x)
-        return noise
+        velocity: Tensor = self.last(x) + self.share(waves) * noisy
+        signal = signal[:, None, None, None]
+        return (1 - signal).sqrt() * noisy + signal.sqrt() * velocity
 
 
 @final
