@@ -24,8 +24,8 @@ BETAS = (0.9, 0.99)
 class Denoiser(nn.Module):
     """Finds the noise in noisy images: residual blocks of dense layers that know the noise level.
 
-    They predict the velocity, a mixture of noise and image that is well scaled at all levels (Salimans and Ho,
-    ICLR 2022). A share of each noisy pixel, which depends on the level, goes into it directly. Without it the
+    They predict the velocity, a mixture of noise and image that is well scaled at all levels (Salimans and
+    Ho, ICLR 2022). A share of each noisy pixel, which depends on the level, goes into it directly. Without it the
     layers would have to be as wide as an image has pixels, for noise can't be compressed.
     """
 
@@ -45,11 +45,11 @@ class Denoiser(nn.Module):
             )
             for _ in range(depth)
         )
-        self.last = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, pixels), nn.Unflatten(1, shape))
-        self.share = nn.Sequential(nn.Linear(2 * FREQUENCIES, pixels), nn.Unflatten(1, shape))
-        for layer in (self.last[1], self.share[0]):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        last, share = nn.Linear(width, pixels), nn.Linear(2 * FREQUENCIES, pixels)
+        for parameter in (*last.parameters(), *share.parameters()):
+            nn.init.zeros_(parameter)
+        self.last = nn.Sequential(nn.LayerNorm(width), last, nn.Unflatten(1, shape))
+        self.share = nn.Sequential(share, nn.Unflatten(1, shape))
 
     def forward(self, noisy: Tensor, signal: Tensor) -> Tensor:
         """The noise in images (B, C, H, W), given the share of signal (B,) in their variance."""
