@@ -25,8 +25,8 @@ class Denoiser(nn.Module):
     """Finds the noise in noisy images: residual blocks of dense layers that know the noise level.
 
     They predict the velocity, a mixture of noise and image that is well scaled at all levels (Salimans and
-    Ho, ICLR 2022). A share of each noisy pixel, which depends on the level, goes into it directly. Without it the
-    layers would have to be as wide as an image has pixels, for noise can't be compressed.
+    Ho, ICLR 2022). A share of each noisy pixel, which depends on the level, goes into it directly. Without it
+    the layers would have to be as wide as an image has pixels, for noise can't be compressed.
     """
 
     frequencies: Tensor
