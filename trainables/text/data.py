@@ -33,7 +33,7 @@ class TextWindows(L.LightningDataModule):
         self,
         root: str | None = None,
         seed: int = 0,
-        context: int = 64,
+        context: int = prepare.CONTEXT,
         batch_size: int = 16,
         train: int = 2048,
         val: int = 512,

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, final
 from spaces.validation import PositiveInt, check_value
 from trainables.predictor import Predictor
 from trainables.text.continuation import continuation
-from trainables.text.prepare import read
+from trainables.text.prepare import read_file
 
 
 @final
@@ -29,7 +29,7 @@ class TextPredictor(Predictor):
         check_value(PositiveInt, "length", length)
         if not isinstance(temperature, int | float) or not temperature > 0:
             raise ValueError(f"temperature is {temperature!r}, but must be a number > 0 (temperature=...)")
-        prompt = read(str(source))
+        prompt = read_file(source)
         text = continuation(self.members, prompt, length, temperature, options["seed"])
         (out / "continuation.txt").write_text(prompt + text, encoding="utf-8")
         return [text, f"{length} characters after the {len(prompt)} of {source}"]

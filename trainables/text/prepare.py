@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from pydoc_data.topics import topics
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from spaces.validation import PositiveInt, check_value
 
+CONTEXT = 64  # characters of a window, by default
 FORMAT = "text-1"  # increment when the same text would give other splits
 SPLITS = {"train": 40, "val": 5, "test": 5}  # pieces of the text
 LICENCE = "PSF License Version 2 (the Python language reference)"
@@ -25,7 +25,7 @@ def prepare(options: Mapping[str, Any]) -> dict[str, Any]:
     check_options(options)
     root = options.get("root")
     text, path = read(root), Path(root).expanduser().resolve() if root else None
-    need = sum(SPLITS.values()) * (options["context"] + 1)  # a window in each piece
+    need = sum(SPLITS.values()) * (options.get("context", CONTEXT) + 1)  # a window in each piece
     if len(text) < need:
         raise ValueError(f"the text has {len(text)} characters, but must have {need} (data.root=, context=)")
     digest = hashlib.sha256(f"{FORMAT}{text}".encode()).hexdigest()
@@ -39,22 +39,21 @@ def check_options(options: Mapping[str, Any]) -> None:
     check_value(PositiveInt, "context", options.get("context", 1))
 
 
-@lru_cache(maxsize=2)
 def read(root: str | None) -> str:
-    """The text in a file, or Python's language reference.
+    """The text in a file, or Python's language reference. Raises ValueError as `read_file`."""
+    return language_reference() if root is None else read_file(Path(root).expanduser())
 
-    Raises ValueError if the file is missing, can't be read, or is no text in UTF-8.
-    """
-    if root is None:
-        return language_reference()
-    path = Path(root).expanduser()
+
+def read_file(path: Path) -> str:
+    """The text in a file. Raises ValueError if it is missing, can't be read, or is no text in UTF-8."""
     try:
         return path.read_bytes().decode("utf-8")
     except OSError as error:
-        raise ValueError(f"data.root={root} can't be read: {error.strerror or error}") from error
+        reason = error.strerror or type(error).__name__
+        raise ValueError(f"{path} can't be read: {reason}; give a file of text in UTF-8") from error
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"data.root={root} is no text in UTF-8: {error.reason} at byte {error.start}"
+            f"{path} is no text in UTF-8: {error.reason} at byte {error.start}; convert it, or give another"
         ) from error
 
 

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.attention import Block
+from trainables.text.prepare import CONTEXT
 
 Batch = tuple[Tensor, Tensor]  # characters as numbers, and the characters that follow, both (B, context)
 BETAS = (0.9, 0.99)
@@ -30,7 +31,7 @@ class LanguageModel(L.LightningModule):
     def __init__(
         self,
         vocabulary: str,
-        context: int = 64,
+        context: int = CONTEXT,
         lr: float = 3e-3,
         weight_decay: float = 1e-1,
         schedule: str = "cosine",

@@ -74,7 +74,6 @@ def test_prepare_identifies_the_text(text: Path) -> None:
     prepared = prepare.prepare({"root": str(text), "context": 16})
     assert prepared["root"] == str(text)
     text.write_text(text.read_text() + "more")
-    prepare.read.cache_clear()
     assert prepare.prepare({"root": str(text), "context": 16})["content"] != prepared["content"]
     assert set(prepare.prepare({"root": None, "context": 16})) == {"content"}
 
@@ -83,7 +82,7 @@ def test_prepare_identifies_the_text(text: Path) -> None:
     ("content", "options", "message"),
     [
         (None, {}, r"can't be read: No such file"),
-        (b"\xff\xfe\x00", {}, r"is no text in UTF-8: invalid start byte at byte 0"),
+        (b"\xff\xfe\x00", {}, r"bad.txt is no text in UTF-8: invalid start byte at byte 0"),
         (b"too short", {}, r"the text has 9 characters, but must have 850 \(data.root=, context=\)"),
         (b"", {"train": 0}, r"data.train is 0, but must be"),
         (b"", {"context": "long"}, r"context is 'long', but must be"),
