@@ -7,7 +7,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 import torch
 
-from spaces.validation import PositiveInt, check_value
+from spaces.validation import NonNegativeInt, PositiveInt, check_value
 from trainables.image_grid import png_grid
 from trainables.mnist import inputs
 from trainables.predictor import Predictor
@@ -27,10 +27,11 @@ class ImageGenerator(Predictor):
         """Writes `images.npy`, bytes (count, H, W), and `images.png`, the first of them as a sheet.
 
         Returns their energy distance from the images at `source`. Raises ValueError as `inputs.read`, and
-        for a `count` that is no positive integer.
+        for a `count` or `seed` that is no whole number in range.
         """
         count, seed = options["count"], options["seed"]
         check_value(PositiveInt, "count", count)
+        check_value(NonNegativeInt, "seed", seed)
         _, real = inputs.read(source, self.data.facts()["image_shape"])
         share = -(-count // len(self.members))
         of_members = [member.generate(share, seed + number) for number, member in enumerate(self.members)]

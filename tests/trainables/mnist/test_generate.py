@@ -56,8 +56,9 @@ def test_predict_generates_images_and_compares_them(run, tmp_path: Path):
         assert sheet.width > 16 * 3 * 8
     invoke(*arguments, tmp_path / "b")
     assert np.array_equal(np.load(tmp_path / "b" / "images.npy"), images)
-    refused = invoke("predict", run.path, source, "count=0", "--out", tmp_path / "c")
-    assert refused.exit_code == 2 and "count is 0, but must be" in refused.stderr
+    for option in "count=0", "seed=-1":
+        refused = invoke("predict", run.path, source, option, "--out", tmp_path / "c")
+        assert refused.exit_code == 2 and f"{option.replace('=', ' is ')}, but must be" in refused.stderr
 
 
 def test_an_export_is_validated_tested_and_predicts(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

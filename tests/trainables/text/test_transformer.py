@@ -135,8 +135,12 @@ def test_a_run_continues_a_prompt_and_shows_texts(tmp_path: Path) -> None:
     again = tmp_path / "again"
     invoke(*arguments[:4], again, *arguments[5:])
     assert (again / "continuation.txt").read_text() == text
-    refused = invoke(*arguments, "temperature=0")
-    assert refused.exit_code == 2 and "temperature is 0, but must be a number > 0" in refused.stderr
+    for option in "temperature=0", "length=0", "seed=none":
+        refused = invoke(*arguments, option)
+        assert (
+            refused.exit_code == 2
+            and f"{option.replace('=', ' is ')}, but must be" in refused.stderr.replace("'", "")
+        )
 
 
 def test_windows_of_a_run_are_the_same_for_every_trial() -> None:
