@@ -9,8 +9,16 @@ from typing import final
 from results.store import Run
 
 MARGIN = 0.01  # relative improvement from which a value counts as better than a baseline
-NAMES = {"baseline": "constant prediction", "nearest": "most similar training sample"}
-VERDICTS = {"baseline": "nothing was learned", "nearest": "training has not beaten it"}
+NAMES = {
+    "baseline": "constant prediction",
+    "simple": "simple model",
+    "nearest": "most similar training sample",
+}
+VERDICTS = {
+    "baseline": "nothing was learned",
+    "simple": "a simple model is as good",
+    "nearest": "training has not beaten it",
+}
 
 
 @final

@@ -9,7 +9,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from results import text
-from results.baselines import Baseline, baselines
+from results.baselines import NAMES, Baseline, baselines
 from results.forecast import forecast, on_more_trials
 from results.spending import on_rungs, on_trials, spending
 from results.stats import DEFAULT, Confirmation, ConfirmedConfig, Estimate
@@ -30,7 +30,7 @@ def summary(run: Run) -> dict[str, Any]:
         "run": run.name,
         "space": run.config["space"],
         "status": run.status,
-        "objective": {**run.objective, "baseline": None, "nearest": None}
+        "objective": {**run.objective, **dict.fromkeys(NAMES)}
         | {baseline.key: baseline.value for baseline in baselines(run)},
         "objectives": run.objectives,
         "constraints": run.constraints,

@@ -19,6 +19,7 @@ from trainables.slices.planes import quicknii
 from trainables.slices.predict.inputs import read_numbers
 from trainables.slices.sections.images import decode
 from trainables.slices.volumes import files
+from trainables.text.prepare import prepare
 
 RAMP = np.add.outer(np.linspace(20, 120, 60), np.linspace(20, 120, 90)).round().astype(np.uint8)
 COLOUR = np.stack([RAMP] * 3, axis=-1)
@@ -68,6 +69,10 @@ KINDS = {
     "IDX, packed": Kind(file("a.gz", lambda path: path.write_bytes(gzip.compress(IDX, mtime=0))), idx.read),
     "IDX in gzip": Kind(
         file("a.gz", lambda path: path.write_bytes(gzip.compress(IDX, mtime=0))), idx.read, **INSIDE
+    ),
+    "text": Kind(
+        file("a.txt", lambda path: path.write_text("One line of text, äöü.\n" * 20)),
+        lambda path: prepare({"root": str(path), "context": 4}),
     ),
     "digit": Kind(
         file("a.png", lambda p: Image.fromarray(RAMP).save(p)), lambda p: inputs.read(p, (1, 60, 90))

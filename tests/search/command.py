@@ -8,12 +8,17 @@ from typing import Any
 from typer.testing import CliRunner, Result
 
 from search.cli.commands import app
+from tests.trainables.mnist.idx_files import few_digits
 
 ROOT = Path(__file__).parents[2]
 SMALL_SECTIONS = ["data.image_size=32", "data.train=32", "data.val=16", "param.batch_size=16"]
+FEW_DIGITS = [f"data.root={few_digits()}"]
 SMALL = {
+    "mnist_gan": FEW_DIGITS,
+    "mnist_diffusion": FEW_DIGITS,
     "slice_reg": [*SMALL_SECTIONS, "backbone=resnet10t"],
     "slice_backbones": [*SMALL_SECTIONS, "param.backbone=resnet10t"],
+    "text_transformer": ["data.train=64", "data.val=16", "data.test=16"],
 }
 
 

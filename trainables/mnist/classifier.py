@@ -25,7 +25,7 @@ CLASS_LOSSES: dict[str, Function] = {
 
 @final
 class Classifier(Learner):
-    """Dense layers (`net="mlp"`), or convolutions and dense layers (`"cnn"`).
+    """Dense layers (`net="mlp"`), after convolutions (`"cnn"`) or after a vision transformer (`"vit"`).
 
     `loss="cross_entropy"` applies to the logits; mse, l1 and linf compare the probabilities with the target.
     The target is one-hot with `label_smoothing` (Szegedy et al., CVPR 2016). Validation measures `accuracy`

@@ -1,12 +1,14 @@
 """Networks of the MNIST spaces, built from PyTorch modules.
 
-`net="mlp"` has dense layers only; `net="cnn"` puts two convolutions of stride 2 before them. The spaces
-search the widths of the dense layers.
+`net="mlp"` has dense layers only; `net="cnn"` puts two convolutions of stride 2 before them, `net="vit"` a
+vision transformer (vit.py). The spaces search the widths of the dense layers.
 """
 
 import re
 
 from torch import nn
+
+from trainables.mnist import vit
 
 Shape = tuple[int, int, int]  # channels, height, width of an image
 CHANNELS = (16, 32)  # output channels of the two convolutions
@@ -73,6 +75,9 @@ def encoder(net: str, shape: Shape, widths: list[int], out: int, norm: str, drop
             layers += after_convolution(out_channels, norm)
             channels = out_channels
         height, width = halved_sizes(shape)[-1]
+    if net == "vit":
+        layers.append(vit.VisionTransformer(shape, dropout))
+        channels, height, width = vit.WIDTH, 1, 1
     return nn.Sequential(*layers, nn.Flatten(), mlp(channels * height * width, widths, out, norm, dropout))
 
 

@@ -17,7 +17,8 @@ from trainables.mnist import idx
 from trainables.mnist.idx import Array
 
 SOURCES = ("digits", "mnist", "idx")
-NETS = ("mlp", "cnn")
+NETS = ("mlp", "cnn", "vit")
+DECODED = ("mlp", "cnn")  # those with a decoder
 FORMAT = "mnist-2"  # increment when the same files would give other images or splits
 MIN_IMAGES = 10  # for a validation and a test split of one image each
 MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist/"
@@ -65,8 +66,8 @@ def prepare(options: Mapping[str, Any]) -> dict[str, Any]:
 def check_options(options: Mapping[str, Any]) -> None:
     """Checks options and settings without opening files.
 
-    Raises ValueError for an unknown `source` or `net`, for `source="idx"` without a `root`, and for a
-    `latent` that is not an integer >= 1.
+    Raises ValueError for an unknown `source` or `net`, for a `net` without a decoder beside a `latent`, for
+    `source="idx"` without a `root`, and for a `latent` that is not an integer >= 1.
     """
     source, net, latent = options.get("source", "digits"), options.get("net", "mlp"), options.get("latent", 1)
     if source not in SOURCES:
@@ -76,8 +77,9 @@ def check_options(options: Mapping[str, Any]) -> None:
         )
     if source == "idx" and not options.get("root"):
         raise ValueError("data=idx needs a folder of IDX files; set data.root=FOLDER")
-    if net not in NETS:
-        raise ValueError(f"net is {net!r}, but must be one of {', '.join(NETS)} (net=...)")
+    nets = DECODED if "latent" in options else NETS
+    if net not in nets:
+        raise ValueError(f"net is {net!r}, but must be one of {', '.join(nets)} (net=...)")
     if isinstance(latent, bool) or not isinstance(latent, int) or latent < 1:
         raise ValueError(f"latent is {latent!r}, but must be an integer >= 1 (latent=...)")
 

@@ -21,6 +21,8 @@ from trainables.training.own_loaders import OwnLoaders
 from trainables.training.setup import Setup
 from trainables.training.trainer_options import trainer_options
 
+BASELINES = ("baseline", "simple", "nearest")  # facts with objectives to beat
+
 
 def build(setup: Setup, lane: Lane) -> tuple[L.LightningModule, L.LightningDataModule]:
     """The module and the data of a lane, both new; see `make_parts`."""
@@ -155,11 +157,11 @@ def baselines(setup: Setup, lane: Lane) -> dict[str, float]:
     """Objectives that a model has to beat, where the data's `facts()` has them.
 
     `baseline`: of the best constant prediction. `nearest`: of predicting the target of the most similar
-    training sample. For the objective `val/<metric>` the fact `baseline_<metric>` precedes `baseline`, and
-    `nearest_<metric>` precedes `nearest`.
+    training sample. `simple`: of a simple model of the training split. For the objective `val/<metric>` the
+    fact `baseline_<metric>` precedes `baseline`, and so for the others.
     """
     if setup.project or setup.data is None or not hasattr(import_path.load(setup.data), "facts"):
         return {}  # without building the data, which may take long
     known, metric = facts(make_data(setup, lane, keep=True)[0]), setup.objective.rpartition("/")[2]
-    scores = {name: known.get(f"{name}_{metric}", known.get(name)) for name in ("baseline", "nearest")}
+    scores = {name: known.get(f"{name}_{metric}", known.get(name)) for name in BASELINES}
     return {name: float(score) for name, score in scores.items() if isinstance(score, int | float)}

@@ -29,6 +29,7 @@ SMALL_SEARCH = ["name=r", "engine=local", "trials=3", "epochs=3", "grace=1", "la
 SIZES = {
     "mnist_classifier": ["param.dropout=0.3", "param.norm=batch"],
     "slice_reg": [*SMALL["slice_reg"], "trials=1"],
+    **{name: [*SMALL[name], "trials=1"] for name in ("mnist_gan", "mnist_diffusion", "text_transformer")},
 }
 
 
@@ -71,9 +72,7 @@ def test_notes_on_the_data_are_not_repeated_on_loading(classifier, monkeypatch):
     assert not caught
 
 
-@pytest.mark.parametrize(
-    "space", ["mnist_classifier", pytest.param("slice_reg", marks=pytest.mark.slow), "tiny"]
-)
+@pytest.mark.parametrize("space", [*SIZES, "tiny"])
 def test_fit_gives_the_curve_of_the_trial(space, searched, tmp_path, monkeypatch):
     """The losses are equal to float32, in which Lightning logs; with dropout, augmentation and batch norm."""
     run = open_run(searched(space))
@@ -94,7 +93,12 @@ def test_fit_gives_the_curve_of_the_trial(space, searched, tmp_path, monkeypatch
 
 @pytest.mark.parametrize(
     ("space", "licence"),
-    [("mnist_classifier", "CC BY 4.0"), ("slice_reg", "MIT: the phantom"), ("tiny", "not known.")],
+    [
+        ("mnist_classifier", "CC BY 4.0"),
+        ("slice_reg", "MIT: the phantom"),
+        ("text_transformer", "PSF License"),
+        ("tiny", "not known."),
+    ],
 )
 def test_the_card_names_the_licence_of_the_data(space, licence, searched):
     card = (export(open_run(searched(space)), onnx=False) / "MODEL_CARD.md").read_text()

@@ -1,10 +1,16 @@
 """Writes small IDX files for tests."""
 
+import atexit
+import functools
 import gzip
+import shutil
 import struct
+import tempfile
 from pathlib import Path
 
 import numpy as np
+
+from trainables.mnist import prepare
 
 RNG = np.random.default_rng(0)
 
@@ -28,4 +34,14 @@ def make_pair(folder: Path, stem: str = "some", count: int = 50, side: int = 6, 
     labels = (np.arange(count) % 5).astype(np.uint8)
     for kind, array in ("images-idx3", images), ("labels-idx1", labels):
         write_idx(folder / f"{stem}-{kind}-ubyte{suffix}", array)
+    return folder
+
+
+@functools.cache
+def few_digits() -> Path:
+    """A folder with IDX files of 100 digits, which is deleted when the process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="digits-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for kind, array in zip(("images-idx3", "labels-idx1"), prepare.digits(), strict=True):
+        write_idx(folder / f"few-{kind}-ubyte", array[:100])
     return folder
