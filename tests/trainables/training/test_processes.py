@@ -23,15 +23,16 @@ ROOT = Path(__file__).parents[3]
 SECONDS = 20  # for the system to end a process
 
 
+@pytest.fixture
 def children():
-    """Processes of this one, and theirs."""
-    return psutil.Process().children(recursive=True)
+    """Processes of this one, and theirs, that the test has started."""
+    end_idle()
+    others = psutil.Process().children(recursive=True)
+    return lambda: [one for one in psutil.Process().children(recursive=True) if one not in others]
 
 
 @pytest.fixture
-def two():
-    end_idle()  # those of other tests
-    assert not children()
+def two(children):
     started = Ranks(2)
     yield started
     started.end()
@@ -41,7 +42,7 @@ def test_one_process_is_this_one():
     assert next(in_processes(1, ranks.pids)).metrics == {os.getpid(): {}}
 
 
-def test_children_end_with_the_processes(two):
+def test_children_end_with_the_processes(two, children):
     """Such as the workers of a loader."""
     (child,) = next(two.run(ranks.one_has_a_child)).metrics
     family = children()
@@ -89,11 +90,10 @@ def test_an_error_that_no_other_process_can_make_keeps_its_text_and_place():
 
 
 @pytest.mark.slow
-def test_the_first_error_is_raised_with_its_place_and_ends_all(tmp_path):
+def test_the_first_error_is_raised_with_its_place_and_ends_all(tmp_path, children):
     """The other process raises as well, because its connection breaks."""
     module, data = (f"{several.__name__}:{name}" for name in ("BrokenAtOne", "Line"))
     setup = Setup(module, data, {}, seed=0, epochs=1, objective="val_loss", devices=2)
-    end_idle()
     with pytest.raises(LookupError) as error:
         list(train(setup, [Lane(0, {"lr": 0.1}, 0)], 0, 1, str(tmp_path / "c.safetensors")))
     assert describe_with_place(error.value).startswith("LookupError: this process is broken (")

@@ -20,6 +20,7 @@ from spaces.messages import describe
 from trainables.training.packs.joint_update import JointUpdate
 from trainables.training.packs.lane import PackedLane, Template
 from trainables.training.packs.logged import EpochValues, Logged, Rule
+from trainables.training.packs.own_draws import States, put, states
 from trainables.training.packs.stack import in_template, keep_views, stacked
 from trainables.training.packs.stacked_update import stacked_update
 from trainables.training.packs.steps import Steps
@@ -55,6 +56,7 @@ class Group:
         self.lanes, self.stacked = dict(lanes), stacked
         self.batched = self.validates_batched = batched
         self.obstacle: str | None = None  # the reason why they can't train batched
+        self.draws: list[States] = []  # of each lane that draws as alone, in a sequential epoch
         self.restack()
 
     @property
@@ -120,6 +122,7 @@ class Group:
 
     def begin_epoch(self) -> None:
         """Called before the first batch of each epoch."""
+        self.draws = []
         for lane in self.lanes.values():
             lane.begin_epoch()
         self._hooks_called()
@@ -138,10 +141,16 @@ class Group:
                 self.steps.update.add(gradients)
                 self.steps.step(epoch + batch.share, batch.index, batch.last)
             return
+        if self.first.same_draws and not self.draws:
+            self.draws = [states()] * len(self.lanes)
         for row, lane in enumerate(self.lanes.values()):  # a CPU cache has room for one lane
+            if self.draws:
+                put(self.draws[row])
             for batch in batches:
                 self.train_values.add(self.lane_gradients(lane, batch), row)
                 self.steps.step(epoch + batch.share, batch.index, batch.last, slice(row, row + 1))
+            if self.draws:
+                self.draws[row] = states()
 
     def train_sequentially(self, error: Exception) -> None:
         """Trains the lanes one after the other from now on, for they can't be batched."""
@@ -158,9 +167,12 @@ class Group:
             (loss / lane.accumulate).backward()
         return logged
 
-    def batched_gradients(self, batch: TrainBatch, randomness: str = "different") -> tuple[Gradients, Logged]:
+    def batched_gradients(
+        self, batch: TrainBatch, same_draws: bool | None = None
+    ) -> tuple[Gradients, Logged]:
         """The gradients of all lanes, and what their steps have logged, (lanes,) each.
 
+        `same_draws`: whether all lanes get the same random numbers; None: as the lanes say.
         Raises any exception of a module or an operation that can't be batched.
         """
         template = self.template
@@ -174,7 +186,8 @@ class Group:
 
         trained = {name: self.stack[name] for name in self.trained}
         others = {name: tensor for name, tensor in self.stack.items() if name not in trained}
-        batched = vmap(grad_and_value(loss, has_aux=True), randomness=randomness)
+        same = self.first.same_draws if same_draws is None else same_draws
+        batched = vmap(grad_and_value(loss, has_aux=True), randomness="same" if same else "different")
         gradients, (_, values) = batched(trained, others)
         return gradients, Logged(values, rules)
 

@@ -47,6 +47,7 @@ class PackedLane(ABC):
     data: L.LightningDataModule
     optimizer: optim.Optimizer
     batch_seed: int | None = None
+    same_draws: bool = False  # whether its steps draw the random numbers that they draw alone
     accumulate: int = 1
     clip: Clip | None = None
     has_hooks: bool

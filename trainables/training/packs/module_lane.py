@@ -36,6 +36,8 @@ class ModuleLane(PackedLane):
     `options` are arguments of the Trainer that `packable.py` lets through; `trusts` as in SingleFit.
     """
 
+    same_draws = True  # the seed of an epoch is that of all trials
+
     has_hooks = True
 
     def __init__(

@@ -100,7 +100,7 @@ def verify(group: Group, batch: TrainBatch) -> None:
     with full_precision(device):
         before = [one.get_rng_state() for one in generators]
         attributes = attribute_values(group)
-        gradients, logged = group.batched_gradients(batch, randomness="same")
+        gradients, logged = group.batched_gradients(batch, same_draws=True)
         if attribute_values(group) != attributes:
             raise ValueError("the training step changes attributes of its module")
         for row, lane in enumerate(group.lanes.values()):
