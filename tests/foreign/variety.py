@@ -81,6 +81,19 @@ class ConvNet(Base):
         return torch.optim.AdamW(groups, lr=self.hparams.lr)
 
 
+class Embedded(Base):
+    """Pixels as words: the batched gradient of an embedding has another memory layout than the parameter."""
+
+    def make(self):
+        return nn.Sequential(nn.Embedding(32, 4), nn.Flatten(), nn.Linear(64 * 4, 10))
+
+    def training_step(self, batch, batch_idx):
+        return super().training_step(((batch[0] * 16).long(), batch[1]), batch_idx)
+
+    def validation_step(self, batch, batch_idx):
+        super().validation_step(((batch[0] * 16).long(), batch[1]), batch_idx)
+
+
 class Rms(Base):
     """An optimizer that is stepped lane by lane."""
 

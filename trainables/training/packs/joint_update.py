@@ -7,6 +7,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, optim
 
+from trainables.training.checkpoint import laid_out_like
 from trainables.training.packs.lane import PackedLane
 from trainables.training.packs.update import ALL, Gradients, Update
 
@@ -40,7 +41,8 @@ class JointUpdate(Update):
 
     def add(self, gradients: Gradients) -> None:
         for name, gradient in gradients.items():
-            for parameter, own in zip(self.trained[name], gradient.unbind(), strict=True):
+            parameters = self.trained[name]
+            for parameter, own in zip(parameters, rows_like(gradient, parameters[0]), strict=True):
                 parameter.grad = own if parameter.grad is None else parameter.grad.add_(own)
 
     def step(self, rows: slice = ALL) -> None:
@@ -63,3 +65,15 @@ class JointUpdate(Update):
 
     def hand_out(self) -> None:
         pass  # they are there
+
+
+def rows_like(gradient: Tensor, parameter: Tensor) -> Sequence[Tensor]:
+    """The gradient of each lane, with the strides of the parameter.
+
+    The fused kernels on a CPU read parameter, gradient and moments in the order of their memory.
+    """
+    if gradient[0].stride() != parameter.stride():
+        gradient = gradient.contiguous()
+    if gradient[0].stride() != parameter.stride():
+        return [laid_out_like(parameter, own) for own in gradient.unbind()]
+    return gradient.unbind()

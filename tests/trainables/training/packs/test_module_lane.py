@@ -47,7 +47,18 @@ def assert_equal(one, other, rel=2e-4):
         assert other[name] == pytest.approx(value, rel=rel, abs=1e-6), name
 
 
-BATCHED = ["Base", "Anneals", "Reassigns", "StepSchedule", "OneCycle", "Plateau", "ConvNet", "Rms", "Logs"]
+BATCHED = [
+    "Base",
+    "Anneals",
+    "Reassigns",
+    "StepSchedule",
+    "OneCycle",
+    "Plateau",
+    "ConvNet",
+    "Embedded",
+    "Rms",
+    "Logs",
+]
 VALIDATED_ALONE = ["Logs", "Metrics"]  # they keep outputs, or have metrics of torchmetrics
 SEQUENTIAL = ["Metrics", "ReadsAlpha", "KeepsOutputs", "UnusedHead"]
 
