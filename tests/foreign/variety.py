@@ -4,11 +4,50 @@ import lightning as L
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.data import DataLoader, DistributedSampler, IterableDataset
 from torchmetrics.classification import MulticlassAccuracy
 
 from tests.foreign.autoencoder import DigitsDataModule
 
 __all__ = ["DigitsDataModule"]
+
+
+class SamplerData(DigitsDataModule):
+    """A sampler of its own, whose order follows the epoch."""
+
+    def train_dataloader(self):
+        sampler = DistributedSampler(self.train, num_replicas=1, rank=0)
+        return DataLoader(self.train, batch_size=32, sampler=sampler)
+
+
+class WorkersData(DigitsDataModule):
+    """Workers that stay from epoch to epoch."""
+
+    def train_dataloader(self):
+        return DataLoader(self.train, batch_size=32, shuffle=True, num_workers=1, persistent_workers=True)
+
+
+class TrainData(DigitsDataModule):
+    """Has no data for validation."""
+
+    val_dataloader = L.LightningDataModule.val_dataloader
+
+
+class StreamData(DigitsDataModule):
+    """A loader without a length."""
+
+    def train_dataloader(self):
+        return DataLoader(Stream(self.train), batch_size=32)
+
+
+class Stream(IterableDataset):
+    """The items of a dataset, one after the other."""
+
+    def __init__(self, items):
+        self.items = items
+
+    def __iter__(self):
+        return iter(self.items)
 
 
 class Base(L.LightningModule):
@@ -282,3 +321,27 @@ class Reassigns(Base):
 
     def validation_step(self, batch, batch_idx):
         self.log("val_loss", F.cross_entropy(self.net(batch[0]), batch[1]) * self.scale)
+
+
+class TrainsOnly(Base):
+    """Logs its objective in training, and has no validation step."""
+
+    validation_step = L.LightningModule.validation_step
+
+    def training_step(self, batch, batch_idx):
+        loss = F.cross_entropy(self.net(batch[0]), batch[1])
+        self.log("val_loss", loss, on_step=False, on_epoch=True)
+        return loss
+
+    def on_validation_epoch_end(self):
+        raise RuntimeError("there is no validation")
+
+
+class StepMetric(Metrics):
+    """Logs a metric of torchmetrics at each step."""
+
+    def training_step(self, batch, batch_idx):
+        logits = self.net(batch[0])
+        self.train_accuracy(logits, batch[1])
+        self.log("train_accuracy", self.train_accuracy)
+        return F.cross_entropy(logits, batch[1])

@@ -7,6 +7,7 @@ One more can only be overridden in a subclass: `LightningCLI._parse_ckpt_path`, 
 from typing import Any
 
 import lightning as L
+from lightning.fabric.utilities.data import _set_sampler_epoch
 from lightning.pytorch.core.optimizer import (
     _configure_optimizers,
     _configure_schedulers_automatic_opt,
@@ -34,6 +35,11 @@ def restart_training_batches(trainer: L.Trainer) -> None:
     draws its order from a global generator must start after the hook has seeded that.
     """
     iter(trainer.fit_loop._data_fetcher)  # type: ignore[arg-type]
+
+
+def set_sampler_epoch(loader: object, epoch: int) -> None:
+    """Tells the samplers of a loader the epoch, counted from 0, if they have `set_epoch`."""
+    _set_sampler_epoch(loader, epoch)
 
 
 def checkpoint_dict(trainer: L.Trainer) -> dict[str, Any]:

@@ -54,15 +54,15 @@ class Catcher:
         rank_zero_only: bool = False,
     ) -> None:
         """Has the arguments of `LightningModule.log`. Raises Unpackable for a reduction of another name."""
+        on_step = self.levels[0] if on_step is None else on_step
+        on_epoch = self.levels[1] if on_epoch is None else on_epoch
         if isinstance(value, Metric):
-            self.metrics[name] = value
+            self._take_metric(name, value, on_step, on_epoch)
             return
         reduction = reduce_fx if isinstance(reduce_fx, str) else getattr(reduce_fx, "__name__", "")
         if reduction not in REDUCTIONS:
             raise Unpackable(f"it logs {name!r} with the reduction {reduction!r}")
         reduce = REDUCTIONS[reduction]
-        on_step = self.levels[0] if on_step is None else on_step
-        on_epoch = self.levels[1] if on_epoch is None else on_epoch
         tensor = value if isinstance(value, Tensor) else torch.tensor(float(value))
         if tensor.numel() != 1:
             raise ValueError(f"self.log({name!r}, ...) got {tensor.numel()} values, but logs one")
@@ -70,6 +70,17 @@ class Catcher:
             batch_size = extract_batch_size(self.batch)
         rule = Rule(float(1 if batch_size is None else batch_size), reduce, on_step, on_epoch)
         self._take(name, tensor.detach().reshape(()), rule)
+
+    def _take_metric(self, name: str, metric: Metric, on_step: bool, on_epoch: bool) -> None:
+        """Takes a metric of torchmetrics, which computes its value of the epoch itself.
+
+        Raises Unpackable if its values of steps count as well.
+        """
+        if self.levels == TRAINING and on_step:
+            raise Unpackable(f"it logs the metric {name!r} at each training step")
+        if on_epoch:
+            for of_epoch in (name, f"{name}_epoch") if on_step else (name,):
+                self.metrics[of_epoch] = metric
 
     def _take(self, name: str, value: Tensor, rule: Rule) -> None:
         """Takes a value. Lightning keeps no values of the steps of an evaluation."""

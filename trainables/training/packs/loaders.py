@@ -4,9 +4,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, final
 
 import lightning as L
+from lightning.pytorch.utilities.model_helpers import is_overridden
 from torch.utils.data import DataLoader
 
 from trainables.training.indexed_loader import indexed
+from trainables.training.lightning_private import set_sampler_epoch
 from trainables.training.packs.lane_trainer import Unpackable
 from trainables.training.packs.own_draws import own_draws
 from trainables.training.watched_trainer import WatchedTrainer
@@ -20,7 +22,7 @@ class Loaders:
         self.limits = limits
         self.prepared: set[int] = set()  # ids of data modules
         self.asked: set[int] = set()
-        self.made: dict[tuple[int, str], Any] = {}
+        self.made: dict[tuple[int, str], tuple[Any, Any]] = {}  # the loader, and what its batches come from
 
     def prepare(self, data: L.LightningDataModule, trainer: L.Trainer) -> bool:
         """Prepares and sets up data, once. Returns whether that asks the Trainer for more than devices."""
@@ -39,18 +41,26 @@ class Loaders:
             self.asked.add(id(data))
 
     def loader(self, data: L.LightningDataModule, split: str) -> Any:
-        """The loader of a split (train, val). Raises Unpackable if it is not one loader of known length."""
+        """The loader of a split (train, val), empty if the data has none for validation.
+
+        Raises Unpackable if it is not one loader of known length.
+        """
         key = (id(data), split)
         if key not in self.made:
-            loader = getattr(data, f"{split}_dataloader")()
+            name = f"{split}_dataloader"
+            has_none = split == "val" and not is_overridden(name, data)
+            loader = [] if has_none else getattr(data, name)()
             if isinstance(loader, list | tuple) and len(loader) == 1:
                 loader = loader[0]
             if isinstance(loader, list | tuple | Mapping) and loader:
-                raise Unpackable(f"{split}_dataloader returns {len(loader)} loaders")
-            if not hasattr(loader, "__len__"):
-                raise Unpackable(f"the loader of {split}_dataloader has no length")
-            self.made[key] = indexed(loader)
-        return self.made[key]
+                raise Unpackable(f"{name} returns {len(loader)} loaders")
+            if not has_len(loader):
+                raise Unpackable(f"the loader of {name} has no length")
+            self.made[key] = loader, indexed(loader)
+            if getattr(loader, "persistent_workers", False):
+                # Its first pass draws a seed for the workers, under Lightning before the epoch is seeded.
+                iter(self.made[key][1])
+        return self.made[key][1]
 
     def count(self, data: L.LightningDataModule, split: str) -> int:
         """Batches of an epoch of a split."""
@@ -62,9 +72,14 @@ class Loaders:
     def batches(self, data: L.LightningDataModule, split: str, epoch: int) -> Iterator[Any]:
         """A pass over a split in this epoch."""
         loader = self.loader(data, split)
-        for name in ("sampler", "batch_sampler"):
-            set_epoch = getattr(getattr(loader, name, None), "set_epoch", None)
-            if set_epoch is not None:
-                set_epoch(epoch)
+        set_sampler_epoch(self.made[id(data), split][0], epoch)
         batches = iter(loader)
         return own_draws(batches) if isinstance(loader, DataLoader) else batches
+
+
+def has_len(loader: Any) -> bool:
+    """Whether a loader knows its length; that of an iterable dataset may have the method and raise."""
+    try:
+        return len(loader) >= 0
+    except (TypeError, NotImplementedError):
+        return False

@@ -12,6 +12,7 @@ from typing import Any, final
 
 import lightning as L
 import torch
+from lightning.pytorch.utilities.model_helpers import is_overridden
 from torch import nn
 
 from spaces.metrics import LATENCY, MEMORY, PARAMS
@@ -58,6 +59,7 @@ class Pack(L.LightningModule):
     def setup(self, stage: str) -> None:
         for lane in self.lanes.values():
             asked = self.loaders.prepare(lane.data, self.trainer)
+            self.loaders.loader(lane.data, "train")  # before an epoch is seeded
             count = partial(self.loaders.count, lane.data, "train")
             lane.setup(LaneTrainer(self.trainer, lane.data, self.epochs, count, lane.accumulate), asked)
 
@@ -96,11 +98,12 @@ class Pack(L.LightningModule):
         group = self.groups[batch_idx]
         if not group.lanes:
             return
-        count = self.loaders.count(group.first.data, "val")
+        first = group.first
+        count = self.loaders.count(first.data, "val") if is_overridden("validation_step", first.module) else 0
         validates = count > 0
         group.begin_validation((one.content for one in self.batches(group, "train")), validates)
         left = count * ((self.trainer.max_epochs or 0) - self.current_epoch)  # in this job
-        for batch in self.batches(group, "val"):
+        for batch in self.batches(group, "val") if validates else ():
             undecided = group.validates_batched is None
             if undecided and (self.batched or worth_trying(group, batch.content, left)):
                 validate_first(group, batch.content, batch.index, fixed=bool(self.batched))

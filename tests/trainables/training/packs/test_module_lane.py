@@ -139,6 +139,7 @@ def test_a_step_that_reads_a_differing_attribute_later_goes_on_lane_by_lane(tmp_
         ("Asks", {}, "uses trainer.logger"),
         ("Stops", {}, "sets trainer.should_stop"),
         ("Counts", {}, "under Lightning alone"),
+        ("StepMetric", {}, "logs the metric 'train_accuracy' at each training step"),
         ("Base", {"max_steps": 5}, "trainer.max_steps=5"),
         ("Base", {"precision": "64-true"}, "trainer.precision"),
     ],
@@ -147,6 +148,29 @@ def test_the_reason_why_a_module_trains_alone_is_said(name, options, reason, tmp
     setup = setup_of(name, trainer=options)
     (lane, *_) = lanes(name)
     assert reason in alone_reason(setup, verified_parts(setup, [lane], tmp_path)[0])
+
+
+@pytest.mark.parametrize(
+    "name, data",
+    [
+        ("Base", "SamplerData"),
+        ("Base", "WorkersData"),
+        ("TrainsOnly", "TrainData"),
+        ("TrainsOnly", "DigitsDataModule"),
+    ],
+)
+def test_loaders_of_other_kinds_give_the_same_batches(name, data, tmp_path):
+    setup = setup_of(name, data, batched=True)
+    epochs, _ = together(setup, lanes(name), tmp_path)
+    for lane in lanes(name):
+        for expected, got in zip(alone(setup, lane, tmp_path), epochs, strict=True):
+            assert_equal(expected, got[lane.number])
+
+
+def test_a_loader_without_a_length_is_named(tmp_path):
+    setup = setup_of("Base", "StreamData")
+    parts = verified_parts(setup, lanes("Base")[:1], tmp_path)[0]
+    assert "the loader of train_dataloader has no length" in alone_reason(setup, parts)
 
 
 def test_a_lane_that_began_alone_goes_on_alone(tmp_path):
