@@ -5,15 +5,19 @@ import gc
 import os
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+from results.store import Run, open_run
+from search.config.run_config import RunConfig, resolve
 from search.core.queue import Plan, Queue
 from search.core.rungs import milestones
 from search.core.study import Study
+from search.runs.folder import write_config
 from spaces.params import Choice, Range
 from spaces.space import Objective, Space
 
@@ -73,6 +77,16 @@ def make_queue(formula_space: Space, tmp_path: Path) -> Callable[..., Queue]:
         return Queue(space, Plan(trials, rungs, eta, seed, sampler, **more), study)  # type: ignore[arg-type]
 
     return make
+
+
+@pytest.fixture
+def run(
+    make_queue: Callable[..., Queue], tmp_path: Path, formula_space: Space
+) -> tuple[Queue, Run, RunConfig]:
+    """A queue of `make_queue`, the run whose folder has its journal, and the configuration of the run."""
+    config = replace(resolve(["trials=9", "epochs=9", "grace=1", "eta=3"]), space=formula_space)
+    write_config(tmp_path, config)
+    return make_queue(), open_run(tmp_path), config
 
 
 @pytest.fixture(scope="session")

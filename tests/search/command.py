@@ -8,6 +8,8 @@ from typing import Any
 from typer.testing import CliRunner, Result
 
 from search.cli.commands import app
+from search.config.run_config import resolve
+from search.runs.run import start
 from tests.trainables.mnist.idx_files import few_digits
 
 ROOT = Path(__file__).parents[2]
@@ -33,3 +35,16 @@ def search(*arguments: object, **options: Any) -> subprocess.CompletedProcess[st
 def invoke(*arguments: object) -> Result:
     """Runs the command in this process, which has imported PyTorch already: that takes seconds."""
     return CliRunner().invoke(app, list(map(str, arguments)))
+
+
+def searched(folder, space, *overrides, trials=4):
+    """The folder of a finished search of a space file's text in `folder`, by the local engine, rungs 1 and 3.
+
+    `overrides` are those of the command; one without a value removes a default: `trials=`.
+    """
+    (folder / "tiny.yaml").write_text(space)
+    size = {"trials": trials, "epochs": 3, "grace": 1, "lanes": 1} | dict(one.split("=") for one in overrides)
+    keys = [f"{key}={value}" for key, value in size.items() if value]
+    return start(
+        resolve([f"space={folder}/tiny.yaml", f"storage={folder}", "name=r", "engine=local", *keys])
+    ).folder

@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,30 +15,16 @@ from search.config.run_config import resolve
 from search.core.study import Study
 from search.engines.local import LocalEngine
 from search.runs.find import find
-from search.runs.folder import read_config, write_config
+from search.runs.folder import read_config
 from search.runs.run import resume, start
 from search.runs.tables import write_tables
-from tests.formula import Formula
+from tests.formula import Formula, train
 from tests.results.report.test_page import BROWSER, COLOURS, QUIET
 from tests.search.watch.serving import Visitor, served
 from tests.tiny import SPACE
 
 ROOT = Path(__file__).parents[3]
 TRIALS = 900
-
-
-@pytest.fixture
-def run(make_queue, tmp_path, formula_space):
-    """A queue, the run whose folder has its journal, and the configuration of the run."""
-    config = replace(resolve(["trials=9", "epochs=9", "grace=1", "eta=3"]), space=formula_space)
-    write_config(tmp_path, config)
-    return make_queue(trials=9, epochs=9), open_run(tmp_path), config
-
-
-def train(queue, job):
-    for report in Formula()(job):
-        queue.report(report)
-    queue.finish(job, f"checkpoint-{job.number}")
 
 
 @pytest.fixture

@@ -23,13 +23,10 @@ def engine(request):
     if request.param == "local":
         yield LocalEngine
         return
-    import ray
+    from tests.small_ray import small_ray  # here, for it loads Ray
 
-    from search.engines.ray_tune import RayEngine
-
-    ray.init(num_cpus=1, include_dashboard=False, object_store_memory=100 * 2**20, log_to_driver=False)
-    yield lambda train_job: RayEngine(train_job, name="packs", cpus_per_job=1, gpus_per_job="auto")
-    ray.shutdown()
+    with small_ray("packs", 1) as made:
+        yield made
 
 
 @pytest.mark.slow

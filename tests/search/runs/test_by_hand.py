@@ -7,19 +7,18 @@ import pytest
 from rich.console import Console
 
 from results.store import open_run
-from search.config.run_config import resolve
 from search.core.job import State
 from search.engines.local import LocalEngine
 from search.engines.train_job import TrainJob
 from search.runs.by_hand import completed, value_of
 from search.runs.folder import locked, read_config, write_config
 from search.runs.journal import open_study
-from search.runs.run import resume, search, start
+from search.runs.run import resume, search
 from search.watch.progress import ProgressView
 from spaces.params import Choice, Range
 from spaces.parse_space import parse_space
 from tests import tiny
-from tests.search.command import invoke
+from tests.search.command import invoke, searched
 
 SPACE = tiny.SPACE + "  count: {{low: 32, high: 64, when: {{width: 4}}}}\nconstraints: [lr < 0.9]\n"
 
@@ -28,15 +27,7 @@ SPACE = tiny.SPACE + "  count: {{low: 32, high: 64, when: {{width: 4}}}}\nconstr
 def make(tmp_path):
     """`make("trials=3", ...)`: the folder of a run of four trials, unless the overrides differ."""
 
-    def go(*more, net="TinyNet"):
-        (tmp_path / "tiny.yaml").write_text(SPACE.format(net=net))
-        size = {"trials": 4, "epochs": 3, "grace": 1, "lanes": 1} | dict(one.split("=") for one in more)
-        keys = [f"{key}={value}" for key, value in size.items()]
-        return start(
-            resolve([f"space={tmp_path}/tiny.yaml", f"storage={tmp_path}", "name=r", "engine=local", *keys])
-        ).folder
-
-    return go
+    return lambda *more, net="TinyNet": searched(tmp_path, SPACE.format(net=net), *more)
 
 
 def trials(folder):

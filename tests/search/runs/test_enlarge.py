@@ -1,34 +1,20 @@
 """More trials or time for a run: the command, its refusals, and a kill in the midst."""
 
 import pytest
-from typer.testing import CliRunner
 
 from results.store import open_run
-from search.cli.commands import app
-from search.config.run_config import resolve
 from search.runs.folder import read_config
 from search.runs.journal import open_study
-from search.runs.run import resume, start
+from search.runs.run import resume
 from tests import tiny
-
-
-def invoke(*arguments):
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+from tests.search.command import invoke, searched
 
 
 @pytest.fixture
 def make(tmp_path):
     """`make("time=1h", ...)`: the folder of a finished run, of four trials unless the overrides differ."""
 
-    def go(*more):
-        (tmp_path / "tiny.yaml").write_text(tiny.SPACE.format(net="TinyNet"))
-        size = {"trials": 4, "epochs": 3, "grace": 1, "lanes": 1} | dict(one.split("=") for one in more)
-        keys = [f"{key}={value}" for key, value in size.items() if value]
-        return start(
-            resolve([f"space={tmp_path}/tiny.yaml", f"storage={tmp_path}", "name=r", "engine=local", *keys])
-        )
-
-    return lambda *more: go(*more).folder
+    return lambda *more: searched(tmp_path, tiny.SPACE.format(net="TinyNet"), *more)
 
 
 def rows(folder):

@@ -3,18 +3,16 @@
 import shutil
 
 import pytest
-from typer.testing import CliRunner
 
 import search
 from results.store import open_run
 from search.after.export import export
-from search.cli.commands import app
-from search.config.run_config import resolve
 from search.runs.enlarge import enlarge
 from search.runs.folder import read_config
 from search.runs.journal import open_study
-from search.runs.run import confirm, resume, start
+from search.runs.run import confirm, resume
 from tests import tiny
+from tests.search.command import invoke, searched
 
 
 class Scored(tiny.TinyData):
@@ -23,24 +21,12 @@ class Scored(tiny.TinyData):
     test_dataloader = tiny.TinyData.val_dataloader
 
 
-def invoke(*arguments):
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-
 @pytest.fixture
 def make(tmp_path):
     """`make("trials=9", ...)`: the folder of a finished run with rungs at epochs 1 and 3."""
 
-    def go(*more):
-        space = tiny.SPACE.format(net="TinyNet").replace("tests.tiny:TinyData", f"{__name__}:Scored")
-        (tmp_path / "tiny.yaml").write_text(space)
-        size = {"trials": 6, "epochs": 3, "grace": 1, "lanes": 1} | dict(one.split("=") for one in more)
-        keys = [f"{key}={value}" for key, value in size.items()]
-        return start(
-            resolve([f"space={tmp_path}/tiny.yaml", f"storage={tmp_path}", "name=r", "engine=local", *keys])
-        ).folder
-
-    return go
+    space = tiny.SPACE.format(net="TinyNet").replace("tests.tiny:TinyData", f"{__name__}:Scored")
+    return lambda *more: searched(tmp_path, space, *more, trials=6)
 
 
 def rows(folder, state=None):

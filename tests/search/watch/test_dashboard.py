@@ -4,36 +4,18 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from results.store import open_run
 from search.after import live
-from search.config.run_config import resolve
 from search.core.study import Study
 from search.engines.local import LocalEngine
-from search.runs.folder import write_config
 from search.watch import dashboard
-from tests.formula import Formula
+from tests.formula import Formula, train
 from tests.search.watch.serving import Visitor, served
 
 ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture
-def run(make_queue, tmp_path, formula_space):
-    """A queue, the run whose folder has its journal, and the configuration of the run."""
-    config = replace(resolve(["trials=9", "epochs=9", "grace=1", "eta=3"]), space=formula_space)
-    write_config(tmp_path, config)
-    return make_queue(trials=9, epochs=9), open_run(tmp_path), config
-
-
-def train(queue, job):
-    for report in Formula()(job):
-        queue.report(report)
-    queue.finish(job, f"checkpoint-{job.number}")
 
 
 def test_trials_appear_and_grow(run, monkeypatch):

@@ -71,13 +71,10 @@ def engine(request):
     if request.param == "local":
         yield LocalEngine
         return
-    import ray
+    from tests.small_ray import small_ray  # here, for it loads Ray
 
-    from search.engines.ray_tune import RayEngine
-
-    ray.init(num_cpus=2, include_dashboard=False, object_store_memory=100 * 2**20, log_to_driver=False)
-    yield lambda train_job: RayEngine(train_job, name="kept", cpus_per_job=1, gpus_per_job="auto")
-    ray.shutdown()
+    with small_ray("kept", 2) as made:
+        yield made
 
 
 def test_a_search_sets_up_its_data_once_in_each_worker(engine, log, tmp_path):
