@@ -14,7 +14,7 @@ from typing import Any, final
 
 from results.parameters import dimensions
 from results.store import LOST, Run
-from results.text import counted, number, rounded_duration
+from results.text import number, rounded_duration
 
 MIN_TRIALS = 20  # with a value; searches with fewer were not measured
 SHARE = "two times in three"  # of searches whose gain is at most the bound
@@ -80,8 +80,10 @@ def on_more_trials(run: Run) -> str:
         return ""
     metric, found = run.objective["metric"], forecast(run)
     if found is None:
-        valued = counted(sum(map(has_value, run.trials.to_pylist())), "trial")
-        return f"{valued} with a value can't tell what more would bring ({MIN_TRIALS} are needed)."
+        valued = sum(map(has_value, run.trials.to_pylist()))
+        return (
+            f"Too few trials with a value ({valued}) to tell what more would bring: {MIN_TRIALS} are needed."
+        )
     size = f"{found.trials:,}, about {rounded_duration(found.seconds)} of device time"
     start, best = f"With as many trials again ({size}), the best {metric} would probably", number(found.best)
     if number(found.bound) == best:

@@ -64,7 +64,10 @@ def test_a_search_that_finds_equal_values_probably_stays_there(make):
 def test_few_trials_are_said_to_be_too_few(make):
     run = make([None, *WORSE, 3.0])
     assert forecast(run) is None
-    assert on_more_trials(run) == "18 trials with a value can't tell what more would bring (20 are needed)."
+    assert (
+        on_more_trials(run)
+        == "Too few trials with a value (18) to tell what more would bring: 20 are needed."
+    )
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def test_inactive_parameters_are_not_shown(run: Run, capsys: pytest.CaptureFixtu
     printed = capsys.readouterr().out.splitlines()
     lines = [line.split() for line in printed]
     assert printed[3] == "6 epochs, 2 s of device time; 3 epochs (50% of the time) went into the winner"
-    assert printed[4] == "2 trials with a value can't tell what more would bring (20 are needed)."
+    assert printed[4] == "Too few trials with a value (2) to tell what more would bring: 20 are needed."
     assert [lines[2], *lines[5:]] == [
         ["net=cnn"],
         ["trial", "state", "epochs", "value", "time", "net", "depth"],
