@@ -86,6 +86,13 @@ def lane(path: Path, number: int) -> State:
         return {name: file.get_tensor(key) for name, key in keys.items()}
 
 
+def entry(path: Path, number: int, name: str) -> Tensor | None:
+    """One entry of the state of lane `number`; None if it has none. Raises ValueError as `lane` does."""
+    with opened(path) as file:
+        key = lane_keys(list(file.keys()), path, number).get(name)
+        return None if key is None else file.get_tensor(key)
+
+
 def weights(path: Path, number: int) -> State:
     """Parameters and buffers of lane `number`, by name.
 

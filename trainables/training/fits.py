@@ -8,7 +8,6 @@ from types import MappingProxyType
 from spaces.lane import Lane
 from trainables.learner import Learner
 from trainables.projects.parts import Parts
-from trainables.training import checkpoint
 from trainables.training.build import make_parts
 from trainables.training.fit import Fit
 from trainables.training.kept_data import release
@@ -72,7 +71,7 @@ def began_alone(lane: Lane, parts: Parts) -> bool:
     """Whether the lane goes on from a checkpoint of Lightning's own loop."""
     if lane.start is None or isinstance(parts.module, Learner):
         return False
-    return not was_packed(checkpoint.lane(Path(lane.start), lane.number))
+    return not was_packed(Path(lane.start), lane.number)
 
 
 def static_reason(parts: Parts) -> str | None:

@@ -200,6 +200,13 @@ def call_step(step: Any, batch: Any, index: int) -> Any:
     return step(*(batch, index, 0)[: positional(step)])
 
 
-def was_packed(state: checkpoint.State) -> bool:
-    """Whether the state of a lane comes from a pack, rather than from Lightning's own loop."""
-    return PACKED in json.loads(state["rest"].numpy().tobytes())
+def was_packed(path: Path, number: int) -> bool:
+    """Whether the state of a lane in a checkpoint comes from a pack, rather than from Lightning's own loop.
+
+    Raises ValueError if the file can't be read.
+    """
+    rest = checkpoint.entry(path, number, "rest")
+    try:
+        return rest is not None and PACKED in json.loads(rest.numpy().tobytes())
+    except ValueError:  # it is damaged, as who restores it will say
+        return False

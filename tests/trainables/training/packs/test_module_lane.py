@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from spaces.lane import Lane
+from trainables.training import checkpoint
 from trainables.training.build import make_parts
 from trainables.training.fits import alone_reason, make_fits, pack_fit, single_fit, verified_parts
 from trainables.training.run_fit import run_fit
@@ -188,6 +189,16 @@ def test_a_lane_that_began_alone_goes_on_alone(tmp_path):
         assert_equal(alone(setup, lane, tmp_path)[1], report.metrics[lane.number])
     again = [replace(lane, start=str(tmp_path / "both.safetensors")) for lane in (first, second)]
     assert set(next(iter(train(setup, again, 2, 3, str(tmp_path / "c.safetensors")))).metrics) == {0, 1}
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    setup, (lane, *_) = setup_of("Base"), lanes("Base")
+    file = tmp_path / "packed.safetensors"
+    list(train(setup, [lane], 0, 1, str(file)))
+    state = checkpoint.lane(file, 0)
+    checkpoint.save(file, {0: {**state, "rest": state["rest"][:-7]}})
+    with pytest.raises(ValueError, match="the checkpoint is damaged"):
+        list(train(setup, [replace(lane, start=str(file))], 1, 2, str(tmp_path / "c.safetensors")))
 
 
 def test_lanes_with_other_data_are_another_group(tmp_path):
