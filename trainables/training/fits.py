@@ -32,12 +32,20 @@ def make_fits(setup: Setup, lanes: list[Lane], files: Path) -> tuple[list[Fit], 
     reasons = {lane.number: alone_reason(setup, parts[lane.number]) for lane in lanes}
     fits: list[Fit] = []
     together = [lane for lane in lanes if not (reasons[lane.number] or began_alone(lane, parts[lane.number]))]
-    if together:
-        fits.append(pack_fit(setup, together, {lane.number: parts[lane.number] for lane in together}))
+    for members in packs_of(together, parts):
+        fits.append(pack_fit(setup, members, {lane.number: parts[lane.number] for lane in members}))
     for lane in lanes:
         if lane not in together:
             fits.append(single_fit(setup, lane, parts[lane.number], folder_of(lane, files)))
     return fits, next((reason for reason in reasons.values() if reason), None)
+
+
+def packs_of(lanes: list[Lane], parts: Mapping[int, Parts]) -> list[list[Lane]]:
+    """The lanes by the arguments of their Trainer: a pack has one."""
+    packs: dict[str, list[Lane]] = {}
+    for lane in lanes:
+        packs.setdefault(repr(sorted(parts[lane.number].trainer.items())), []).append(lane)
+    return list(packs.values())
 
 
 def verified_parts(setup: Setup, lanes: list[Lane], files: Path) -> dict[int, Parts]:

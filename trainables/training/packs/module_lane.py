@@ -208,5 +208,5 @@ def was_packed(path: Path, number: int) -> bool:
     rest = checkpoint.entry(path, number, "rest")
     try:
         return rest is not None and PACKED in json.loads(rest.numpy().tobytes())
-    except ValueError:  # it is damaged, as who restores it will say
+    except ValueError:  # it is damaged; Lightning's loop raises the error that says so
         return False

@@ -38,7 +38,8 @@ class Pack(L.LightningModule):
     """The lanes of a job, by trial number.
 
     One training step of Lightning is an epoch of one group, so Lightning adds no cost per batch. `batched`:
-    whether groups train batched; None: where that is faster. `epochs` are those of the whole training.
+    whether groups train batched; None: where that is faster. `epochs` are those of the whole training,
+    `limits` the Trainer's `limit_*_batches`.
     """
 
     def __init__(

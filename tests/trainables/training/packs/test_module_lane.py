@@ -7,7 +7,7 @@ import pytest
 from spaces.lane import Lane
 from trainables.training import checkpoint
 from trainables.training.build import make_parts
-from trainables.training.fits import alone_reason, make_fits, pack_fit, single_fit, verified_parts
+from trainables.training.fits import alone_reason, make_fits, pack_fit, packs_of, single_fit, verified_parts
 from trainables.training.run_fit import run_fit
 from trainables.training.setup import Setup
 from trainables.training.train import train
@@ -189,6 +189,15 @@ def test_a_lane_that_began_alone_goes_on_alone(tmp_path):
         assert_equal(alone(setup, lane, tmp_path)[1], report.metrics[lane.number])
     again = [replace(lane, start=str(tmp_path / "both.safetensors")) for lane in (first, second)]
     assert set(next(iter(train(setup, again, 2, 3, str(tmp_path / "c.safetensors")))).metrics) == {0, 1}
+
+
+def test_lanes_with_other_arguments_of_the_trainer_are_another_pack(tmp_path):
+    """As in a project whose configuration of the Trainer has parameters."""
+    setup, three = setup_of("Base"), lanes("Base")
+    halves = replace(setup, trainer={"limit_train_batches": 0.5})
+    mixed = {0: setup, 1: halves, 2: setup}
+    made = {lane.number: make_parts(mixed[lane.number], lane, tmp_path) for lane in three}
+    assert [list(pack) for pack in packs_of(three, made)] == [[three[0], three[2]], [three[1]]]
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path):
