@@ -4,74 +4,9 @@ import lightning as L
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.utils.data import DataLoader, DistributedSampler, IterableDataset
 from torchmetrics.classification import MulticlassAccuracy
 
-from tests.foreign.autoencoder import DigitsDataModule
-
-__all__ = ["DigitsDataModule"]
-
-
-class SamplerData(DigitsDataModule):
-    """A sampler of its own, whose order follows the epoch."""
-
-    def train_dataloader(self):
-        sampler = DistributedSampler(self.train, num_replicas=1, rank=0)
-        return DataLoader(self.train, batch_size=32, sampler=sampler)
-
-
-class WorkersData(DigitsDataModule):
-    """Workers that stay from epoch to epoch."""
-
-    def train_dataloader(self):
-        return DataLoader(self.train, batch_size=32, shuffle=True, num_workers=1, persistent_workers=True)
-
-
-class TrainData(DigitsDataModule):
-    """Has no data for validation."""
-
-    val_dataloader = L.LightningDataModule.val_dataloader
-
-
-class StreamData(DigitsDataModule):
-    """A loader without a length."""
-
-    def train_dataloader(self):
-        return DataLoader(Stream(self.train), batch_size=32)
-
-
-class Stream(IterableDataset):
-    """The items of a dataset, one after the other."""
-
-    def __init__(self, items):
-        self.items = items
-
-    def __iter__(self):
-        return iter(self.items)
-
-
-class Base(L.LightningModule):
-    """A classifier of digits; logs `val_loss`."""
-
-    def __init__(self, lr: float = 1e-2, alpha: float = 0.0):
-        super().__init__()
-        self.save_hyperparameters()
-        self.alpha = alpha
-        self.net = self.make()
-
-    def make(self):
-        return nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.Tanh(), nn.Linear(16, 10))
-
-    def training_step(self, batch, batch_idx):
-        loss = F.cross_entropy(self.net(batch[0]), batch[1])
-        self.log("train_loss", loss)
-        return loss
-
-    def validation_step(self, batch, batch_idx):
-        self.log("val_loss", F.cross_entropy(self.net(batch[0]), batch[1]))
-
-    def configure_optimizers(self):
-        return torch.optim.Adam(self.parameters(), lr=self.hparams.lr)
+from tests.foreign.base import Base
 
 
 class StepSchedule(Base):

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from spaces.lane import Lane
-from tests.foreign.variety import Base, DigitsDataModule
+from tests.foreign.autoencoder import DigitsDataModule
+from tests.foreign.variety import Base
 from trainables.training.build import build
 from trainables.training.packs.group import Group, TrainBatch
 from trainables.training.packs.lane_modules import replace_dropout

@@ -16,8 +16,8 @@ EPOCHS = 2
 
 
 def setup_of(name, data="DigitsDataModule", **changes):
-    where = "tests.foreign.variety"
-    setup = Setup(f"{where}:{name}", f"{where}:{data}", {}, seed=3, epochs=EPOCHS, objective="val_loss")
+    module, data = f"tests.foreign.variety:{name}", f"tests.foreign.loaders:{data}"
+    setup = Setup(module, data, {}, seed=3, epochs=EPOCHS, objective="val_loss")
     return replace(setup, **changes)
 
 
