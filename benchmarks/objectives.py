@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import optuna
-from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
+from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, TPESampler
 
 from benchmarks.curves import TableTask
 from benchmarks.recorded import load_recorded
@@ -141,6 +141,8 @@ WAYS: dict[str, Callable[[Scales, int], list[float]]] = {
     "optuna-nsga2": lambda scales, seed: peer(
         scales, seed, lambda own: NSGAIISampler(seed=own, population_size=20)
     ),
+    # With several objectives: the logarithm of the expected hypervolume improvement.
+    "optuna-gp": lambda scales, seed: peer(scales, seed, lambda own: GPSampler(seed=own)),
     "random": lambda scales, seed: ladder(scales, seed, "random"),
     "tpe": lambda scales, seed: ladder(scales, seed, "tpe"),
     "ladder": lambda scales, seed: ladder(scales, seed, "ladder"),
