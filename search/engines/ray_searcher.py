@@ -15,6 +15,7 @@ from spaces.lane import OutOfMemory, StorageError, is_memory_error
 from spaces.messages import describe
 
 WORKER_DIED = "its worker died (see run.log)"
+BESIDE_OTHERS = " (beside other jobs on a GPU; its next try has more of the GPU)"
 LOW_MEMORY = "running low on memory"  # in Ray's message
 OUT_OF_MEMORY = "the machine ran low on memory, and Ray ended the worker (cpus_per_job=... for fewer at once)"
 
@@ -67,9 +68,10 @@ class QueueSearcher(Searcher):
             if self.error:
                 return  # the search ends; a resumed one trains this job again
             if cause := self.errors.pop(trial_id, None):
-                # On a shared GPU others may have taken the memory.
-                again = is_memory_error(cause) and self.share.ran_out(gpus)
-                (self.queue.lose if again else self.queue.fail)(job, cause)
+                if is_memory_error(cause) and self.share.ran_out(gpus):
+                    self.queue.lose(job, cause + BESIDE_OTHERS)
+                else:
+                    self.queue.fail(job, cause)
             else:
                 self.queue.finish(job, job.checkpoint)
         except Exception as failure:
