@@ -8,16 +8,18 @@ A process for each trial is PyTorch's usual loop with fused AdamW: one, and eigh
 are steps per second, of all trials together. Xception trains on images of 299 pixels in batches of 32 with
 bf16: the slice regressor as a pack of one, and timm's model in a compiled loop, in images per second.
 
-Prints a Markdown table, and with `--json` writes the same as JSON. `--quick`: tiny sizes, which show only
-that the program runs. `--device cpu` does not compile the loop.
+Prints a Markdown table, and with `--json` writes it as JSON, anew after each network. Slow steps are fewer: a
+measurement takes some 20 s, compilation apart. What fails or has no memory is left out; stderr says so.
+`--quick`: tiny sizes, which show only that the program runs. `--device cpu` does not compile the loop.
 """
 
 import argparse
+import gc
 import json
 import multiprocessing
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -42,12 +44,13 @@ class Sizes:
 
     lanes: tuple[int, ...] = (1, 4, 16, 64, 256, 1024)
     batch: int = 64
-    steps: int = 50
+    steps: int = 200
     processes: int = 8
     pixels: int = 299
     xception_batch: int = 32
     xception_steps: int = 20
     warm_up: int = 3
+    limit: float = 10.0  # seconds of the warm-up, and of the steps
 
 
 QUICK = Sizes((1, 2), batch=4, steps=2, processes=1, pixels=71, xception_batch=2, xception_steps=1, warm_up=1)
@@ -63,26 +66,41 @@ class Row:
 
     net: str
     packs: dict[int, float | None]
-    process: float
+    process: float | None
     processes: float | None
     goal: float
 
     @property
-    def ratio(self) -> float:
+    def ratio(self) -> float | None:
         """Of the fastest pack to one process."""
-        return max(speed or 0.0 for speed in self.packs.values()) / self.process
+        return max(speed or 0.0 for speed in self.packs.values()) / self.process if self.process else None
 
 
-def seconds(step: Step, steps: int, sizes: Sizes, device: str) -> float:
-    """Seconds of a number of steps, after the warm-up, until the GPU has finished."""
+def step_seconds(step: Step, steps: int, sizes: Sizes, device: str) -> float:
+    """Seconds of a step: the mean of so many, or of fewer slow ones, after the warm-up."""
+    began, last = time.perf_counter(), 0.0
     for _ in range(sizes.warm_up):
-        step()
+        last = timed(step, 1, device)
+        if time.perf_counter() - began > sizes.limit:
+            break
+    return timed(step, max(1, min(steps, int(sizes.limit / last))), device)
+
+
+def timed(step: Step, steps: int, device: str) -> float:
+    """Seconds of a step: the mean of so many, until the GPU has finished."""
     synchronize(device)
     began = time.perf_counter()
     for _ in range(steps):
         step()
     synchronize(device)
-    return time.perf_counter() - began
+    return (time.perf_counter() - began) / steps
+
+
+def free_memory() -> None:
+    """Frees the memory of the models before, which refer to each other."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def synchronize(device: str) -> None:
@@ -112,34 +130,41 @@ def bare_step(net: str, batch: int, device: str) -> Step:
 
 
 def serve(sizes: Sizes, device: str, pipe: Connection) -> None:
-    """Trains each network that a message names, from a second message on, and answers with the seconds."""
+    """Trains each network that a message names, from a second message on; answers with seconds a step."""
     torch.set_num_threads(1)
     while net := pipe.recv():
         step = bare_step(net, sizes.batch, device)
-        seconds(step, 1, sizes, device)
+        step_seconds(step, 1, sizes, device)
         pipe.send(0.0)
         pipe.recv()
-        pipe.send(seconds(step, sizes.steps, sizes, device))
+        pipe.send(step_seconds(step, sizes.steps, sizes, device))
 
 
 def process_speeds(sizes: Sizes, device: str) -> dict[str, float]:
-    """Steps per second of all processes together, by network."""
+    """Steps per second of all processes together, by network; without those where a process has died."""
     context = multiprocessing.get_context("spawn")
     pipes, processes = [], []
     for _ in range(sizes.processes):
         own_end, other_end = context.Pipe()
         processes.append(context.Process(target=serve, args=(sizes, device, other_end), daemon=True))
         processes[-1].start()
+        other_end.close()  # else the end of a process would not be noticed
         pipes.append(own_end)
     speeds = {}
-    for net in GOALS:
-        for message in (net, "begin"):
-            for pipe in pipes:
-                pipe.send(message)
-            times = [pipe.recv() for pipe in pipes]
-        speeds[net] = sizes.processes * sizes.steps / max(times)
-    for pipe, process in zip(pipes, processes, strict=True):
-        pipe.send("")
+    try:
+        for net in GOALS:
+            for message in (net, "begin"):
+                for pipe in pipes:
+                    pipe.send(message)
+                times = [pipe.recv() for pipe in pipes]
+            speeds[net] = sizes.processes / max(times)
+        for pipe in pipes:
+            pipe.send("")
+    except (EOFError, OSError):
+        print(f"one of {sizes.processes} processes has died", file=sys.stderr)
+        for process in processes:
+            process.terminate()
+    for process in processes:
         process.join()
     return speeds
 
@@ -172,6 +197,7 @@ def pack_step(learners: Sequence[Any], batch: Any, device: str, *, mixed: bool =
 
 def pack_speed(net: str, lanes: int, sizes: Sizes, device: str) -> float | None:
     """Steps per second of all lanes together; None if they do not fit into memory."""
+    free_memory()
     from trainables.mnist.classifier import Classifier
 
     learners = [
@@ -182,14 +208,14 @@ def pack_speed(net: str, lanes: int, sizes: Sizes, device: str) -> float | None:
     ]
     try:
         step = pack_step(learners, images(sizes.batch, device), device)
-        return lanes * sizes.steps / seconds(step, sizes.steps, sizes, device)
+        return lanes / step_seconds(step, sizes.steps, sizes, device)
     except (MemoryError, torch.OutOfMemoryError) as error:
         print(f"{net}, {lanes} lanes: {error}", file=sys.stderr)
         return None
 
 
 def xception(sizes: Sizes, device: str) -> Row:
-    """Images per second of the slice regressor and of the bare loop."""
+    """Images per second of the slice regressor and of the bare loop; None for a loop that fails."""
     import timm
 
     from trainables.slices.xception import SliceRegressor
@@ -212,9 +238,14 @@ def xception(sizes: Sizes, device: str) -> Row:
         loss.backward()
         optimizer.step()
 
-    steps = sizes.xception_steps
-    one, other = (batch * steps / seconds(step, steps, sizes, device) for step in (ours, bare))
-    return Row(f"xception, {sizes.pixels} px", {1: one}, other, None, XCEPTION_GOAL)
+    packs = {1: batch / step_seconds(ours, sizes.xception_steps, sizes, device)}
+    other = None
+    try:
+        bare()  # compiles
+        other = batch / step_seconds(bare, sizes.xception_steps, sizes, device)
+    except Exception as error:  # a compiler may lack a part of its own
+        print(f"xception, bare loop: {error}", file=sys.stderr)
+    return Row(f"xception, {sizes.pixels} px", packs, other, None, XCEPTION_GOAL)
 
 
 def table(rows: Sequence[Row], sizes: Sizes) -> str:
@@ -224,7 +255,8 @@ def table(rows: Sequence[Row], sizes: Sizes) -> str:
     for row in rows:
         speeds = [row.packs.get(lanes) for lanes in sizes.lanes]
         cells = ["-" if speed is None else f"{speed:,.0f}" for speed in (*speeds, row.process, row.processes)]
-        lines.append([row.net, *cells, f"{row.ratio:.2f}", f"{row.goal:g}"])
+        ratio = "-" if row.ratio is None else f"{row.ratio:.2f}"
+        lines.append([row.net, *cells, ratio, f"{row.goal:g}"])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -237,19 +269,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if args.device == "cuda" and not torch.cuda.is_available():
         parser.error("there is no GPU; --device cpu --quick tests the program")
     sizes, device = QUICK if args.quick else Sizes(), args.device
-    together = process_speeds(sizes, device)
-    rows = []
-    for net, goal in GOALS.items():
-        packs = {lanes: pack_speed(net, lanes, sizes, device) for lanes in sizes.lanes}
-        alone = sizes.steps / seconds(bare_step(net, sizes.batch, device), sizes.steps, sizes, device)
-        rows.append(Row(net, packs, alone, together[net], goal))
-    rows.append(xception(sizes, device))
-    name = torch.cuda.get_device_name() if device == "cuda" else "CPU"
+    name, rows = torch.cuda.get_device_name() if device == "cuda" else "CPU", []
+    for row in measured(sizes, device):
+        rows.append(row)
+        if args.json:
+            found = [asdict(row) | {"ratio": row.ratio} for row in rows]
+            args.json.write_text(
+                json.dumps({"device": name, "sizes": asdict(sizes), "rows": found}, indent=1)
+            )
     print(f"{name}, PyTorch {torch.__version__}; steps per second, of Xception images per second\n")
     print(table(rows, sizes))
-    if args.json:
-        found = [asdict(row) | {"ratio": row.ratio} for row in rows]
-        args.json.write_text(json.dumps({"device": name, "sizes": asdict(sizes), "rows": found}, indent=1))
+
+
+def measured(sizes: Sizes, device: str) -> Iterator[Row]:
+    """Yields the row of each network."""
+    together = process_speeds(sizes, device)
+    for net, goal in GOALS.items():
+        alone = 1 / step_seconds(bare_step(net, sizes.batch, device), sizes.steps, sizes, device)
+        packs: dict[int, float | None] = dict.fromkeys(sizes.lanes)
+        for lanes in sizes.lanes:
+            packs[lanes] = pack_speed(net, lanes, sizes, device)
+            if packs[lanes] is None:
+                break  # more do not fit either
+        yield Row(net, packs, alone, together.get(net), goal)
+    free_memory()
+    yield xception(sizes, device)
 
 
 if __name__ == "__main__":

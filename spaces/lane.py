@@ -51,6 +51,14 @@ class Lane:
 
 
 @dataclass(frozen=True)
+class DeviceMemory:
+    """Memory of the device of a job, as shares of all that it has."""
+
+    peak: float  # the most that PyTorch held for the worker of the job
+    outside: float  # in use besides: CUDA's context, and other processes
+
+
+@dataclass(frozen=True)
 class Report:
     """Results of one epoch of a job. The keys of the mappings are trial numbers, except those of `facts`."""
 
@@ -65,6 +73,7 @@ class Report:
     note: str | None = None  # on how the job was trained; shown on the screen
     device: str = ""
     node: str = ""
+    memory: DeviceMemory | None = None  # None without a GPU
     job: int = 0  # number of the job; set by the search
 
     @property

@@ -13,7 +13,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 import grpc
@@ -28,6 +28,7 @@ from spaces.messages import one_line
 
 ANSWER_SECONDS = 5.0
 STORE_PATIENCE = 40.0  # seconds that a cluster may take to restart its control store; Ray itself waits 60
+ROUNDING = 1e-6  # of sums of GPUs
 UNTYPED = "node_"  # begin of the type that Ray makes up for a node that no autoscaler has brought
 NO_CLIENT = "Ray's client can't run a search; start it on a machine of the cluster, or with `ray job submit`"
 NO_TOKEN = "it asks for another token: put it into ~/.ray/auth_token, or name its file in RAY_AUTH_TOKEN_PATH"
@@ -103,11 +104,15 @@ def shortage(per_job: Mapping[str, float], devices: int) -> str | None:
     return None
 
 
-def workers(per_job: Mapping[str, float], scales: bool) -> int:
+def workers(per_job: Mapping[str, float], scales: bool, held: Sequence[float] = ()) -> int:
     """Jobs to run at once: those that fit into the nodes of the cluster as it is now.
 
-    In a cluster that scales a quarter more, at least one: those wait, and the autoscaler sees that.
+    In a cluster that scales a quarter more, at least one: those wait, and the autoscaler sees that. `held`
+    are the GPUs of the running jobs: no further one where they leave too few.
     """
+    left = sum(node.get("GPU", 0.0) for node in nodes()) - sum(held)
+    if not scales and held and per_job["GPU"] > left + ROUNDING:
+        return len(held)
     needs = [(kind, need) for kind, need in per_job.items() if need]
     fit = sum(min(int(node.get(kind, 0.0) / need) for kind, need in needs) for node in nodes())
     return max(1, fit + max(1, fit // 4) if scales else fit)

@@ -1,6 +1,6 @@
 """The side of Tune: a searcher that asks the queue for jobs, and listeners that tell it how they ended."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +10,27 @@ from ray.tune.search import Searcher
 from search.core.job import Job
 from search.core.rungs import Done
 from search.engines.base import JobQueue
-from spaces.lane import OutOfMemory, StorageError
+from search.engines.gpu_share import GpuShare
+from spaces.lane import OutOfMemory, StorageError, is_memory_error
 from spaces.messages import describe
 
 WORKER_DIED = "its worker died (see run.log)"
+BESIDE_OTHERS = " (beside other jobs on a GPU; its next try has more of the GPU)"
 LOW_MEMORY = "running low on memory"  # in Ray's message
 OUT_OF_MEMORY = "the machine ran low on memory, and Ray ended the worker (cpus_per_job=... for fewer at once)"
 
 
 class QueueSearcher(Searcher):
-    """The verbs of the queue as Tune's searcher. It never raises, for Tune would blame the trial."""
+    """The verbs of the queue as Tune's searcher. It never raises, for Tune would blame the trial.
 
-    def __init__(self, queue: JobQueue, workers: Callable[[], int]) -> None:
+    `workers`: how many jobs may run at once, given the GPUs that each running one has.
+    """
+
+    def __init__(self, queue: JobQueue, workers: Callable[[Sequence[float]], int], share: GpuShare) -> None:
         super().__init__()
-        self.queue, self.workers = queue, workers
+        self.queue, self.workers, self.share = queue, workers, share
         self.jobs: dict[str, Job] = {}
+        self.gpus: dict[str, float] = {}  # of each of these
         self.singly = 0  # jobs to run one at a time, to find one that does not fit in memory
         self.single: set[str] = set()  # those that were begun so
         self.errors: dict[str, str] = {}
@@ -34,7 +40,7 @@ class QueueSearcher(Searcher):
         try:
             if self.error:
                 return Searcher.FINISHED
-            workers = 1 if self.singly else self.workers()
+            workers = 1 if self.singly else self.workers(list(self.gpus.values()))
             if len(self.jobs) >= workers:
                 return None  # a decision made when a worker is free knows more than one made ahead
             job = self.queue.next_job()
@@ -42,9 +48,9 @@ class QueueSearcher(Searcher):
             self.error = error
             return Searcher.FINISHED
         if isinstance(job, Job):
-            self.jobs[trial_id] = job
+            self.jobs[trial_id], self.gpus[trial_id] = job, self.share.need
             self.single |= {trial_id} if workers == 1 else set()
-            return {"job": job}
+            return {"job": job, "gpus": self.gpus[trial_id]}
         return Searcher.FINISHED if isinstance(job, Done) else None
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
@@ -57,12 +63,15 @@ class QueueSearcher(Searcher):
             return  # the worker is gone; `lost` follows
         if result:
             self._receive(trial_id, result)
-        job = self._ended(trial_id)
+        job, gpus = self._ended(trial_id)
         try:
             if self.error:
                 return  # the search ends; a resumed one trains this job again
-            if trial_id in self.errors:
-                self.queue.fail(job, self.errors.pop(trial_id))
+            if cause := self.errors.pop(trial_id, None):
+                if is_memory_error(cause) and self.share.ran_out(gpus):
+                    self.queue.lose(job, cause + BESIDE_OTHERS)
+                else:
+                    self.queue.fail(job, cause)
             else:
                 self.queue.finish(job, job.checkpoint)
         except Exception as failure:
@@ -70,7 +79,7 @@ class QueueSearcher(Searcher):
 
     def lost(self, trial_id: str, error: str) -> None:
         """The worker of a job is gone. A job that was alone when memory ran out does not fit in it."""
-        job, memory = self._ended(trial_id), LOW_MEMORY in error
+        (job, _), memory = self._ended(trial_id), LOW_MEMORY in error
         try:
             if self.error:
                 return
@@ -82,11 +91,11 @@ class QueueSearcher(Searcher):
         except Exception as failure:
             self.error = self.error or failure
 
-    def _ended(self, trial_id: str) -> Job:
-        """The job, which no longer runs."""
+    def _ended(self, trial_id: str) -> tuple[Job, float]:
+        """The job, which no longer runs, and its GPUs."""
         if trial_id in self.single:
             self.singly = max(0, self.singly - 1)
-        return self.jobs.pop(trial_id)
+        return self.jobs.pop(trial_id), self.gpus.pop(trial_id)
 
     def _receive(self, trial_id: str, result: dict[str, Any]) -> None:
         try:
@@ -95,6 +104,7 @@ class QueueSearcher(Searcher):
             if "error" in result:
                 self.errors[trial_id] = result["error"]
             elif "report" in result:
+                self.share.took(result["report"].memory, self.gpus[trial_id])
                 self.queue.report(result["report"])
         except Exception as failure:
             self.error = self.error or failure

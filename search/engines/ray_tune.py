@@ -8,7 +8,8 @@ import faulthandler
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, final
 
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")  # they cost more than small trials do
@@ -30,6 +31,7 @@ from ray.util.metrics import Gauge
 from search.core.job import Job
 from search.engines import ray_cluster, ray_join
 from search.engines.base import Engine, JobQueue, Train
+from search.engines.gpu_share import GpuShare
 from search.engines.ray_searcher import Losses, NoProgress, QueueSearcher, StopOnError
 from spaces.lane import EngineError, ProcessDied, Report, StorageError
 from spaces.messages import describe_with_place
@@ -46,6 +48,9 @@ class RayEngine(Engine):
 
     Joins the cluster at RAY_ADDRESS, or starts one on this machine (`ray_cluster.py`, `ray_join.py`). Raises
     ValueError if there is none to join, or if the cluster can never run a job.
+
+    With `gpus_per_job=auto` jobs on one device share GPUs (`gpu_share.py`), unless `deterministic`: what runs
+    at once then depends on measurements.
     """
 
     def __init__(
@@ -56,6 +61,7 @@ class RayEngine(Engine):
         cpus_per_job: float,
         gpus_per_job: float | str,
         devices_per_trial: int = 1,
+        deterministic: bool = False,
         abandon: Callable[[str], object] = print,
         shows_output: bool = True,
     ) -> None:
@@ -67,9 +73,12 @@ class RayEngine(Engine):
             self.address = ray_cluster.connect(shows_output)
             self.guard = ray_cluster.Guard(abandon)
             self.guard.start()
-        self.per_job = ray_join.per_job(cpus_per_job, gpus_per_job, devices_per_trial)
+        whole = ray_join.per_job(cpus_per_job, gpus_per_job, devices_per_trial)
+        self.cpus = whole["CPU"]
+        shares = gpus_per_job == "auto" and whole["GPU"] == 1 and not deterministic
+        self.share = GpuShare(whole["GPU"], shares)
         self.scales = ray_join.scales()
-        if shortage := ray_join.shortage(self.per_job, devices_per_trial):
+        if shortage := ray_join.shortage(whole, devices_per_trial):
             if not self.scales:
                 self.close()
                 raise ValueError(shortage)
@@ -81,10 +90,14 @@ class RayEngine(Engine):
 
     @property
     def workers(self) -> int:
-        return ray_join.workers(self.per_job, self.scales)
+        return self._workers(())
+
+    def _workers(self, held: Sequence[float]) -> int:
+        """Number of jobs that run at once, given the GPUs of those that run now."""
+        return ray_join.workers({"CPU": self.cpus, "GPU": self.share.need}, self.scales, held)
 
     def run(self, queue: JobQueue) -> None:
-        searcher = QueueSearcher(queue, lambda: self.workers)
+        searcher = QueueSearcher(queue, self._workers, self.share)
         try:
             self._tune(searcher)
         except KeyboardInterrupt as error:
@@ -99,7 +112,7 @@ class RayEngine(Engine):
             tune.Tuner(
                 tune.with_resources(
                     tune.with_parameters(Worker, train=self.train, name=self.name),
-                    {kind.lower(): need for kind, need in self.per_job.items() if need},
+                    partial(resources, self.cpus),
                 ),
                 tune_config=tune.TuneConfig(
                     search_alg=searcher,
@@ -130,6 +143,12 @@ class RayEngine(Engine):
         if name not in self.gauges:
             self.gauges[name] = Gauge(name, about, tuple(tags))
         self.gauges[name].set(value, dict(tags))
+
+
+def resources(cpus: float, config: Mapping[str, Any]) -> tune.PlacementGroupFactory:
+    """What Tune asks Ray for to run the job of a configuration."""
+    needs = {"CPU": cpus, "GPU": config["gpus"]}
+    return tune.PlacementGroupFactory([{kind: need for kind, need in needs.items() if need}])
 
 
 class Worker(tune.Trainable):

@@ -34,6 +34,7 @@ def make_engine(
         cpus_per_job=config.cpus_per_job,
         gpus_per_job=config.gpus_per_job,
         devices_per_trial=config.devices_per_trial,
+        deterministic=config.deterministic,
         abandon=abandon,
         shows_output=shows_output,
     )

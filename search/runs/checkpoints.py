@@ -44,7 +44,8 @@ class Checkpoints:
         if self.limit is None:
             return False
         lanes = max((len(job.lanes) for job in self.queue.jobs.values()), default=1)
-        coming = self.largest * lanes * (self.queue.plan.workers + 1)
+        workers = max(self.queue.plan.workers, len(self.queue.jobs))  # more where jobs share GPUs
+        coming = self.largest * lanes * (workers + 1)
         return sum(self.sizes.values()) + coming > self.limit
 
     def delete_unused(self) -> None:

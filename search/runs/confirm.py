@@ -34,7 +34,7 @@ from search.runs.in_order import InOrder
 from search.runs.mirror import Mirror
 from search.runs.tables import column_types, further_metrics, named_columns
 from search.watch.progress import ConfirmProgress, ProgressView
-from spaces.lane import EngineError, Lane, Report
+from spaces.lane import EngineError, Lane, Report, is_memory_error
 from spaces.seeds import derive_seed
 from spaces.space import Space
 
@@ -216,7 +216,8 @@ class ConfirmQueue:
     def lose(self, job: Job, cause: str) -> None:
         """The worker of a job is gone: the job is tried again."""
         self._break_off(job)
-        self.losses, self.cause = self.losses + 1, cause
+        if not is_memory_error(cause):  # else the engine gives it more memory, until it has all
+            self.losses, self.cause = self.losses + 1, cause
         self.view.say(f"{self.view.clock()} {job.title} lost: {cause}")
         self.waiting.append(replace(job, number=next(self.numbers)))
 

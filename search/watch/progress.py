@@ -171,9 +171,10 @@ class ProgressView:
         return Group(Text(self.title, style="bold"), table)
 
     def add_workers(self, table: Table, jobs: Sequence[str]) -> None:
-        """A row with the running jobs."""
+        """A row with the running jobs; where they share GPUs, more than at the start."""
         more = f"; +{len(jobs) - SHOWN} more" if len(jobs) > SHOWN else ""
-        table.add_row("workers", f"{len(jobs)} of {self.workers} busy: " + "; ".join(jobs[:SHOWN]) + more)
+        workers = max(self.workers, len(jobs))
+        table.add_row("workers", f"{len(jobs)} of {workers} busy: " + "; ".join(jobs[:SHOWN]) + more)
 
 
 def panel_on(console: Console) -> Panel | None:

@@ -33,6 +33,14 @@ class DatasetTensors(ABC):
     def batch(self, indices: Sequence[Any]) -> Any:
         """What a DataLoader makes of the items at `indices`. Raises any exception of the dataset."""
 
+    @abstractmethod
+    def mark(self) -> Hashable | None:
+        """Equal for the same items. None if that can't be told, or not all items are in the CPU's memory."""
+
+    @abstractmethod
+    def bytes(self) -> int:
+        """Bytes of all items."""
+
     def rows(self, indices: Sequence[Any]) -> Tensor | None:
         """The indices as int64 (items,); None if they are no positions counted from 0."""
         if isinstance(indices, Tensor | np.ndarray):
@@ -55,6 +63,16 @@ class TensorRows(DatasetTensors):
         if rows is None:
             return default_collate(fetch(self.dataset, indices))
         return select(self.columns, rows if self.own is None else self.own.index_select(0, rows))
+
+    def mark(self) -> Hashable | None:
+        """As `fingerprint`: a change through an array that shares the memory of a tensor is not seen."""
+        known = fingerprint(self.columns)
+        if known is None or any(column.device.type != "cpu" for column in self.columns):
+            return None
+        return known, None if self.own is None else self.own.numpy().tobytes()
+
+    def bytes(self) -> int:
+        return self.count * sum(column[:1].nbytes for column in self.columns)
 
 
 @final
@@ -102,6 +120,12 @@ class ReadItems(DatasetTensors):
         if rows is not None and generator_states() == before:  # else they are random, after all
             self.items.put(rows, items, batch)
         return batch
+
+    def mark(self) -> Hashable | None:
+        return self.items if self.items.complete else None
+
+    def bytes(self) -> int:
+        return self.items.bytes
 
 
 KEPT: WeakIdKeyDictionary = WeakIdKeyDictionary()

@@ -8,7 +8,8 @@ from typing import Any, cast, final
 import torch
 from torch.utils.data import DataLoader, IterableDataset, Sampler, default_collate
 
-from trainables.training.dataset_tensors import dataset_tensors
+from trainables.training.dataset_tensors import DatasetTensors, dataset_tensors
+from trainables.training.device_tensors import DeviceTensors, Place
 
 
 def indexed(loader: Any) -> Any:
@@ -39,11 +40,16 @@ class IndexedLoader:
     def __init__(self, loader: DataLoader[Any]) -> None:
         self.loader = loader
         self.draws = True  # whether the next pass draws a seed for the workers
+        self.on_device: DeviceTensors | None = None
 
     def __len__(self) -> int:
         return len(self.loader)
 
     def __iter__(self) -> Iterator[Any]:
+        return self.batches(None)
+
+    def batches(self, place: Place | None) -> Iterator[Any]:
+        """A pass. Its batches lie on the device of the place if all items were read and have room there."""
         # No generator: a DataLoader, too, asks its sampler and then draws a seed before the first batch.
         tensors = dataset_tensors(
             self.loader.dataset
@@ -56,7 +62,18 @@ class IndexedLoader:
         self.draws = not self.loader.persistent_workers
         if ahead := self.loader.num_workers * (self.loader.prefetch_factor or 0):
             batches = read_ahead(batches, ahead)
+        if place and (copy := self.copy(tensors, place)):
+            return map(copy.batch, batches)
         return map(tensors.batch, batches)
+
+    def copy(self, tensors: DatasetTensors, place: Place) -> DeviceTensors | None:
+        """The items on the device, as they are now; None where they can't be or have no room."""
+        mark = tensors.mark()
+        if self.on_device is None or self.on_device.mark != mark:
+            self.on_device = None  # before a new one, as the two may not fit together
+            if mark is not None and tensors.bytes() <= place.bytes:
+                self.on_device = DeviceTensors(tensors, place.device)
+        return self.on_device
 
 
 def read_ahead(batches: Iterator[list[int]], count: int) -> Iterator[list[int]]:

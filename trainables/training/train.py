@@ -17,6 +17,7 @@ from spaces.lane import Lane, Report, SpaceError
 from trainables.learner import Learner
 from trainables.training import checkpoint
 from trainables.training.build import baselines, make_parts
+from trainables.training.device_memory import device_memory
 from trainables.training.devices import learner_on_several
 from trainables.training.fits import alone_reason, folder_of, make_fits, single_fit, verified_parts
 from trainables.training.kept_data import release
@@ -51,7 +52,8 @@ def train(
         torch.use_deterministic_algorithms(True, warn_only=True)
     with memory_errors():
         for report in train_parts(setup, lanes, first, last, Path(out), setup.mode if keep_best else None):
-            yield replace(report, facts=facts, device=device, node=socket.gethostname())
+            memory = device_memory()
+            yield replace(report, facts=facts, device=device, node=socket.gethostname(), memory=memory)
 
 
 def train_parts(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from search.core.job import State
+from search.engines.gpu_share import GpuShare
 from search.engines.local import LocalEngine
 from search.engines.ray_searcher import QueueSearcher
 from spaces.lane import ProcessDied
@@ -73,7 +74,7 @@ class TestRay(EngineContract):
 
     def test_a_job_that_was_alone_when_memory_ran_out_does_not_fit(self, engine, make_queue):
         """Of several, each is tried again alone; the text is that of Ray."""
-        searcher = QueueSearcher(make_queue(trials=4, epochs=1), lambda: 2)
+        searcher = QueueSearcher(make_queue(trials=4, epochs=1), lambda held: 2, GpuShare(0.0, shares=False))
         searcher.suggest("a"), searcher.suggest("b")
         for name in ("a", "b"):
             searcher.lost(name, "2 worker(s) were killed due to the node running low on memory.")

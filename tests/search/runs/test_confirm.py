@@ -150,6 +150,15 @@ def test_failed_and_diverged_trainings_are_reported(plan, formula_space, folder)
     assert not queue.waiting  # diverged trainings are not tried again
 
 
+def test_jobs_that_lose_their_memory_to_others_do_not_end_a_confirmation(plan, formula_space, folder):
+    """Eight jobs on a GPU may all run out of it; workers that die are another thing."""
+    queue, _ = make_queue(plan, formula_space, folder)
+    for _ in range(8):
+        queue.lose(queue.next_job(), "OutOfMemory: tried to allocate 2 GiB")
+    LocalEngine(Formula()).run(queue)
+    assert open_run(folder).confirmed.num_rows == 10
+
+
 def test_the_panel_shows_the_progress(plan, formula_space, folder, monkeypatch):
     monkeypatch.setattr("search.watch.progress.PANEL_INTERVAL", -1.0)
     queue, out = make_queue(plan, formula_space, folder, terminal=True)

@@ -79,4 +79,11 @@ def test_jobs_that_are_not_shown_are_counted():
     view = ProgressView(Console(file=io.StringIO(), width=80), "a search", workers=9)
     progress = ConfirmProgress(0, 9, 0, 27, 1.0, tuple(f"trial {number} epochs 0-3" for number in range(6)))
     view.console.print(view.confirm_panel(progress))
+    assert "6 of 9 busy" in view.console.file.getvalue()
     assert "trial 3 epochs 0-3; +2 more" in " ".join(view.console.file.getvalue().split())
+
+
+def test_jobs_that_share_gpus_may_be_more_than_at_the_start():
+    view = ProgressView(Console(file=io.StringIO(), width=80), "a search", workers=1)
+    view.console.print(view.confirm_panel(ConfirmProgress(0, 9, 0, 27, 1.0, ("trial 0", "trial 1"))))
+    assert "2 of 2 busy" in view.console.file.getvalue()

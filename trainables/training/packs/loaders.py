@@ -7,7 +7,8 @@ import lightning as L
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from torch.utils.data import DataLoader
 
-from trainables.training.indexed_loader import indexed
+from trainables.training.device_tensors import Place
+from trainables.training.indexed_loader import IndexedLoader, indexed
 from trainables.training.lightning_private import set_sampler_epoch
 from trainables.training.packs.lane_trainer import Unpackable
 from trainables.training.packs.own_draws import own_draws
@@ -69,10 +70,14 @@ class Loaders:
             return length
         return int(length * limit) if isinstance(limit, float) else min(length, limit)
 
-    def batches(self, data: L.LightningDataModule, split: str, epoch: int) -> Iterator[Any]:
-        """A pass over a split in this epoch."""
+    def batches(
+        self, data: L.LightningDataModule, split: str, epoch: int, place: Place | None
+    ) -> Iterator[Any]:
+        """A pass over a split in this epoch. Indexed batches may lie at the place, others are as loaded."""
         loader = self.loader(data, split)
         set_sampler_epoch(self.made[id(data), split][0], epoch)
+        if isinstance(loader, IndexedLoader):
+            return loader.batches(place)
         batches = iter(loader)
         return own_draws(batches) if isinstance(loader, DataLoader) else batches
 

@@ -19,6 +19,7 @@ from spaces.metrics import LATENCY, MEMORY, PARAMS
 from spaces.seeds import derive_seed
 from trainables.seeding import seed_all
 from trainables.training import checkpoint
+from trainables.training.device_tensors import place_on
 from trainables.training.fit import Fit, Metrics
 from trainables.training.isolated_copy import isolated_copy
 from trainables.training.kept_tensors import KeptTensors
@@ -122,7 +123,8 @@ class Pack(L.LightningModule):
         """Yields the batches of a group, on the pack's device."""
         data = group.first.data
         count = self.loaders.count(data, split)
-        for index, batch in enumerate(islice(self.loaders.batches(data, split, self.current_epoch), count)):
+        loaded = self.loaders.batches(data, split, self.current_epoch, place_on(self.device))
+        for index, batch in enumerate(islice(loaded, count)):
             content = self.transfer_batch_to_device(batch, self.device, 0)
             yield TrainBatch(index, index / count, content, index == count - 1)
 
