@@ -198,6 +198,14 @@ class Noise(Base):
         return F.cross_entropy(self.net(batch[0] + noise), batch[1])
 
 
+class DrawsInValidation(Noise):
+    """Draws random numbers in validation too."""
+
+    def validation_step(self, batch, batch_idx):
+        noise = torch.randn_like(batch[0])
+        self.log("val_loss", F.cross_entropy(self.net(batch[0] + noise), batch[1]))
+
+
 class ReadsAlpha(Base):
     """Its step reads a plain attribute that may differ between lanes."""
 
@@ -259,20 +267,6 @@ class Hooks(Base):
 
     def on_before_optimizer_step(self, optimizer):
         optimizer.param_groups[0]["lr"] = 0.0
-
-
-class Manual(Base):
-    """Manual optimization."""
-
-    def __init__(self, lr: float = 1e-2):
-        super().__init__(lr)
-        self.automatic_optimization = False
-
-    def training_step(self, batch, batch_idx):
-        loss = super().training_step(batch, batch_idx)
-        self.optimizers().zero_grad()
-        self.manual_backward(loss)
-        self.optimizers().step()
 
 
 class Counts(Base):

@@ -161,6 +161,7 @@ def pack_fit(
                 data_key=id(data) if of_lane.data_key is None else of_lane.data_key,
                 batch_seed=batch_seed(setup),
                 options=of_lane.trainer,
+                measure=setup.measure,
                 trusts=setup.trusts,
             )
             mixed_precision = False  # unless the space asks for it (trainer.precision)

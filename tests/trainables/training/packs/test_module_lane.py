@@ -77,6 +77,16 @@ def test_a_lane_trains_as_lightning_trains_it_alone(name, batched, tmp_path):
             assert_equal(expected, got[lane.number])
 
 
+@pytest.mark.parametrize("batched", [True, False])
+def test_a_lane_is_validated_with_the_random_numbers_that_it_draws_alone(batched, tmp_path):
+    setup = setup_of("DrawsInValidation", batched=batched)
+    epochs, (group,) = together(setup, lanes("DrawsInValidation"), tmp_path)
+    assert (group.batched, group.validates_batched) == (batched, False)
+    for lane in lanes("DrawsInValidation"):
+        for expected, got in zip(alone(setup, lane, tmp_path), epochs, strict=True):
+            assert_equal(expected, got[lane.number])
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -135,7 +145,6 @@ def test_a_step_that_reads_a_differing_attribute_later_goes_on_lane_by_lane(tmp_
 @pytest.mark.parametrize(
     "name, options, reason",
     [
-        ("Manual", {}, "manual optimization"),
         ("Hooks", {}, "overrides on_before_optimizer_step"),
         ("Asks", {}, "uses trainer.logger"),
         ("Stops", {}, "sets trainer.should_stop"),
