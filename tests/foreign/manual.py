@@ -99,6 +99,13 @@ class Schedules(Base):
         ]
 
 
+class Hooks(Base):
+    """Overrides a hook of a step."""
+
+    def on_before_optimizer_step(self, optimizer):
+        optimizer.param_groups[0]["lr"] = 0.0
+
+
 class AsksStrategy(Accumulates):
     """Asks the strategy for what a lane has not."""
 

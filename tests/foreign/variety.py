@@ -4,50 +4,12 @@ import lightning as L
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.utils.data import DataLoader, DistributedSampler, IterableDataset
 from torchmetrics.classification import MulticlassAccuracy
 
 from tests.foreign.autoencoder import DigitsDataModule
+from tests.foreign.loaders import SamplerData, StreamData, TrainData, WorkersData
 
-__all__ = ["DigitsDataModule"]
-
-
-class SamplerData(DigitsDataModule):
-    """A sampler of its own, whose order follows the epoch."""
-
-    def train_dataloader(self):
-        sampler = DistributedSampler(self.train, num_replicas=1, rank=0)
-        return DataLoader(self.train, batch_size=32, sampler=sampler)
-
-
-class WorkersData(DigitsDataModule):
-    """Workers that stay from epoch to epoch."""
-
-    def train_dataloader(self):
-        return DataLoader(self.train, batch_size=32, shuffle=True, num_workers=1, persistent_workers=True)
-
-
-class TrainData(DigitsDataModule):
-    """Has no data for validation."""
-
-    val_dataloader = L.LightningDataModule.val_dataloader
-
-
-class StreamData(DigitsDataModule):
-    """A loader without a length."""
-
-    def train_dataloader(self):
-        return DataLoader(Stream(self.train), batch_size=32)
-
-
-class Stream(IterableDataset):
-    """The items of a dataset, one after the other."""
-
-    def __init__(self, items):
-        self.items = items
-
-    def __iter__(self):
-        return iter(self.items)
+__all__ = ["DigitsDataModule", "SamplerData", "StreamData", "TrainData", "WorkersData"]
 
 
 class Base(L.LightningModule):
@@ -202,8 +164,7 @@ class DrawsInValidation(Noise):
     """Draws random numbers in validation too."""
 
     def validation_step(self, batch, batch_idx):
-        noise = torch.randn_like(batch[0])
-        self.log("val_loss", F.cross_entropy(self.net(batch[0] + noise), batch[1]))
+        super().validation_step((batch[0] + torch.randn_like(batch[0]), batch[1]), batch_idx)
 
 
 class ReadsAlpha(Base):
@@ -260,13 +221,6 @@ class Asks(Base):
     def training_step(self, batch, batch_idx):
         self.logger.log_metrics({"x": 1.0})
         return super().training_step(batch, batch_idx)
-
-
-class Hooks(Base):
-    """Overrides a hook of a step."""
-
-    def on_before_optimizer_step(self, optimizer):
-        optimizer.param_groups[0]["lr"] = 0.0
 
 
 class Counts(Base):

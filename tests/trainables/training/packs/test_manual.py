@@ -50,7 +50,14 @@ def test_a_pause_changes_nothing(name, tmp_path):
         assert last.metrics[lane.number] == whole[-1].metrics[lane.number]
 
 
-def test_what_a_lane_has_not_is_named(tmp_path):
-    setup = setup_of("AsksStrategy")
-    parts = verified_parts(setup, lanes("AsksStrategy")[:1], tmp_path)[0]
-    assert "it uses trainer.strategy.barrier" in alone_reason(setup, parts)
+@pytest.mark.parametrize(
+    "name, reason",
+    [
+        ("AsksStrategy", "it uses trainer.strategy.barrier"),
+        ("Hooks", "it overrides on_before_optimizer_step"),
+    ],
+)
+def test_what_a_lane_has_not_is_named(name, reason, tmp_path):
+    setup = setup_of(name)
+    parts = verified_parts(setup, lanes(name)[:1], tmp_path)[0]
+    assert reason in alone_reason(setup, parts)

@@ -145,7 +145,6 @@ def test_a_step_that_reads_a_differing_attribute_later_goes_on_lane_by_lane(tmp_
 @pytest.mark.parametrize(
     "name, options, reason",
     [
-        ("Hooks", {}, "overrides on_before_optimizer_step"),
         ("Asks", {}, "uses trainer.logger"),
         ("Stops", {}, "sets trainer.should_stop"),
         ("Counts", {}, "under Lightning alone"),
