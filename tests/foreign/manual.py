@@ -1,4 +1,4 @@
-"""Modules with manual optimization, for packs. All train on DigitsDataModule."""
+"""Modules with manual optimization, and some that packs refuse. All train on DigitsDataModule."""
 
 import torch
 import torch.nn.functional as F
@@ -97,6 +97,14 @@ class Schedules(Base):
             torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5),
             torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=0, threshold=10),
         ]
+
+
+class Asks(Base):
+    """Uses the logger."""
+
+    def training_step(self, batch, batch_idx):
+        self.logger.log_metrics({"x": 1.0})
+        return super().training_step(batch, batch_idx)
 
 
 class Hooks(Base):

@@ -4,6 +4,7 @@ import lightning as L
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
 from tests.foreign.autoencoder import DigitsDataModule
@@ -215,14 +216,6 @@ class Stops(Base):
         self.trainer.should_stop = True
 
 
-class Asks(Base):
-    """Uses the logger."""
-
-    def training_step(self, batch, batch_idx):
-        self.logger.log_metrics({"x": 1.0})
-        return super().training_step(batch, batch_idx)
-
-
 class Counts(Base):
     """Steps differently the second time a module of the process steps: a pack can't know."""
 
@@ -285,11 +278,19 @@ class TrainsOnly(Base):
         raise RuntimeError("there is no validation")
 
 
-class StepMetric(Metrics):
-    """Logs a metric of torchmetrics at each step."""
+class StepMetrics(Metrics):
+    """Logs metrics of torchmetrics at steps, at steps and epochs, and in one that is only updated."""
+
+    def __init__(self, lr: float = 1e-2):
+        super().__init__(lr)
+        self.of_steps, self.updated = MeanMetric(), MeanMetric()
 
     def training_step(self, batch, batch_idx):
         logits = self.net(batch[0])
         self.train_accuracy(logits, batch[1])
-        self.log("train_accuracy", self.train_accuracy)
-        return F.cross_entropy(logits, batch[1])
+        self.of_steps(loss := F.cross_entropy(logits, batch[1]))
+        self.updated.update(loss)
+        self.log("train_accuracy", self.train_accuracy, on_step=True, on_epoch=True)
+        self.log("of_steps", self.of_steps)
+        self.log("updated", self.updated, on_step=True, on_epoch=True)
+        return loss

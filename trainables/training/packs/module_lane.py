@@ -13,13 +13,14 @@ from typing import Any, final
 import lightning as L
 import torch
 from torch import Tensor, optim
+from torchmetrics import Metric
 
 from trainables.training import checkpoint
 from trainables.training.first_batches import FirstBatches
 from trainables.training.latency import positional
 from trainables.training.lightning_private import Scheduler, optimizers_and_schedulers
 from trainables.training.longer_schedules import put_back, stepped
-from trainables.training.packs.catcher import EVALUATION, TRAINING, catching
+from trainables.training.packs.catcher import EVALUATION, TRAINING, Catcher, catching
 from trainables.training.packs.clipping import Clip
 from trainables.training.packs.lane import PackedLane, Template
 from trainables.training.packs.lane_modules import replace_dropout
@@ -63,7 +64,9 @@ class ModuleLane(PackedLane):
         if limit := options.get("gradient_clip_val"):
             self.clip = Clip(float(limit), options.get("gradient_clip_algorithm") or "norm")
         self.schedulers: list[Scheduler] = []
-        self.metrics: dict[str, Any] = {}  # torchmetrics that were logged in this epoch
+        # Of torchmetrics, that were logged in this epoch: those that compute its values, and all.
+        self.metrics: dict[str, Metric] = {}
+        self.updated: dict[str, Metric] = {}
 
     def likeness(self) -> Hashable:
         module = self.module
@@ -148,7 +151,7 @@ class ModuleLane(PackedLane):
     def loss(self, batch: Any, index: int) -> tuple[Tensor, Logged]:
         with catching(self.module, TRAINING, batch) as catcher:
             loss = self.training_loss(self.module, batch, index)
-        self.metrics |= catcher.metrics
+        self._keep_metrics(catcher)
         return loss, catcher.logged
 
     def manual_step(self, batch: Any, index: int) -> Logged:
@@ -161,7 +164,7 @@ class ModuleLane(PackedLane):
                 call_step(self.module.training_step, batch, index)
         finally:
             self.observed.on_train_batch_end(trainer, self.module, None, batch, index)
-        self.metrics |= catcher.metrics
+        self._keep_metrics(catcher)
         return catcher.logged
 
     def _before_backward(self, loss: Tensor) -> None:
@@ -184,7 +187,7 @@ class ModuleLane(PackedLane):
     def validate(self, batch: Any, index: int) -> Logged:
         with catching(self.module, EVALUATION, batch) as catcher:
             self.evaluate(self.module, batch, index)
-        self.metrics |= catcher.metrics
+        self._keep_metrics(catcher)
         return catcher.logged
 
     def end_validation(self) -> None:
@@ -196,18 +199,22 @@ class ModuleLane(PackedLane):
         self._hook("on_train_epoch_end")
         for name, metric in self.metrics.items():
             self.epoch_logs[name] = float(metric.compute())
-        for metric in self.metrics.values():
+        for metric in self.updated.values():
             metric.reset()
-        self.metrics = {}
+        self.metrics, self.updated = {}, {}
         metrics |= {**self.epoch_logs, "lr": float(self.optimizer.param_groups[0]["lr"])}
         self._schedule("epoch", self.trainer.current_epoch, metrics)
         return metrics
+
+    def _keep_metrics(self, catcher: Catcher) -> None:
+        self.metrics |= catcher.metrics
+        self.updated |= catcher.updated
 
     def _hook(self, name: str) -> None:
         """Calls a hook of an epoch and keeps what it logs."""
         with catching(self.module, EVALUATION) as catcher:
             getattr(self.module, name)()
-        self.metrics |= catcher.metrics
+        self._keep_metrics(catcher)
         self.epoch_logs |= {name: float(value) for name, value in catcher.values.items()}
 
     def _schedule(self, interval: str, index: int, metrics: Mapping[str, float] | None = None) -> None:

@@ -54,6 +54,7 @@ def test_a_pause_changes_nothing(name, tmp_path):
     "name, reason",
     [
         ("AsksStrategy", "it uses trainer.strategy.barrier"),
+        ("Asks", "it uses trainer.logger"),
         ("Hooks", "it overrides on_before_optimizer_step"),
     ],
 )
