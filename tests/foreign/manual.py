@@ -107,6 +107,10 @@ class Asks(Base):
         return super().training_step(batch, batch_idx)
 
 
+class Measured(Schedules):
+    """Not used elsewhere, so that no other test has verified it."""
+
+
 class Hooks(Base):
     """Overrides a hook of a step."""
 

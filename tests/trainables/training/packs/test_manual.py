@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from spaces.lane import Lane
+from spaces.metrics import MEASURED
 from tests.trainables.training.packs.test_module_lane import EPOCHS, alone, assert_equal, together
 from trainables.training.fits import alone_reason, verified_parts
 from trainables.training.setup import Setup
@@ -37,6 +38,16 @@ def test_a_lane_trains_as_lightning_trains_it_alone(name, tmp_path):
     for lane in lanes(name):
         for expected, got in zip(alone(setup, lane, tmp_path), epochs, strict=True):
             assert_equal(expected, got[lane.number])
+
+
+def test_metrics_are_measured_as_under_lightning(tmp_path):
+    setup = replace(setup_of("Measured"), further_metrics=MEASURED)
+    epochs, _ = together(setup, lanes("Measured"), tmp_path)
+    for lane in lanes("Measured"):
+        (expected, _), got = alone(setup, lane, tmp_path), epochs[0][lane.number]
+        assert got["model/latency_ms"] > 0
+        assert got["model/memory_mb"] == expected["model/memory_mb"] > 0
+        assert got["model/params"] == expected["model/params"]
 
 
 @pytest.mark.parametrize("name", NAMES)
