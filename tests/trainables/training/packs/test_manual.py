@@ -30,9 +30,10 @@ def lanes(name):
     ]
 
 
+@pytest.mark.parametrize("precision", [None, "bf16-mixed"])
 @pytest.mark.parametrize("name", NAMES)
-def test_a_lane_trains_as_lightning_trains_it_alone(name, tmp_path):
-    setup = setup_of(name)
+def test_a_lane_trains_as_lightning_trains_it_alone(name, precision, tmp_path):
+    setup = replace(setup_of(name), trainer={"precision": precision} if precision else {})
     epochs, (group,) = together(setup, lanes(name), tmp_path)
     assert group.obstacle == "they optimize manually"
     for lane in lanes(name):
