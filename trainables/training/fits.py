@@ -90,9 +90,11 @@ def static_reason(parts: Parts) -> str | None:
 
 def kind(setup: Setup, parts: Parts) -> tuple[object, ...]:
     """What verified parts have in common."""
-    if isinstance(parts.module, Learner):
+    module = parts.module
+    if isinstance(module, Learner):
         return (Learner,)
-    return (setup.trainable, type(parts.module), type(parts.data), repr(sorted(parts.trainer.items())))
+    how = (module.automatic_optimization, repr(sorted(parts.trainer.items())))
+    return (setup.trainable, type(module), type(parts.data), *how)
 
 
 def alone_reason(setup: Setup, parts: Parts) -> str | None:
