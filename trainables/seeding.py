@@ -5,10 +5,13 @@ import random
 import lightning as L
 import numpy as np
 import torch
+from lightning.pytorch.utilities.model_helpers import is_overridden
+from lightning.pytorch.utilities.seed import isolate_rng
 
 from spaces.seeds import derive_seed
 
 AFTER = 1  # key of the seed for what is drawn when the data is there
+MODEL = 2  # and for the weights that `configure_model` draws, which should not repeat those of `__init__`
 
 
 def seed_all(seed: int) -> None:
@@ -38,3 +41,17 @@ def seeded_setup(data: L.LightningDataModule, seed: int) -> L.LightningDataModul
     data.prepare_data = prepare_seeded  # type: ignore[method-assign]
     data.setup = setup_seeded  # type: ignore[method-assign]
     return data
+
+
+def seed_configure_model(module: L.LightningModule, seed: int) -> None:
+    """Has `configure_model` draw from `seed`, that of the trial; the generators are afterwards as before."""
+    if not is_overridden("configure_model", module):
+        return
+    configure_model = module.configure_model
+
+    def configure_seeded() -> None:
+        with isolate_rng():
+            seed_all(derive_seed(seed, MODEL))
+            configure_model()
+
+    module.configure_model = configure_seeded  # type: ignore[method-assign]

@@ -1,11 +1,9 @@
-"""Data modules of the digits whose loaders are of different kinds, for packs."""
+"""Loaders of other kinds, for packs."""
 
 import lightning as L
 from torch.utils.data import DataLoader, DistributedSampler, IterableDataset
 
 from tests.foreign.autoencoder import DigitsDataModule
-
-__all__ = ["DigitsDataModule"]
 
 
 class SamplerData(DigitsDataModule):

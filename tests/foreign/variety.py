@@ -4,9 +4,37 @@ import lightning as L
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
-from tests.foreign.base import Base
+from tests.foreign.autoencoder import DigitsDataModule
+from tests.foreign.loaders import SamplerData, StreamData, TrainData, WorkersData
+
+__all__ = ["DigitsDataModule", "SamplerData", "StreamData", "TrainData", "WorkersData"]
+
+
+class Base(L.LightningModule):
+    """A classifier of digits; logs `val_loss`."""
+
+    def __init__(self, lr: float = 1e-2, alpha: float = 0.0):
+        super().__init__()
+        self.save_hyperparameters()
+        self.alpha = alpha
+        self.net = self.make()
+
+    def make(self):
+        return nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.Tanh(), nn.Linear(16, 10))
+
+    def training_step(self, batch, batch_idx):
+        loss = F.cross_entropy(self.net(batch[0]), batch[1])
+        self.log("train_loss", loss)
+        return loss
+
+    def validation_step(self, batch, batch_idx):
+        self.log("val_loss", F.cross_entropy(self.net(batch[0]), batch[1]))
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.parameters(), lr=self.hparams.lr)
 
 
 class StepSchedule(Base):
@@ -133,6 +161,13 @@ class Noise(Base):
         return F.cross_entropy(self.net(batch[0] + noise), batch[1])
 
 
+class DrawsInValidation(Noise):
+    """Draws random numbers in validation too."""
+
+    def validation_step(self, batch, batch_idx):
+        super().validation_step((batch[0] + torch.randn_like(batch[0]), batch[1]), batch_idx)
+
+
 class ReadsAlpha(Base):
     """Its step reads a plain attribute that may differ between lanes."""
 
@@ -179,35 +214,6 @@ class Stops(Base):
 
     def on_train_epoch_end(self):
         self.trainer.should_stop = True
-
-
-class Asks(Base):
-    """Uses the logger."""
-
-    def training_step(self, batch, batch_idx):
-        self.logger.log_metrics({"x": 1.0})
-        return super().training_step(batch, batch_idx)
-
-
-class Hooks(Base):
-    """Overrides a hook of a step."""
-
-    def on_before_optimizer_step(self, optimizer):
-        optimizer.param_groups[0]["lr"] = 0.0
-
-
-class Manual(Base):
-    """Manual optimization."""
-
-    def __init__(self, lr: float = 1e-2):
-        super().__init__(lr)
-        self.automatic_optimization = False
-
-    def training_step(self, batch, batch_idx):
-        loss = super().training_step(batch, batch_idx)
-        self.optimizers().zero_grad()
-        self.manual_backward(loss)
-        self.optimizers().step()
 
 
 class Counts(Base):
@@ -272,11 +278,19 @@ class TrainsOnly(Base):
         raise RuntimeError("there is no validation")
 
 
-class StepMetric(Metrics):
-    """Logs a metric of torchmetrics at each step."""
+class StepMetrics(Metrics):
+    """Logs metrics of torchmetrics at steps, at steps and epochs, and in one that is only updated."""
+
+    def __init__(self, lr: float = 1e-2):
+        super().__init__(lr)
+        self.of_steps, self.updated = MeanMetric(), MeanMetric()
 
     def training_step(self, batch, batch_idx):
         logits = self.net(batch[0])
         self.train_accuracy(logits, batch[1])
-        self.log("train_accuracy", self.train_accuracy)
-        return F.cross_entropy(logits, batch[1])
+        self.of_steps(loss := F.cross_entropy(logits, batch[1]))
+        self.updated.update(loss)
+        self.log("train_accuracy", self.train_accuracy, on_step=True, on_epoch=True)
+        self.log("of_steps", self.of_steps)
+        self.log("updated", self.updated, on_step=True, on_epoch=True)
+        return loss

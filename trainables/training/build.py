@@ -15,7 +15,7 @@ from trainables.learner import Learner
 from trainables.projects.by_value import by_value
 from trainables.projects.parts import Parts, Seeds
 from trainables.pytorch_lightning import came_first
-from trainables.seeding import seed_all
+from trainables.seeding import seed_all, seed_configure_model
 from trainables.training.kept_data import kept_data
 from trainables.training.own_loaders import OwnLoaders
 from trainables.training.setup import Setup
@@ -43,7 +43,9 @@ def make_parts(setup: Setup, lane: Lane, files: Path = Path(), *, keep: bool = T
     """
     parts = of_project(setup, lane, files, keep) if setup.project else of_classes(setup, lane, keep)
     module, data = parts.module, parts.data
-    if isinstance(module, Learner) and module.channels_last:
+    if not isinstance(module, Learner):
+        seed_configure_model(module, lane.seed)
+    elif module.channels_last:
         module.to(memory_format=torch.channels_last)
     data = OwnLoaders(module) if data is None else data
     return replace(parts, data=data, trainer=trainer_options(parts.trainer, setup.trainer))

@@ -90,9 +90,11 @@ def static_reason(parts: Parts) -> str | None:
 
 def kind(setup: Setup, parts: Parts) -> tuple[object, ...]:
     """What verified parts have in common."""
-    if isinstance(parts.module, Learner):
+    module = parts.module
+    if isinstance(module, Learner):
         return (Learner,)
-    return (setup.trainable, type(parts.module), type(parts.data), repr(sorted(parts.trainer.items())))
+    how = (module.automatic_optimization, repr(sorted(parts.trainer.items())))
+    return (setup.trainable, type(module), type(parts.data), *how)
 
 
 def alone_reason(setup: Setup, parts: Parts) -> str | None:
@@ -161,6 +163,7 @@ def pack_fit(
                 data_key=id(data) if of_lane.data_key is None else of_lane.data_key,
                 batch_seed=batch_seed(setup),
                 options=of_lane.trainer,
+                measure=setup.measure,
                 trusts=setup.trusts,
             )
             mixed_precision = False  # unless the space asks for it (trainer.precision)

@@ -4,18 +4,21 @@ Checked against Lightning 2.6.6; tests/trainables/training/test_lightning_privat
 One more can only be overridden in a subclass: `LightningCLI._parse_ckpt_path`, in trainables/__main__.py.
 """
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import lightning as L
 from lightning.fabric.utilities.data import _set_sampler_epoch
 from lightning.pytorch.core.optimizer import (
+    LightningOptimizer,
     _configure_optimizers,
     _configure_schedulers_automatic_opt,
+    _configure_schedulers_manual_opt,
     _validate_multiple_optimizers_support,
     _validate_optimizers_attached,
     _validate_scheduler_api,
 )
-from lightning.pytorch.strategies import FSDPStrategy
+from lightning.pytorch.strategies import FSDPStrategy, Strategy
 from lightning.pytorch.utilities.types import LRSchedulerConfig as Scheduler
 from torch.optim import Optimizer
 
@@ -53,11 +56,25 @@ def optimizers_and_schedulers(module: L.LightningModule) -> tuple[list[Optimizer
     Raises MisconfigurationException, TypeError or RuntimeError for a return value that Lightning refuses.
     """
     optimizers, schedulers, monitor = _configure_optimizers(module.configure_optimizers())  # type: ignore[arg-type]
-    configs = _configure_schedulers_automatic_opt(schedulers, monitor)
+    configs = (
+        _configure_schedulers_automatic_opt(schedulers, monitor)
+        if module.automatic_optimization
+        else _configure_schedulers_manual_opt(schedulers)
+    )
     _validate_multiple_optimizers_support(optimizers, module)
     _validate_optimizers_attached(optimizers, configs)
     _validate_scheduler_api(configs, module)
     return optimizers, configs
+
+
+def lightning_optimizers(
+    optimizers: Iterable[Optimizer], strategy: Strategy, after_step: Callable[[], None]
+) -> list[LightningOptimizer]:
+    """The optimizers as `LightningModule.optimizers()` returns them; `after_step` follows each step."""
+    wrapped = [LightningOptimizer._to_lightning_optimizer(one, strategy) for one in optimizers]
+    for one in wrapped:
+        one._on_after_step = after_step
+    return wrapped
 
 
 def gathers_state(strategy: FSDPStrategy) -> bool:

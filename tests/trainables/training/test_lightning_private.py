@@ -98,3 +98,12 @@ def test_the_command_line_reads_arguments_from_checkpoints_in_one_place():
 def test_pytorch_still_has_its_probes_of_the_cpu():
     for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
         assert isinstance(getattr(torch.cpu, name)(), bool), f"torch.cpu.{name} changed: see precision.py"
+
+
+def test_each_step_of_an_optimizer_is_counted():
+    trainer, steps = fit(Hooks()), []
+    optimizer = torch.optim.SGD(trainer.lightning_module.parameters(), 0.1)
+    wrapped = lightning_private.lightning_optimizers([optimizer], trainer.strategy, lambda: steps.append(1))
+    wrapped[0].step()
+    assert steps == [1], changed("LightningOptimizer._on_after_step")
+    assert wrapped[0].optimizer is optimizer, changed("LightningOptimizer")

@@ -30,6 +30,7 @@ class Catcher:
         self.values: dict[str, Tensor] = {}
         self.rules: dict[str, Rule] = {}
         self.metrics: dict[str, Metric] = {}  # that compute the value of the epoch
+        self.updated: dict[str, Metric] = {}  # all, to be reset after the epoch
 
     @property
     def logged(self) -> Logged:
@@ -72,12 +73,12 @@ class Catcher:
         self._take(name, tensor.detach().reshape(()), rule)
 
     def _take_metric(self, name: str, metric: Metric, on_step: bool, on_epoch: bool) -> None:
-        """Takes a metric of torchmetrics, which computes its value of the epoch itself.
-
-        Raises Unpackable if its values of steps count as well.
-        """
-        if self.levels == TRAINING and on_step:
-            raise Unpackable(f"it logs the metric {name!r} at each training step")
+        """Takes a metric of torchmetrics, which computes its value of the epoch itself."""
+        self.updated[name] = metric
+        latest = metric._forward_cache  # the value of the step, which Lightning logs too
+        if self.levels == TRAINING and on_step and isinstance(latest, Tensor):
+            rule = Rule(on_step=True, on_epoch=False)
+            self._take(f"{name}_step" if on_epoch else name, latest.detach().reshape(()), rule)
         if on_epoch:
             for of_epoch in (name, f"{name}_epoch") if on_step else (name,):
                 self.metrics[of_epoch] = metric

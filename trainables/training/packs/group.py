@@ -20,7 +20,7 @@ from spaces.messages import describe
 from trainables.training.packs.joint_update import JointUpdate
 from trainables.training.packs.lane import PackedLane, Template
 from trainables.training.packs.logged import EpochValues, Logged, Rule
-from trainables.training.packs.own_draws import States, put, states
+from trainables.training.packs.own_draws import States, after_a_pass_begins, put, states
 from trainables.training.packs.stack import in_template, keep_views, stacked
 from trainables.training.packs.stacked_update import stacked_update
 from trainables.training.packs.steps import Steps
@@ -55,8 +55,9 @@ class Group:
     ) -> None:
         self.lanes, self.stacked = dict(lanes), stacked
         self.batched = self.validates_batched = batched
-        self.obstacle: str | None = None  # the reason why they can't train batched
-        self.draws: list[States] = []  # of each lane that draws as alone, in a sequential epoch
+        # The reason why they can't train batched.
+        self.obstacle = "they optimize manually" if self.first.manual else None
+        self.draws: list[States] = []  # of each lane that draws as alone, where lanes take turns
         self.restack()
 
     @property
@@ -73,8 +74,8 @@ class Group:
         self.templates: dict[bool, Template] = {}  # in training, and in evaluation
         self.stack: dict[str, Tensor] = {}
         self.trained: dict[str, list[Tensor]] = {}  # the lanes' parameters that have gradients, by name
-        if len(lanes) == 1:
-            self.batched = self.validates_batched = False  # a single lane keeps its memory layout
+        if len(lanes) == 1 or lanes[0].manual:
+            self.batched = self.validates_batched = False  # such lanes keep their memory layout
             return
         self.stack = stacked(lanes)
         for name, parameter in lanes[0].module.named_parameters():
@@ -141,16 +142,22 @@ class Group:
                 self.steps.update.add(gradients)
                 self.steps.step(epoch + batch.share, batch.index, batch.last)
             return
-        if self.first.same_draws and not self.draws:
-            self.draws = [states()] * len(self.lanes)
+        self._begin_draws()
         for row, lane in enumerate(self.lanes.values()):  # a CPU cache has room for one lane
             if self.draws:
                 put(self.draws[row])
             for batch in batches:
+                if lane.manual:
+                    self.train_values.add(lane.manual_step(batch.content, batch.index), row)
+                    continue
                 self.train_values.add(self.lane_gradients(lane, batch), row)
                 self.steps.step(epoch + batch.share, batch.index, batch.last, slice(row, row + 1))
             if self.draws:
                 self.draws[row] = states()
+
+    def _begin_draws(self) -> None:
+        if self.first.same_draws and not self.draws:
+            self.draws = [states()] * len(self.lanes)
 
     def train_sequentially(self, error: Exception) -> None:
         """Trains the lanes one after the other from now on, for they can't be batched."""
@@ -200,6 +207,9 @@ class Group:
             batches, own = itertools.tee(batches)
             lane.begin_validation(own, validates)
         self._hooks_called()
+        if validates and len(self.lanes) > 1:
+            self._begin_draws()
+            self.draws = [after_a_pass_begins(before) for before in self.draws]
 
     def validate(self, batch: Any, index: int) -> None:
         """Adds what each lane logs for this batch."""
@@ -210,7 +220,16 @@ class Group:
             except Exception as error:  # the lanes are validated, or raise it, alone
                 self.validate_sequentially(error)
         for row, lane in enumerate(self.lanes.values()):
-            self.val_values.add(lane.validate(batch, index), row)
+            self.val_values.add(self.lane_validation(row, lane, batch, index), row)
+
+    def lane_validation(self, row: int, lane: PackedLane, batch: Any, index: int) -> Logged:
+        """What the lane in a row logs for a validation batch, with the random numbers that it draws alone."""
+        if len(self.lanes) == 1 or not self.draws:
+            return lane.validate(batch, index)
+        put(self.draws[row])
+        logged = lane.validate(batch, index)
+        self.draws[row] = states()
+        return logged
 
     def validate_sequentially(self, error: Exception) -> None:
         """Validates the lanes one after the other from now on, for they can't be batched."""

@@ -9,6 +9,7 @@ import lightning as L
 from torch import Tensor, nn, optim
 
 from trainables.training import checkpoint
+from trainables.training.first_batches import FirstBatches
 from trainables.training.packs.clipping import Clip
 from trainables.training.packs.lane_trainer import LaneTrainer
 from trainables.training.packs.logged import Logged
@@ -41,16 +42,26 @@ class PackedLane(ABC):
     `accumulate` is the number of batches for each step of the optimizer, before which `clip` clips the
     gradients, if it is not None. `batch_seed` and the epoch seed the random generators from which its batches
     draw; None: they do not draw from those. `has_hooks`: whether hooks of epochs may change the module.
+    `manual`: its training step makes the steps of its optimizers, as `manual_step`; it is not batched, so
+    lanes of equal likeness see the same batches, whatever the shapes of their tensors.
     """
 
     module: L.LightningModule
     data: L.LightningDataModule
     optimizer: optim.Optimizer
+    further_optimizers: Sequence[optim.Optimizer] = ()  # of a manual lane
+    manual: bool = False
+    observed: FirstBatches | None = None  # of a manual lane: its first batch, for the measured metrics
     batch_seed: int | None = None
     same_draws: bool = False  # whether its steps draw the random numbers that they draw alone
     accumulate: int = 1
     clip: Clip | None = None
     has_hooks: bool
+
+    @property
+    def optimizers(self) -> list[optim.Optimizer]:
+        """All optimizers."""
+        return [self.optimizer, *self.further_optimizers]
 
     @abstractmethod
     def likeness(self) -> Hashable:
@@ -70,7 +81,7 @@ class PackedLane(ABC):
 
     @abstractmethod
     def configure(self) -> None:
-        """Makes the optimizer; the module is on its device."""
+        """Makes the optimizers; the module is on its device."""
 
     @abstractmethod
     def restore(self, path: Path, number: int) -> None:
@@ -95,6 +106,10 @@ class PackedLane(ABC):
     @abstractmethod
     def loss(self, batch: Any, index: int) -> tuple[Tensor, Logged]:
         """The training loss of batch number `index`, a scalar with a gradient, and the values logged."""
+
+    def manual_step(self, batch: Any, index: int) -> Logged:
+        """Trains a `manual` lane on batch number `index`. Returns the values logged."""
+        raise NotImplementedError(f"{type(self).__name__} makes no steps itself")
 
     @abstractmethod
     def before_step(self, progress: float) -> None:

@@ -1,7 +1,8 @@
-"""ModuleLane: any LightningModule that trains by automatic optimization, in a pack.
+"""ModuleLane: any LightningModule in a pack.
 
 It takes the steps of Lightning's loop in Lightning's order: `training_step`, gradients, clipping, the
-optimizer, the schedulers, and the hooks of epochs. `packable.py` tells which modules it can take.
+optimizer, the schedulers, and the hooks of epochs. In manual optimization `training_step` does all of it but
+the hooks. `packable.py` tells which modules it can take.
 """
 
 import json
@@ -11,18 +12,21 @@ from typing import Any, final
 
 import lightning as L
 import torch
-from torch import Tensor
+from torch import Tensor, optim
+from torchmetrics import Metric
 
 from trainables.training import checkpoint
+from trainables.training.first_batches import FirstBatches
 from trainables.training.latency import positional
 from trainables.training.lightning_private import Scheduler, optimizers_and_schedulers
 from trainables.training.longer_schedules import put_back, stepped
-from trainables.training.packs.catcher import EVALUATION, TRAINING, catching
+from trainables.training.packs.catcher import EVALUATION, TRAINING, Catcher, catching
 from trainables.training.packs.clipping import Clip
 from trainables.training.packs.lane import PackedLane, Template
 from trainables.training.packs.lane_modules import replace_dropout
 from trainables.training.packs.lane_trainer import LaneTrainer, Unpackable
 from trainables.training.packs.logged import Logged
+from trainables.training.packs.manual import give_optimizers
 from trainables.training.packs.template import ModuleTemplate
 from trainables.training.single import from_state, to_state
 
@@ -33,7 +37,8 @@ PACKED = "packed"  # entry of the checkpoint of a lane that was trained in a pac
 class ModuleLane(PackedLane):
     """A LightningModule of any author. `data_key` is equal for lanes that see the same batches.
 
-    `options` are arguments of the Trainer that `packable.py` lets through; `trusts` as in SingleFit.
+    `options` are arguments of the Trainer that `packable.py` lets through; `measure` and `trusts` as in
+    SingleFit.
     """
 
     same_draws = True  # the seed of an epoch is that of all trials
@@ -48,18 +53,25 @@ class ModuleLane(PackedLane):
         data_key: Hashable,
         batch_seed: int,
         options: Mapping[str, Any],
+        measure: tuple[str, ...] = (),
         trusts: bool = False,
     ) -> None:
         self.module, self.data, self.data_key = module, data, data_key
+        self.manual = not module.automatic_optimization
+        self.observed = FirstBatches(measure) if self.manual else None
         self.batch_seed, self.trusts = batch_seed, trusts
         self.accumulate = int(options.get("accumulate_grad_batches") or 1)
         if limit := options.get("gradient_clip_val"):
             self.clip = Clip(float(limit), options.get("gradient_clip_algorithm") or "norm")
         self.schedulers: list[Scheduler] = []
-        self.metrics: dict[str, Any] = {}  # torchmetrics that were logged in this epoch
+        # Of torchmetrics, that were logged in this epoch: those that compute its values, and all.
+        self.metrics: dict[str, Metric] = {}
+        self.updated: dict[str, Metric] = {}
 
     def likeness(self) -> Hashable:
         module = self.module
+        if self.manual:
+            return (type(module), self.data_key)
         shapes = tuple((name, p.shape, p.requires_grad) for name, p in module.named_parameters())
         return (type(module), repr(module), shapes, self.data_key, self.accumulate)
 
@@ -73,17 +85,20 @@ class ModuleLane(PackedLane):
         self.module.prepare_data()
         self.module.setup("fit")
         self.module.configure_model()
-        replace_dropout(self.module)
+        if not self.manual:  # PyTorch's dropout can't be batched
+            replace_dropout(self.module)
 
     def configure(self) -> None:
         optimizers, self.schedulers = optimizers_and_schedulers(self.module)
-        if len(optimizers) != 1:
-            raise Unpackable(f"its configure_optimizers returns {len(optimizers)} optimizers")
-        if any(one.reduce_on_plateau and one.interval == "step" for one in self.schedulers):
+        if not optimizers:
+            raise Unpackable("its configure_optimizers returns no optimizer")
+        self.optimizer, *self.further_optimizers = optimizers
+        if self.manual:
+            give_optimizers(self.trainer, optimizers, self.schedulers, self._before_backward)
+        elif any(one.reduce_on_plateau and one.interval == "step" for one in self.schedulers):
             raise Unpackable("a scheduler watches a metric at each step")
-        (self.optimizer,) = optimizers
-        # A joint optimizer steps in its place (steps.py), which schedulers would warn of.
-        self.optimizer._opt_called = True  # type: ignore[attr-defined]
+        else:  # a joint optimizer steps in its place (steps.py), which schedulers would warn of
+            self.optimizer._opt_called = True  # type: ignore[attr-defined]
         self.module.on_fit_start()
 
     def restore(self, path: Path, number: int) -> None:
@@ -94,19 +109,17 @@ class ModuleLane(PackedLane):
         schedulers = [one.scheduler for one in self.schedulers]
         longer = lightning.get("epochs") != self.trainer.max_epochs
         further = stepped(schedulers, lightning["lr_schedulers"]) if longer else []
-        self.optimizer.load_state_dict(lightning["optimizer_states"][0])
+        for optimizer, state in zip(self.optimizers, lightning["optimizer_states"], strict=True):
+            optimizer.load_state_dict(state)
         for scheduler, state in zip(schedulers, lightning["lr_schedulers"], strict=True):
             scheduler.load_state_dict(state)
         put_back(further)
         self.trainer.note(global_step=lightning["global_step"])
 
     def state(self) -> checkpoint.State:
-        optimizer = self.optimizer
-        shared, own = optimizer.state, [p for group in optimizer.param_groups for p in group["params"]]
-        optimizer.state = type(shared)(dict, {p: shared[p] for p in own if p in shared})
         lightning = {
             "state_dict": self.module.state_dict(),
-            "optimizer_states": [optimizer.state_dict()],
+            "optimizer_states": [own_state_dict(optimizer) for optimizer in self.optimizers],
             "lr_schedulers": [one.scheduler.state_dict() for one in self.schedulers],
             "epoch": self.trainer.current_epoch,
             "global_step": self.trainer.global_step,
@@ -114,7 +127,6 @@ class ModuleLane(PackedLane):
             "epochs": self.trainer.max_epochs,
             PACKED: True,
         }
-        optimizer.state = shared
         self.module.on_save_checkpoint(lightning)
         return to_state(lightning, self.trusts)
 
@@ -139,8 +151,26 @@ class ModuleLane(PackedLane):
     def loss(self, batch: Any, index: int) -> tuple[Tensor, Logged]:
         with catching(self.module, TRAINING, batch) as catcher:
             loss = self.training_loss(self.module, batch, index)
-        self.metrics |= catcher.metrics
+        self._keep_metrics(catcher)
         return loss, catcher.logged
+
+    def manual_step(self, batch: Any, index: int) -> Logged:
+        assert self.observed
+        trainer: Any = self.trainer
+        trainer.note(is_last_batch=index + 1 == trainer.num_training_batches)
+        self.observed.on_train_batch_start(trainer, self.module, batch, index)
+        try:
+            with catching(self.module, TRAINING, batch) as catcher:
+                call_step(self.module.training_step, batch, index)
+        finally:
+            self.observed.on_train_batch_end(trainer, self.module, None, batch, index)
+        self._keep_metrics(catcher)
+        return catcher.logged
+
+    def _before_backward(self, loss: Tensor) -> None:
+        assert self.observed
+        trainer: Any = self.trainer
+        self.observed.on_before_backward(trainer, self.module, loss)
 
     def before_step(self, progress: float) -> None:
         pass  # schedulers set the rate
@@ -157,34 +187,43 @@ class ModuleLane(PackedLane):
     def validate(self, batch: Any, index: int) -> Logged:
         with catching(self.module, EVALUATION, batch) as catcher:
             self.evaluate(self.module, batch, index)
-        self.metrics |= catcher.metrics
+        self._keep_metrics(catcher)
         return catcher.logged
 
     def end_validation(self) -> None:
         self._hook("on_validation_epoch_end")
 
     def end_epoch(self, values: Mapping[str, float]) -> dict[str, float]:
-        metrics = {**values, "lr": float(self.optimizer.param_groups[0]["lr"])}
+        metrics = dict(values)
         self.trainer.note(callback_metrics={name: torch.tensor(value) for name, value in metrics.items()})
         self._hook("on_train_epoch_end")
         for name, metric in self.metrics.items():
             self.epoch_logs[name] = float(metric.compute())
-        for metric in self.metrics.values():
+        for metric in self.updated.values():
             metric.reset()
-        self.metrics = {}
-        metrics |= self.epoch_logs
+        self.metrics, self.updated = {}, {}
+        metrics |= {**self.epoch_logs, "lr": float(self.optimizer.param_groups[0]["lr"])}
         self._schedule("epoch", self.trainer.current_epoch, metrics)
         return metrics
+
+    def _keep_metrics(self, catcher: Catcher) -> None:
+        self.metrics |= catcher.metrics
+        self.updated |= catcher.updated
 
     def _hook(self, name: str) -> None:
         """Calls a hook of an epoch and keeps what it logs."""
         with catching(self.module, EVALUATION) as catcher:
             getattr(self.module, name)()
-        self.metrics |= catcher.metrics
+        self._keep_metrics(catcher)
         self.epoch_logs |= {name: float(value) for name, value in catcher.values.items()}
 
     def _schedule(self, interval: str, index: int, metrics: Mapping[str, float] | None = None) -> None:
-        """Steps the schedulers of an interval: with `metrics` those that watch one, else the others."""
+        """Steps the schedulers of an interval: with `metrics` those that watch one, else the others.
+
+        The steps of a manual module step its schedulers.
+        """
+        if self.manual:
+            return
         for one in self.schedulers:
             if one.interval != interval or (index + 1) % one.frequency:
                 continue
@@ -198,6 +237,15 @@ class ModuleLane(PackedLane):
 def call_step(step: Any, batch: Any, index: int) -> Any:
     """Calls a step with as many of batch, number of the batch and number of the loader as it takes."""
     return step(*(batch, index, 0)[: positional(step)])
+
+
+def own_state_dict(optimizer: optim.Optimizer) -> dict[str, Any]:
+    """The state of an optimizer without that of other lanes, which a joint optimizer adds."""
+    shared, own = optimizer.state, [p for group in optimizer.param_groups for p in group["params"]]
+    optimizer.state = type(shared)(dict, {p: shared[p] for p in own if p in shared})
+    state = optimizer.state_dict()
+    optimizer.state = shared
+    return state
 
 
 def was_packed(path: Path, number: int) -> bool:

@@ -41,3 +41,13 @@ def put(saved: States) -> None:
     random.setstate(of_python)
     np.random.set_state(of_numpy)
     torch.set_rng_state(of_torch)
+
+
+def after_a_pass_begins(before: States) -> States:
+    """The states after a DataLoader has begun a pass, for which it draws a seed."""
+    outside = states()
+    put(before)
+    torch.empty((), dtype=torch.int64).random_()
+    after = states()
+    put(outside)
+    return after

@@ -70,7 +70,7 @@ class Pack(L.LightningModule):
         for lane in self.lanes.values():
             lane.configure()
         self.groups = group_lanes(self.lanes, batched=False if self.batched is False else None)
-        return [lane.optimizer for lane in self.lanes.values()]
+        return [optimizer for lane in self.lanes.values() for optimizer in lane.optimizers]
 
     def train_dataloader(self) -> list[int]:
         return list(range(len(self.groups)))
@@ -191,10 +191,16 @@ def lane_methods(
 ) -> dict[str, Callable[[], float]]:
     """How each measured metric of a lane is found; `first_batch` makes a batch of a split."""
     module = lane.module
+
+    def kept() -> int:
+        if lane.observed:
+            return lane.observed.step_bytes
+        return step_bytes(lane, trainer, first_batch("train"))
+
     return {
         PARAMS: lambda: params(module),
         LATENCY: lambda: latency_ms(module, trainer, first_sample(first_batch("val"))),
-        MEMORY: lambda: memory_mb(module, [lane.optimizer], step_bytes(lane, trainer, first_batch("train"))),
+        MEMORY: lambda: memory_mb(module, lane.optimizers, kept()),
     }
 
 

@@ -55,8 +55,6 @@ def pack_error(
     """
     if isinstance(module, Learner):
         return None
-    if not module.automatic_optimization:
-        return "it trains by manual optimization"
     if isinstance(data, OwnLoaders):
         return "it has loaders of its own"
     if "dataloader_iter" in inspect.signature(module.training_step).parameters:

@@ -72,7 +72,9 @@ def validate_first(group: Group, batch: Any, index: int, *, fixed: bool) -> None
     alone: list[Logged] = []
     time = 0.0
     for row, lane in enumerate(group.lanes.values()):
-        time += seconds(lambda lane=lane: alone.append(lane.validate(batch, index)))
+        time += seconds(
+            lambda row=row, lane=lane: alone.append(group.lane_validation(row, lane, batch, index))
+        )
         group.val_values.add(alone[-1], row)
     if group.validates_batched is False:
         return

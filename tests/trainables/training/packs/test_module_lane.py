@@ -60,8 +60,8 @@ BATCHED = [
     "Rms",
     "Logs",
 ]
-VALIDATED_ALONE = ["Logs", "Metrics"]  # they keep outputs, or have metrics of torchmetrics
-SEQUENTIAL = ["Metrics", "ReadsAlpha", "KeepsOutputs", "UnusedHead"]
+VALIDATED_ALONE = ["Logs", "Metrics", "StepMetrics"]  # they keep outputs, or have metrics of torchmetrics
+SEQUENTIAL = ["Metrics", "StepMetrics", "ReadsAlpha", "KeepsOutputs", "UnusedHead"]
 
 
 @pytest.mark.parametrize("batched", [True, False])
@@ -73,6 +73,16 @@ def test_a_lane_trains_as_lightning_trains_it_alone(name, batched, tmp_path):
     assert (group.obstacle is not None) == (batched and name in SEQUENTIAL)
     assert group.validates_batched == (batched and name not in VALIDATED_ALONE)
     for lane in lanes(name):
+        for expected, got in zip(alone(setup, lane, tmp_path), epochs, strict=True):
+            assert_equal(expected, got[lane.number])
+
+
+@pytest.mark.parametrize("batched", [True, False])
+def test_a_lane_is_validated_with_the_random_numbers_that_it_draws_alone(batched, tmp_path):
+    setup = setup_of("DrawsInValidation", batched=batched)
+    epochs, (group,) = together(setup, lanes("DrawsInValidation"), tmp_path)
+    assert (group.batched, group.validates_batched) == (batched, False)
+    for lane in lanes("DrawsInValidation"):
         for expected, got in zip(alone(setup, lane, tmp_path), epochs, strict=True):
             assert_equal(expected, got[lane.number])
 
@@ -98,7 +108,7 @@ def test_arguments_of_the_trainer_hold_for_each_lane(options, batched, tmp_path)
     assert plain[-1][0]["val_loss"] != pytest.approx(epochs[-1][0]["val_loss"], rel=1e-3)
 
 
-@pytest.mark.parametrize("name", ["OneCycle", "Plateau", "ConvNet", "Rms", "Metrics", "Noise"])
+@pytest.mark.parametrize("name", ["OneCycle", "Plateau", "ConvNet", "Rms", "StepMetrics", "Noise"])
 def test_a_pause_changes_nothing(name, tmp_path):
     setup = setup_of(name, batched=name != "Noise")  # vmap draws as the number of its lanes wants
     whole = list(train(setup, lanes(name), 0, 2, str(tmp_path / "whole.safetensors")))
@@ -135,12 +145,8 @@ def test_a_step_that_reads_a_differing_attribute_later_goes_on_lane_by_lane(tmp_
 @pytest.mark.parametrize(
     "name, options, reason",
     [
-        ("Manual", {}, "manual optimization"),
-        ("Hooks", {}, "overrides on_before_optimizer_step"),
-        ("Asks", {}, "uses trainer.logger"),
         ("Stops", {}, "sets trainer.should_stop"),
         ("Counts", {}, "under Lightning alone"),
-        ("StepMetric", {}, "logs the metric 'train_accuracy' at each training step"),
         ("Base", {"max_steps": 5}, "trainer.max_steps=5"),
         ("Base", {"precision": "64-true"}, "trainer.precision"),
     ],
