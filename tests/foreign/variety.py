@@ -7,11 +7,6 @@ from torch import nn
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
-from tests.foreign.autoencoder import DigitsDataModule
-from tests.foreign.loaders import SamplerData, StreamData, TrainData, WorkersData
-
-__all__ = ["DigitsDataModule", "SamplerData", "StreamData", "TrainData", "WorkersData"]
-
 
 class Base(L.LightningModule):
     """A classifier of digits; logs `val_loss`."""

@@ -108,7 +108,7 @@ def test_arguments_of_the_trainer_hold_for_each_lane(options, batched, tmp_path)
     assert plain[-1][0]["val_loss"] != pytest.approx(epochs[-1][0]["val_loss"], rel=1e-3)
 
 
-@pytest.mark.parametrize("name", ["OneCycle", "Plateau", "ConvNet", "Rms", "StepMetrics", "Noise"])
+@pytest.mark.parametrize("name", ["OneCycle", "Plateau", "ConvNet", "Rms", "Metrics", "StepMetrics", "Noise"])
 def test_a_pause_changes_nothing(name, tmp_path):
     setup = setup_of(name, batched=name != "Noise")  # vmap draws as the number of its lanes wants
     whole = list(train(setup, lanes(name), 0, 2, str(tmp_path / "whole.safetensors")))
