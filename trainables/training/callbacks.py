@@ -1,4 +1,4 @@
-"""Callbacks between Lightning and a Fit: restore and save lanes, report epochs, keep the best weights."""
+"""Callbacks between Lightning and a Fit: seed and save lanes, report epochs, keep the best weights."""
 
 import math
 import queue
@@ -19,17 +19,14 @@ Reports = queue.Queue[Report | BaseException | None]  # None: training has ended
 
 @final
 class LaneCheckpointing(Callback):
-    """Restores and seeds the lanes of a Fit, and writes its checkpoint `out` when training ends.
+    """Seeds the lanes of a Fit, and writes its checkpoint `out` when training ends.
 
-    It must be the first callback: others may read the restored state.
+    It must be the first callback: others may draw random numbers.
     """
 
     def __init__(self, fit: Fit, reporter: "EpochReporter", out: Path | None) -> None:
         self.fit, self.reporter, self.out = fit, reporter, out
         self.enabled = True  # False: training was abandoned, so nothing is written
-
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self.fit.restore(trainer)
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.fit.seed(trainer.current_epoch)

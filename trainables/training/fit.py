@@ -35,10 +35,6 @@ class Fit(ABC):
         yield self.start
 
     @abstractmethod
-    def restore(self, trainer: L.Trainer) -> None:
-        """Loads each lane's checkpoint. Called when module and optimizers exist on their device."""
-
-    @abstractmethod
     def seed(self, epoch: int) -> None:
         """Seeds the random numbers of an epoch (dropout), counted from 0, so that a pause changes nothing."""
 

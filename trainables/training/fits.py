@@ -171,13 +171,13 @@ def pack_fit(
     batched = False if setup.deterministic else setup.batched
     pack = Pack(
         packed,
+        {lane.number: lane.start for lane in lanes},
         epochs=setup.epochs,
         batched=batched,
         limits={name: options[name] for name in LIMITS if options.get(name) is not None},
     )
     return PackFit(
         pack,
-        {lane.number: lane.start for lane in lanes},
         dropout_seed=lanes[0].seed,
         mixed_precision=mixed_precision,
         measure=setup.measure,

@@ -99,9 +99,6 @@ class SingleFit(Fit):
             torch.save(state, file := Path(folder) / "lane.ckpt")
             yield str(file)
 
-    def restore(self, trainer: L.Trainer) -> None:
-        pass  # Lightning restores from `start`
-
     def seed(self, epoch: int) -> None:
         seed_all(derive_seed(self.batch_seed, epoch))
         if not self.started:

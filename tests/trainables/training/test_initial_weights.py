@@ -16,7 +16,7 @@ from trainables.training.setup import Setup
 
 SETUP = Setup(
     f"{__name__}:Lazy",
-    "tests.foreign.variety:DigitsDataModule",
+    "tests.foreign.autoencoder:DigitsDataModule",
     {},
     seed=3,
     epochs=2,

@@ -80,12 +80,11 @@ class PackedLane(ABC):
         """
 
     @abstractmethod
-    def configure(self) -> None:
-        """Makes the optimizers; the module is on its device."""
+    def configure(self, start: Path | None, number: int) -> None:
+        """Makes the optimizers, and restores lane `number` of the checkpoint `start`, if there is one.
 
-    @abstractmethod
-    def restore(self, path: Path, number: int) -> None:
-        """Loads lane `number` of a checkpoint. Raises ValueError if that can't be read or does not fit."""
+        The module is on its device. Raises ValueError if the checkpoint can't be read or does not fit.
+        """
 
     @abstractmethod
     def state(self) -> checkpoint.State:
@@ -93,7 +92,7 @@ class PackedLane(ABC):
 
     @abstractmethod
     def begin_training(self) -> None:
-        """Called once, when the lane is restored."""
+        """Called once, before the first epoch."""
 
     @abstractmethod
     def begin_epoch(self) -> None:

@@ -43,11 +43,10 @@ class LearnerLane(PackedLane):
     def setup(self, trainer: LaneTrainer, asked: bool) -> None:
         pass  # complete from the start
 
-    def configure(self) -> None:
+    def configure(self, start: Path | None, number: int) -> None:
         self.optimizer = self.module.optim.build(self.module)
-
-    def restore(self, path: Path, number: int) -> None:
-        checkpoint.restore(self.module, self.optimizer, path, number)
+        if start:
+            checkpoint.restore(self.module, self.optimizer, start, number)
 
     def state(self) -> checkpoint.State:
         return checkpoint.state(self.module, self.optimizer)

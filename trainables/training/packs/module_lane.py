@@ -88,7 +88,12 @@ class ModuleLane(PackedLane):
         if not self.manual:  # PyTorch's dropout can't be batched
             replace_dropout(self.module)
 
-    def configure(self) -> None:
+    def configure(self, start: Path | None, number: int) -> None:
+        # In Lightning's order: hooks and optimizers may depend on the weights.
+        state = from_state(checkpoint.lane(start, number), self.trusts) if start else None
+        if state:
+            self.module.on_load_checkpoint(state)
+            self.module.load_state_dict(state["state_dict"])
         optimizers, self.schedulers = optimizers_and_schedulers(self.module)
         if not optimizers:
             raise Unpackable("its configure_optimizers returns no optimizer")
@@ -100,21 +105,20 @@ class ModuleLane(PackedLane):
         else:  # a joint optimizer steps in its place (steps.py), which schedulers would warn of
             self.optimizer._opt_called = True  # type: ignore[attr-defined]
         self.module.on_fit_start()
+        if state:
+            self._restore_training(state)
 
-    def restore(self, path: Path, number: int) -> None:
-        lightning = from_state(checkpoint.lane(path, number), self.trusts)
-        self.module.on_load_checkpoint(lightning)
-        with torch.no_grad():
-            self.module.load_state_dict(lightning["state_dict"])
+    def _restore_training(self, state: Mapping[str, Any]) -> None:
+        """Restores the optimizers, the schedulers and the count of the steps."""
         schedulers = [one.scheduler for one in self.schedulers]
-        longer = lightning.get("epochs") != self.trainer.max_epochs
-        further = stepped(schedulers, lightning["lr_schedulers"]) if longer else []
-        for optimizer, state in zip(self.optimizers, lightning["optimizer_states"], strict=True):
-            optimizer.load_state_dict(state)
-        for scheduler, state in zip(schedulers, lightning["lr_schedulers"], strict=True):
-            scheduler.load_state_dict(state)
+        longer = state.get("epochs") != self.trainer.max_epochs
+        further = stepped(schedulers, state["lr_schedulers"]) if longer else []
+        for optimizer, own in zip(self.optimizers, state["optimizer_states"], strict=True):
+            optimizer.load_state_dict(own)
+        for scheduler, own in zip(schedulers, state["lr_schedulers"], strict=True):
+            scheduler.load_state_dict(own)
         put_back(further)
-        self.trainer.note(global_step=lightning["global_step"])
+        self.trainer.note(global_step=state["global_step"])
 
     def state(self) -> checkpoint.State:
         lightning = {

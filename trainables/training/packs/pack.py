@@ -36,7 +36,7 @@ BATCHES_HELD = 8  # in memory at a time: a sequential group trains each lane on 
 
 @final
 class Pack(L.LightningModule):
-    """The lanes of a job, by trial number.
+    """The lanes of a job, by trial number, and the checkpoints that they start from; None: new weights.
 
     One training step of Lightning is an epoch of one group, so Lightning adds no cost per batch. `batched`:
     whether groups train batched; None: where that is faster. `epochs` are those of the whole training,
@@ -46,6 +46,7 @@ class Pack(L.LightningModule):
     def __init__(
         self,
         lanes: Mapping[int, PackedLane],
+        starts: Mapping[int, str | None],
         *,
         epochs: int,
         batched: bool | None = None,
@@ -53,7 +54,7 @@ class Pack(L.LightningModule):
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.lanes, self.batched, self.epochs = dict(lanes), batched, epochs
+        self.lanes, self.starts, self.batched, self.epochs = dict(lanes), starts, batched, epochs
         self.loaders = Loaders(limits)
         self.modules_of_lanes = nn.ModuleList(lane.module for lane in lanes.values())
         self.groups: list[Group] = []
@@ -67,8 +68,9 @@ class Pack(L.LightningModule):
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         # Not in __init__: the stacks are made when the modules are on their device.
-        for lane in self.lanes.values():
-            lane.configure()
+        for number, lane in self.lanes.items():
+            start = self.starts[number]
+            lane.configure(Path(start) if start else None, number)
         self.groups = group_lanes(self.lanes, batched=False if self.batched is False else None)
         return [optimizer for lane in self.lanes.values() for optimizer in lane.optimizers]
 
@@ -131,7 +133,7 @@ class Pack(L.LightningModule):
 
 @final
 class PackFit(Fit):
-    """A pack that starts from one checkpoint a lane; None: from initial weights.
+    """A pack in a Trainer.
 
     `dropout_seed` and the epoch seed the dropout; `measure` are the names of measured metrics, `options`
     further arguments of the Trainer.
@@ -142,7 +144,6 @@ class PackFit(Fit):
     def __init__(
         self,
         pack: Pack,
-        starts: Mapping[int, str | None],
         dropout_seed: int,
         *,
         mixed_precision: bool = True,
@@ -150,15 +151,9 @@ class PackFit(Fit):
         options: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self.module = self.pack = pack
-        self.starts, self.dropout_seed, self.measure = starts, dropout_seed, measure
+        self.dropout_seed, self.measure = dropout_seed, measure
         self.numbers, self.mixed_precision = tuple(pack.lanes), mixed_precision
         self.trainer_options = options
-
-    def restore(self, trainer: L.Trainer) -> None:
-        for group in self.pack.groups:
-            for number, lane in group.lanes.items():
-                if start := self.starts[number]:
-                    lane.restore(Path(start), number)
 
     def seed(self, epoch: int) -> None:
         torch.manual_seed(derive_seed(self.dropout_seed, epoch))

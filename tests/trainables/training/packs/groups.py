@@ -67,8 +67,13 @@ def learner_group(setup, count, device="cpu", *, params=None, **options):
     return made(lanes, device, options)
 
 
-def module_group(count, device="cpu", *, module=Tuned, kind=None, own=None, trainer=None, **options):
-    """A group of such modules. `own` makes options of a lane's optimizer, `trainer` are the Trainer's."""
+def module_group(
+    count, device="cpu", *, module=Tuned, kind=None, own=None, trainer=None, start=None, **options
+):
+    """A group of such modules, which go on from the checkpoint `start`.
+
+    `own` makes options of a lane's optimizer, `trainer` are those of the Trainer.
+    """
     lanes = {}
     data = DigitsDataModule()
     data.prepare_data()
@@ -81,7 +86,7 @@ def module_group(count, device="cpu", *, module=Tuned, kind=None, own=None, trai
         lane.trainer = one.trainer = LaneTrainer(around, data, 1, lambda: BATCHES, lane.accumulate)
         replace_dropout(one)
         one.to(device)
-        lane.configure()
+        lane.configure(start, number)
     return made(lanes, device, options)
 
 

@@ -133,6 +133,25 @@ def test_schedules_go_on_where_the_search_has_more_epochs(tmp_path):
     assert rates[:2] == pytest.approx(rates[2:])
 
 
+@pytest.mark.parametrize("batched", [True, False])
+def test_the_first_hook_sees_the_weights_of_the_checkpoint(batched, tmp_path):
+    setup = setup_of("Base", batched=batched, trainable="tests.foreign.teacher:Teacher")
+    for lane in lanes("Base"):
+        expected = []
+        for first in range(2):
+            out = tmp_path / f"alone-{lane.number}-{first}.safetensors"
+            fit = single_fit(setup, lane, make_parts(setup, lane, tmp_path), tmp_path)
+            expected += run_fit(fit, setup.ranking, first, first + 1, out)
+            lane = replace(lane, start=str(out))
+        together = lanes("Base")
+        for first in range(2):
+            out = tmp_path / f"pack-{first}.safetensors"
+            (report,) = train(setup, together, first, first + 1, str(out))
+            assert_equal(expected[first].metrics[lane.number], report.metrics[lane.number])
+            together = [replace(one, start=str(out)) for one in together]
+    assert expected[0].metrics[lane.number]["first"] != expected[1].metrics[lane.number]["first"]
+
+
 def test_a_step_that_reads_a_differing_attribute_later_goes_on_lane_by_lane(tmp_path):
     setup = setup_of("ReadsAlphaLate", batched=True)
     epochs, (group,) = together(setup, lanes("ReadsAlphaLate"), tmp_path)

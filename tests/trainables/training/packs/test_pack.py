@@ -33,8 +33,8 @@ def lanes(*changes):
 
 def configured(lanes):
     packed = {lane.number: LearnerLane(*build(DIGITS, lane)) for lane in lanes}
-    for lane in packed.values():
-        lane.configure()
+    for number, lane in packed.items():
+        lane.configure(None, number)
     return packed
 
 

@@ -118,10 +118,8 @@ def test_a_lane_is_restored_from_either(name, tmp_path):
     path = tmp_path / "lanes.safetensors"
     train(stacked, contents[:3])
     checkpoint.save(path, {number: lane.state() for number, lane in stacked.lanes.items()})
-    restored = both(kind=kind, own=own)[:2]
+    restored = both(kind=kind, own=own, start=path)[:2]
     for group in restored:
-        for number, lane in group.lanes.items():
-            lane.restore(path, number)
         train(group, contents[3:], 3)
     train(stacked, contents[3:], 3)
     for group in restored:
