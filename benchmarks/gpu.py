@@ -182,7 +182,7 @@ def pack_step(learners: Sequence[Any], batch: Any, device: str, *, mixed: bool =
     lanes = {}
     for number, learner in enumerate(learners):
         lanes[number] = LearnerLane(learner.to(device), L.LightningDataModule())
-        lanes[number].configure()
+        lanes[number].configure(None, number)
     group = Group(lanes, batched=True)
     one = TrainBatch(0, 0.0, batch, last=False)
 
