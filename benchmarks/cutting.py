@@ -43,7 +43,7 @@ def rate(source: Source, seconds: float) -> float:
     return count / spent
 
 
-def phantom_as_file(image_size: int, **artifacts: float) -> Source:
+def phantom_as_file(image_size: int, **artifacts: Any) -> Source:
     """The phantom as grey values in another orientation and voxel size, as a file would hold it."""
     brain = phantom.volume(299)
     stain = torch.tensordot(torch.tensor([0.2, 0.4, 0.05]), brain.tensor, dims=1)

@@ -158,7 +158,8 @@ def predictions(series: Series, run: Path) -> dict[str, Tensor]:
     with torch.inference_mode():
         members = torch.stack([predict_planes(module, odd) for module, _ in models]).double()
     nearest = nearest_section(even, series.planes[EVEN], odd)
-    nearest_cut = nearest_section(*cuts.take(torch.arange(len(cuts.rows))), odd)
+    cut_images, cut_planes = cuts.take(torch.arange(len(cuts.rows)))
+    nearest_cut = nearest_section(cut_images, cut_planes, odd)
     is_odd = np.arange(len(series.planes)) % 2 == 1
     between = propagate(series.planes.numpy(), series.numbers, series.voxel_um, bad=is_odd).planes[ODD]
 

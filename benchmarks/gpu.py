@@ -238,7 +238,7 @@ def xception(sizes: Sizes, device: str) -> Row:
         loss.backward()
         optimizer.step()
 
-    packs = {1: batch / step_seconds(ours, sizes.xception_steps, sizes, device)}
+    packs: dict[int, float | None] = {1: batch / step_seconds(ours, sizes.xception_steps, sizes, device)}
     other = None
     try:
         bare()  # compiles

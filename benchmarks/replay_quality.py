@@ -21,6 +21,7 @@ from math import inf
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import spearmanr
 
 from benchmarks.curves import TableTask
@@ -85,7 +86,7 @@ def rows_of(record: Record, draws: np.ndarray, seed: int) -> tuple[Row, ...]:
     return summarise(SETTINGS, by_setting, record.epochs, 1.0)
 
 
-def rank(first: Sequence[float], second: Sequence[float]) -> str:
+def rank(first: ArrayLike, second: ArrayLike) -> str:
     """Spearman's rank correlation; `equal` if all values of one are."""
     if min(np.ptp(first), np.ptp(second)) == 0:
         return "equal"

@@ -24,7 +24,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from math import inf, nan
@@ -104,7 +104,7 @@ class Clock:
     """Seconds of each part. Time that a part spends within another one counts for the inner one alone."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: dict[str, float] = defaultdict(float)
         self.inner = 0.0  # seconds of the parts that ended within the current one
 
     def timed(self, part: str, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -136,7 +136,7 @@ class Timed:
 
 @final
 class Meter:
-    """The four verbs, which tell the rows of the table on the way."""
+    """The five verbs, which tell the rows of the table on the way."""
 
     def __init__(
         self, verbs: Any, queue: Queue, journal: Path, clock: Clock, tell: Callable[[Row], None]
@@ -144,7 +144,8 @@ class Meter:
         self.verbs, self.queue, self.journal, self.clock, self.tell = verbs, queue, journal, clock, tell
         self.digest = hashlib.sha256()
         self.jobs = self.trials = self.rows = 0
-        self.report, self.finish, self.fail = verbs.report, verbs.finish, verbs.fail
+        self.report, self.finish = verbs.report, verbs.finish
+        self.fail, self.lose = verbs.fail, verbs.lose
 
     def next_job(self) -> Job | Wait | Done:
         job = self.verbs.next_job()

@@ -71,7 +71,7 @@ class ScoreFile:
 def read_scores(path: Path) -> list[Score]:
     """The scores in a file whose lines are whole, whatever its settings."""
     rows = map(json.loads, path.read_text().splitlines()[1:])
-    return [Score(*row, tuple(final), tuple(observed)) for *row, final, observed in rows]
+    return [Score(*(*row, tuple(final), tuple(observed))) for *row, final, observed in rows]
 
 
 def by_seed(scores: Sequence[Score], way: str, kind: str) -> dict[int, np.ndarray]:

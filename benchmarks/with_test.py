@@ -70,7 +70,7 @@ class AutoencoderWithTest(BothMetrics, Autoencoder):  # type: ignore[misc]
     """Autoencoder, measured on both splits."""
 
 
-class SliceRegressorWithTest(BothMetrics, SliceRegressor):
+class SliceRegressorWithTest(BothMetrics, SliceRegressor):  # type: ignore[misc]
     """SliceRegressor, measured on both splits."""
 
 
@@ -78,16 +78,16 @@ class MnistDataWithTest(BothSplits, MnistData):  # type: ignore[misc]
     """MnistData, validated on both splits."""
 
 
-class SliceDataWithTest(BothSplits, SliceData):
+class SliceDataWithTest(BothSplits, SliceData):  # type: ignore[misc]
     """SliceData, validated on both splits."""
 
 
-def with_test(path: str) -> str:
+def with_test(path: str | None) -> str:
     """The import path of the class here that stands for the learner or data at `path`.
 
     Raises ValueError if there is none.
     """
-    name = f"{path.rpartition(':')[2]}WithTest"
+    name = f"{(path or '').rpartition(':')[2]}WithTest"
     if name not in globals():
         raise ValueError(f"{path} has no counterpart that measures the test split ({__name__})")
     return f"{__name__}:{name}"

@@ -73,7 +73,7 @@ def finished(folder: Path) -> int:
     return journal.read_text().count('"user_attr":{"rung/') if journal.exists() else 0
 
 
-def strike(driver: subprocess.Popen[str], victim: str) -> bool:
+def strike(driver: subprocess.Popen[bytes], victim: str) -> bool:
     """Kills the victim; returns whether it was there."""
     if victim in ("driver", "terminate"):
         driver.send_signal(signal.SIGKILL if victim == "driver" else signal.SIGTERM)

@@ -71,3 +71,7 @@ class Peer(ABC):
     def fail(self, job: Job, error: str) -> None:
         """Never called: a table raises nothing."""
         raise AssertionError(error)
+
+    def lose(self, job: Job, cause: str) -> None:
+        """Never called: a table has no workers."""
+        raise AssertionError(cause)
