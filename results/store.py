@@ -10,6 +10,7 @@ written under a temporary name and renamed, so a reader never sees a partial fil
 import fcntl
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, final
 
@@ -99,6 +100,7 @@ class Run:
             or not (isinstance(definition, dict) and "when" in definition)
         }
 
+    @cached_property
     def confirmation(self) -> Confirmation | None:
         """The statistics of the confirmation; None before there is one."""
         if self.confirmed is None:
@@ -113,7 +115,7 @@ class Run:
 
         Raises DamagedFile if the table of test samples can't be read.
         """
-        result = self.confirmation()
+        result = self.confirmation
         if self.confirmed is None or result is None:
             return None
         return new_data(result, common_seeds(self.confirmed.to_pylist()), read_test_samples(self.path))
@@ -123,7 +125,7 @@ class Run:
 
         If the default configuration won and is no trial, the row has its parameters and all else is None.
         """
-        result = self.confirmation()
+        result = self.confirmation
         if self.confirmed is None or result is None or result.winner is None:
             return self.best()
         winner = next(row for row in self.confirmed.to_pylist() if row["config"] == result.winner)

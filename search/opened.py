@@ -65,7 +65,7 @@ class SearchRun:
     @property
     def confirmation(self) -> "Confirmation | None":
         """The statistics of the confirmation; None before there is one."""
-        return self.tables.confirmation()
+        return self.tables.confirmation
 
     def load(self) -> "L.LightningModule":
         """The best model with its weights, in eval mode, on the CPU.

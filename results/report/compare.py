@@ -86,7 +86,7 @@ def compare(runs: Sequence[Run]) -> list[Column]:
 
 def confirmed_score(run: Run) -> Estimate | None:
     """The score of the confirmed winner on the test split; None without a winner."""
-    confirmation = run.confirmation()
+    confirmation = run.confirmation
     return confirmation.configs[0].test if confirmation and confirmation.winner is not None else None
 
 

@@ -33,7 +33,7 @@ def card(
     parameters, `trainable` the path of its class, or its name where a script holds the class, `data` the
     class and options of its data. The configuration of a project (`is_project`) makes its module.
     """
-    result = run.confirmation()
+    result = run.confirmation
     confirmed = result is not None and result.winner is not None
     picked = f": the {text.picked(run.config)} of its training" if confirmed else ""
     versions = [f"{name} {version}" for name, version in environment.versions(PACKAGES).items()]
@@ -102,7 +102,7 @@ def scores(run: Run, config: str, value: float) -> list[str]:
     metric = f"{objective['metric']} ({objective['mode']})"
     rows = [(f"{metric}, validation split, this model", f"{value:.6g}")]
     rows += [(f"{metric}, validation split, the {b.name}", f"{b.value:.6g}") for b in baselines(run)]
-    confirmation = run.confirmation()
+    confirmation = run.confirmation
     if confirmation is None or confirmation.winner is None:
         note = (
             "This model was selected by its validation score, which is therefore biased. Nothing has been "

@@ -53,7 +53,7 @@ def render(run: Run, extras: Extras, whole: bool = True) -> str:
         order = [share.name for share in importance.shares]
         dims.sort(key=lambda dim: order.index(dim.name) if dim.name in order else len(order))
     summaries, spent = rung_summaries(rungs, mode), cost(trials, config["epochs"], rungs)
-    known, confirmation = baselines(run), run.confirmation()
+    known, confirmation = baselines(run), run.confirmation
     replay = replays.read(run.path)
     default = next((row for row in trials if row["trial"] == extras.default), None)
     sections: dict[str, list[Figure]] = {

@@ -56,7 +56,7 @@ def ranked_models(run: Run) -> list[Model]:
     keeps no model.
     """
     run = with_tables(run)
-    config, confirmation = read_config(run), run.confirmation()
+    config, confirmation = read_config(run), run.confirmation
     if run.confirmed is not None and confirmation is not None and confirmation.winner is not None:
         rows = [row for row in run.confirmed.to_pylist() if row["checkpoint"]]
         winner, sign = confirmation.winner, config.space.objective.sign

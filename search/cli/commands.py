@@ -90,7 +90,7 @@ def confirm(name: Name, options: Options = None, as_json: AsJson = False) -> Non
     again = shlex.join(["confirm", name, *(options or [])])
     with ReportProcess() as report:
         end_run(confirm_run(folder, report.begin, **sizes), report, as_json, again)
-    confirmation = open_run(folder).confirmation()
+    confirmation = open_run(folder).confirmation
     if confirmation is None or confirmation.winner is None:
         raise typer.Exit(FAILED)
 

@@ -25,7 +25,7 @@ TOP_CONFIRMED = 5  # trials on the screen below a confirmation
 def summary(run: Run) -> dict[str, Any]:
     """A run as plain data for JSON."""
     trials = [trial(row) for row in run.trials.to_pylist()]
-    best, confirmed = run.best(), run.confirmation()
+    best, confirmed = run.best(), run.confirmation
     return {
         "run": run.name,
         "space": run.config["space"],
@@ -125,7 +125,7 @@ def print_run(run: Run) -> None:
         shown = [row for row in ranked if row["front"]] if len(run.objectives) > 1 else ranked
         rows = [trial_row(run, row) for row in shown[: TOP_CONFIRMED if facts["confirmed"] else TOP]]
         print_table(drop_columns(rows, len(run.config["params"]), console.width))
-    if confirmation := run.confirmation():
+    if confirmation := run.confirmation:
         print_confirmation(confirmation, run, console)
         if sentence := text.on_new_data(confirmation, run.new_data()):
             console.print(sentence, markup=False, soft_wrap=False)

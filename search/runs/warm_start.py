@@ -70,7 +70,7 @@ def note(earlier: WarmStart) -> str:
 
 def best_params(run: Run) -> Iterator[dict[str, Any]]:
     """Parameters of the confirmed trials, best first, then of all trials that have a value."""
-    confirmation = run.confirmation()
+    confirmation = run.confirmation
     entries = confirmation.configs if confirmation else ()
     numbers = [entry.trial for entry in entries if entry.trial is not None]
     ranked = best_first(run.trials.to_pylist(), run.objective["mode"])

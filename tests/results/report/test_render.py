@@ -142,7 +142,7 @@ def test_a_report_and_a_card_show_the_uncertainty_of_a_confirmation(tmp_path, mo
         ]
         write_confirmed(run.path, rows, {})
         confirmed = open_run(run.path)
-        return render(confirmed, Extras()), certainty(confirmed.confirmation(), "trial 0")
+        return render(confirmed, Extras()), certainty(confirmed.confirmation, "trial 0")
 
     page, card = page_and_card(trial_0=[0.2], default=[0.4])
     assert "mean of 1 new seed. It leads default by 0.2; with one seed the uncertainty is unknown" in page

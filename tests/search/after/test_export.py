@@ -193,7 +193,7 @@ def test_a_module_that_onnx_would_change_is_refused(classifier, monkeypatch):
 def test_the_confirmed_winner_is_exported(classifier, tmp_path, monkeypatch):
     confirm(classifier, top=1, seeds=2)
     run = open_run(classifier)
-    confirmation = run.confirmation()
+    confirmation = run.confirmation
     rows = [row for row in run.confirmed.to_pylist() if row["config"] == confirmation.winner]
     chosen = max(rows, key=lambda row: row["val"])
     model = best_model(run)

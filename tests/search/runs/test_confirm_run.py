@@ -137,13 +137,13 @@ def test_a_search_of_digits_is_confirmed(tmp_path, capfd):
     lines = invoke("show", "r", f"storage={tmp_path}").stdout.splitlines()
     assert len(lines) < 24 and max(map(len, lines[3:])) <= 80  # fits a terminal of 80 x 24
     stopped = [row["trial"] for row in run.trials.to_pylist() if row["epochs"] < 3]
-    for config in run.confirmation().configs:
+    for config in run.confirmation.configs:
         assert (config.early is not None) == (config.trial in stopped)
     again = invoke("confirm", "r", f"storage={tmp_path}", "--json")
     assert again.exit_code == 0, again.stderr
     assert open_run(run.path).confirmed.equals(run.confirmed)
     shown = json.loads(again.stdout)["confirmed"]
-    assert shown["winner"] == run.confirmation().winner
+    assert shown["winner"] == run.confirmation.winner
     means = {config["config"]: config["test"]["mean"] for config in shown["configs"]}
     assert shown["winner"] == max(means, key=lambda config: means[config])
     winner = run.winner()
@@ -178,7 +178,7 @@ def test_the_search_of_a_foreign_module_is_confirmed(tmp_path):
         assert row["test"] == pytest.approx((2 - row["param/best"]) ** 2 + 30)
         assert row["val"] == pytest.approx(row["test"] - 30, abs=1e-5)
     # The default, 2.0, is the optimum, and no trial had it.
-    assert run.confirmation().winner == "default"
+    assert run.confirmation.winner == "default"
     assert run.winner()["trial"] is None
     assert run.winner()["param/best"] == 2.0
     shown = invoke("show", tmp_path / "r").stdout

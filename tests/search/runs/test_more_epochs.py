@@ -81,10 +81,10 @@ def test_trials_and_epochs_grow_together_and_again(make):
 def test_a_confirmation_counts_for_its_epochs_alone(make, capfd):
     folder = make("trials=9")
     confirm(folder, top=1, seeds=2)
-    assert open_run(folder).confirmation() is not None
+    assert open_run(folder).confirmation is not None
     resume(folder, epochs=9)
     assert "the confirmation has trained for 3 epochs; confirm again" in capfd.readouterr().out
-    assert (open_run(folder).confirmed, open_run(folder).confirmation()) == (None, None)
+    assert (open_run(folder).confirmed, open_run(folder).confirmation) == (None, None)
     confirm(folder, top=1, seeds=2)
     assert open_run(folder).confirmed["trained"].unique().to_pylist() == [9]
 

@@ -63,7 +63,7 @@ def test_the_configuration_of_the_run_has_both_objectives(run):
 
 
 def test_a_configuration_that_breaks_the_constraint_cannot_win(run):
-    result = run.confirmation()
+    result = run.confirmation
     assert result.winner is not None and result.winner != "default"
     default = next(config for config in result.configs if config.config == "default")
     assert result.configs[-1] == default

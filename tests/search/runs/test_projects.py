@@ -37,7 +37,7 @@ def test_a_lightning_cli_project(project):
     command(project, "-m", "search", "run", "space=space.yaml", "engine=local", *SIZES)
     run = open_run(project / "runs" / "r")
     assert {row["state"] for row in run.trials.to_pylist()} <= {"complete", "stopped"}
-    assert run.confirmation().winner is not None
+    assert run.confirmation.winner is not None
     assert "lr" in run.epochs.column_names
     command(project, "-m", "search", "export", "r")
     config = run.path / "best" / "config.yaml"
@@ -55,7 +55,7 @@ def test_a_hydra_project_on_ray(project):
     run = open_run(project / "runs" / "r")
     assert {row["state"] for row in run.trials.to_pylist()} <= {"complete", "stopped"}
     assert {"val/acc", "val/acc_best", "train/acc"} <= set(run.epochs.column_names)
-    assert run.confirmation().winner is not None
+    assert run.confirmation.winner is not None
     command(project, "-m", "search", "export", "r")
     content = yaml.safe_load((run.path / "best" / "config.yaml").read_text())
     assert content["model"]["optimizer"]["lr"] == run.params(run.winner())["model.optimizer.lr"]
