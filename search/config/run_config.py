@@ -11,9 +11,10 @@ from pydantic import BeforeValidator, ByteSize, Field, StrictBool, StrictFloat, 
 from results.safe_yaml import read_fields
 from search.config import earlier
 from search.config.duration import seconds
+from search.config.few_trials import for_few_trials
 from search.config.fidelity import parse_fidelity, rung_options
 from search.config.overrides import check_keys, check_types, parse_overrides
-from search.core.rungs import UNLIMITED, extended, for_few_trials, milestones, reaching
+from search.core.rungs import UNLIMITED, extended, milestones, reaching
 from spaces.messages import did_you_mean
 from spaces.parse_space import FIELDS, parse_space
 from spaces.read import names, read

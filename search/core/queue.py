@@ -21,10 +21,11 @@ from typing import Any, Final
 
 from search.core.deadline import Deadline
 from search.core.distinct import Distinct, unique
+from search.core.finishing import unfinished
 from search.core.history import Observation
-from search.core.job import LOST, Job, State, Trial, common_structure_first, trial_seed
+from search.core.job import Job, State, Trial, common_structure_first, trial_seed
 from search.core.outcome import epoch_rows, with_results
-from search.core.policies.base import Problem, ranked
+from search.core.policies.base import Problem
 from search.core.policies.registry import POLICIES
 from search.core.retries import Retries
 from search.core.rungs import Done, Promote, Sample, Wait, hopeless
@@ -122,7 +123,7 @@ class Queue:
             case Done() if self.jobs:
                 return WAIT  # for one whose lanes have all ended
             case Done():
-                if trial := self._unfinished():
+                if trial := unfinished(self.trials, len(self.plan.rungs), self.plan.eta):
                     return self._start(len(trial.values), [trial], 1)
                 self._stop_paused()
                 return DONE
@@ -268,28 +269,6 @@ class Queue:
             return False
         failed = [trial for trial in self.trials.values() if trial.state is State.FAILED]
         return len(failed) >= MAX_FIRST_FAILURES or any(is_space_error(trial.error) for trial in failed)
-
-    def _unfinished(self) -> Trial | None:
-        """The trial to finish at the end of a search, so that its winner is trained to the last rung.
-
-        The best trial of a rung, if it is paused there; the highest such rung counts. A rung with fewer than
-        eta trials promotes none. Then the incumbent, if it is paused: its value may be better than those of
-        trials that went further. Of these at most eta, for in a space that overfits there may be many.
-        """
-        _, history = ranked(self.trials.history)
-        last = len(self.plan.rungs) - 1
-        for rung in reversed(range(last)):
-            ended = (*LOST, State.STOPPED)
-            valued = [t for t in self.trials.values() if len(t.values) > rung and t.state not in ended]
-            best = min(
-                valued, key=lambda t: (history[history.first + t.number].values[rung], t.number), default=None
-            )
-            if best and best.state is State.PAUSED and len(best.values) == rung + 1:
-                return best
-        incumbent = self.best()
-        finished = [sum(len(t.values) > rung for t in self.trials.values()) for rung in (last - 1, last)]
-        few = finished[1] < finished[0] // self.plan.eta + self.plan.eta
-        return incumbent if incumbent and incumbent.state is State.PAUSED and few else None
 
     def _stop_paused(self) -> None:
         """The search is over: a trial that is paused was never promoted."""

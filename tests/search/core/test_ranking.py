@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from search.core.finishing import winners
 from search.core.history import History, Observation
 from search.core.job import Job, State
 from search.core.ranking import is_front, losses, maximin_fitness, scalarised, vector
@@ -132,6 +133,22 @@ def test_a_search_for_two_objectives_under_a_constraint(make_queue, two, sampler
     assert again.trials == queue.trials
     stored = [trial for trial in queue.study.frozen_trials() if trial.number == complete[0].number]
     assert stored[0].values == [complete[0].values[-1], complete[0].metrics[-1]["size"]]
+
+
+def test_the_front_is_trained_to_the_end(make_queue, two):
+    """Of four trials the rule promotes one. The others of the front are finished, a dominated one is not."""
+    queue = make_queue(space=two, trials=4, epochs=3)
+    values = [(0.5, 0.1), (0.2, 0.5), (0.9, 0.9), (0.35, 0.3)]
+
+    def train(job: Job):
+        for epoch in range(job.first + 1, job.last + 1):
+            pairs = {lane.number: values[lane.number] for lane in job.lanes}
+            metrics = {number: {"val/f": f, "size": size, "ms": 1.0} for number, (f, size) in pairs.items()}
+            yield Report(epoch, 1.0, metrics, job=job.number)
+
+    LocalEngine(train).run(queue)
+    assert [n for n, trial in queue.trials.items() if trial.state is State.COMPLETE] == [0, 1, 3]
+    assert [trial.number for trial in winners(queue.trials)] == [1, 3, 0]
 
 
 def test_a_trial_that_breaks_the_constraint_is_best_only_without_another(make_queue, two):
