@@ -1,8 +1,8 @@
 """The report at the end of a run, made by a process of its own.
 
-Its pictures need PyTorch, which takes seconds to load. So the process starts with the search, loads PyTorch
-while processors are idle, and waits for the end of the run. The searching process does without PyTorch, and
-closes its engine meanwhile.
+Pictures of a model need PyTorch, which takes seconds to load. So the process starts with the search, loads
+its libraries while processors are idle, and waits for the end of the run. The searching process does without
+PyTorch, and closes its engine meanwhile.
 """
 
 import os
@@ -15,17 +15,22 @@ from typing import Self
 
 from spaces.messages import one_line
 
+PICTURES = "pictures"  # the argument of a process that draws some
+
 
 class ReportProcess:
-    """Makes one report: `begin`, then `finish`. The process lives as long as the block at most."""
+    """Makes one report: `begin`, then `finish`. The process lives as long as the block at most.
 
-    def __init__(self) -> None:
+    `pictures`: whether the report may have pictures of a model.
+    """
+
+    def __init__(self, pictures: bool) -> None:
         self.folder: Path | None = None
+        self.command = [sys.executable, "-m", "search.after.report_process", *[PICTURES] * pictures]
 
     def __enter__(self) -> Self:
         pipe = subprocess.PIPE
-        command = [sys.executable, "-m", "search.after.report_process"]
-        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        self.process = subprocess.Popen(self.command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -54,16 +59,14 @@ class ReportProcess:
 
 def main() -> None:
     """The body of the process. It ends also when its parent has died."""
-    if len(sys.argv) > 1:
-        print_report(sys.argv[1])
-        return
-    loading = Thread(target=load_idle, daemon=True)
+    loading = Thread(target=load_idle, args=[PICTURES in sys.argv], daemon=True)
     loading.start()
     folder = sys.stdin.readline().strip()
     if not folder:
         os._exit(0)  # at once, because the thread may be in the middle of an import
-    if loading.is_alive():  # the processors were never idle: restart at full priority
-        os.execv(sys.executable, [sys.executable, "-m", "search.after.report_process", folder])
+    if loading.is_alive() and not at_full_priority(loading):
+        os.execv(sys.executable, [sys.executable, "-m", "search", "report", folder])
+    loading.join()
     print_report(folder)
 
 
@@ -79,14 +82,30 @@ def print_report(folder: str) -> None:
         sys.exit(f"error: {one_line(error)}")
 
 
-def load_idle() -> None:
+def load_idle(pictures: bool) -> None:
     """Imports the libraries of a report at idle priority, which holds for the calling thread alone."""
     if sys.platform == "linux":
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     from trainables.training.memory import importing
 
     with importing():
-        from search.after import models, report  # noqa: F401
+        from search.after import report  # noqa: F401
+
+        if pictures:
+            from search.after import models  # noqa: F401
+
+
+def at_full_priority(thread: Thread) -> bool:
+    """Whether a thread has full priority now. Most systems give it back to administrators alone."""
+    if sys.platform == "linux":
+        assert thread.native_id
+        try:
+            os.sched_setscheduler(thread.native_id, os.SCHED_OTHER, os.sched_param(0))
+        except PermissionError:
+            return False
+        except ProcessLookupError:  # it has just ended
+            return True
+    return True
 
 
 if __name__ == "__main__":

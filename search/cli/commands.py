@@ -40,7 +40,7 @@ def run(overrides: Overrides = None) -> None:
     from search.runs.run import start
 
     config = resolve(overrides or [])
-    with ReportProcess() as report:
+    with ReportProcess(pictures=config.space.gallery is not None) as report:
         end_run(start(config, report.begin), report)
 
 
@@ -86,9 +86,10 @@ def confirm(name: Name, options: Options = None, as_json: AsJson = False) -> Non
     sizes = {
         key: check_value(PositiveInt, key, values[key]) for key in ("top", "seeds") if values[key] is not None
     }
-    folder = find(name, str(values["storage"])).path
+    found = find(name, str(values["storage"]))
+    folder = found.path
     again = shlex.join(["confirm", name, *(options or [])])
-    with ReportProcess() as report:
+    with ReportProcess(pictures=bool(found.config.get("gallery"))) as report:
         end_run(confirm_run(folder, report.begin, **sizes), report, as_json, again)
     confirmation = open_run(folder).confirmation
     if confirmation is None or confirmation.winner is None:

@@ -22,6 +22,6 @@ def resume(name: Name, options: Options = None, as_json: AsJson = False) -> None
     size = {
         key: check_value(kind, key, values[key]) for key, kind in kinds.items() if values[key] is not None
     }
-    folder = find(name, str(values["storage"])).path
-    with ReportProcess() as report:
-        end_run(resume_run(folder, report.begin, **size), report, as_json)
+    run = find(name, str(values["storage"]))
+    with ReportProcess(pictures=bool(run.config.get("gallery"))) as report:
+        end_run(resume_run(run.path, report.begin, **size), report, as_json)

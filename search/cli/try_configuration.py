@@ -28,6 +28,6 @@ def try_configuration(
     from search.runs.find import find
 
     given = parse_overrides(values or [])
-    folder = find(name, str(given.pop("storage", "runs"))).path
-    with ReportProcess() as report:
-        end_run(try_in_run(folder, given, report.begin), report, as_json)
+    run = find(name, str(given.pop("storage", "runs")))
+    with ReportProcess(pictures=bool(run.config.get("gallery"))) as report:
+        end_run(try_in_run(run.path, given, report.begin), report, as_json)
