@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from search.core.job import Job
-from search.core.queue import Queue
 from spaces.lane import Report, StorageError
 
+if TYPE_CHECKING:
+    from search.core.queue import Queue
 
-def train(queue: Queue, job: Job) -> None:
+
+def train(queue: "Queue", job: Job) -> None:
     """Does a job of the queue."""
     for report in Formula()(job):
         queue.report(report)

@@ -1,20 +1,13 @@
 """Both engines pass the contract, the Ray one on a real local cluster."""
 
-import os
-import signal
-import threading
-from dataclasses import dataclass
-from pathlib import Path
-
 import pytest
 
 from search.core.job import State
 from search.engines.gpu_share import GpuShare
 from search.engines.local import LocalEngine
 from search.engines.ray_searcher import QueueSearcher
-from spaces.lane import ProcessDied
 from tests.contracts import EngineContract
-from tests.formula import Formula
+from tests.mishap import Mishap
 
 
 class TestLocal(EngineContract):
@@ -85,23 +78,3 @@ class TestRay(EngineContract):
         assert trials[first.lanes[0].number].error.startswith("OutOfMemory: ")
         assert [trial.state for trial in trials.values()].count(State.FAILED) == 1
         assert searcher.error is None
-
-
-@dataclass(frozen=True)
-class Mishap:
-    """The formula; who is handed trial 0 dies, hangs or loses a process, the first `times` times."""
-
-    kind: str
-    file: Path  # a character for each time
-    times: int
-
-    def __call__(self, job):
-        before = self.file.read_text() if self.file.exists() else ""
-        if job.lanes[0].number == 0 and len(before) < self.times:
-            self.file.write_text(before + "x")
-            if self.kind == "dies":
-                os.kill(os.getpid(), signal.SIGKILL)
-            if self.kind == "loses a process":
-                raise ProcessDied("one of its processes ended with SIGKILL")
-            threading.Event().wait()
-        yield from Formula()(job)

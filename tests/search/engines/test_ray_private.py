@@ -47,6 +47,16 @@ def test_tune_asks_for_the_class_of_an_error_by_a_name_that_can_be_set():
         assert {RayActorError, OutOfMemoryError} <= set(module.RayActorError)
 
 
+def test_tune_counts_callbacks_by_a_name_that_can_be_set():
+    from ray.air._internal import usage
+    from ray.tune import tune
+
+    from search.engines import ray_tune  # noqa: F401 (sets it)
+
+    assert "air_usage.tag_callbacks(callbacks)" in inspect.getsource(tune), "see ray_tune.py"
+    assert tune.air_usage is usage and usage.tag_callbacks([object()]) is False
+
+
 def test_ray_still_reads_whether_a_cluster_can_have_one_machine_only():
     from ray._private import ray_constants
 
