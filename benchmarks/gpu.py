@@ -3,14 +3,15 @@
     python -m benchmarks.gpu [--device cuda] [--quick] [--json FILE]
 
 The networks are those of the MNIST spaces: dense layers 784-128-64-10 (mlp), and two convolutions before
-them (cnn), in batches of 64 images that lie on the device. A pack takes batched steps of 1 to 1,024 lanes.
-A process for each trial is PyTorch's usual loop with fused AdamW: one, and eight that share the GPU. Speeds
-are steps per second, of all trials together. Xception trains on images of 299 pixels in batches of 32 with
-bf16: the slice regressor as a pack of one, and timm's model in a compiled loop, in images per second.
+them (cnn), in batches of 64 images that lie on the device. A pack takes batched steps of 1 to 1,024 lanes,
+as they are and compiled. A process for each trial is PyTorch's usual loop with fused AdamW: one, and eight
+that share the GPU. Speeds are steps per second, of all trials together. Xception trains on images of 299
+pixels in batches of 32 with bf16: the slice regressor as a pack of one, and timm's model in a compiled loop,
+in images per second.
 
 Prints a Markdown table, and with `--json` writes it as JSON, anew after each network. Slow steps are fewer: a
 measurement takes some 20 s, compilation apart. What fails or has no memory is left out; stderr says so.
-`--quick`: tiny sizes, which show only that the program runs. `--device cpu` does not compile the loop.
+`--quick`: tiny sizes, which show only that the program runs. `--device cpu` compiles nothing.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from math import inf
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, final
@@ -169,13 +171,17 @@ def process_speeds(sizes: Sizes, device: str) -> dict[str, float]:
     return speeds
 
 
-def pack_step(learners: Sequence[Any], batch: Any, device: str, *, mixed: bool = False) -> Step:
+def pack_step(
+    learners: Sequence[Any], batch: Any, device: str, *, mixed: bool = False, compiled: bool = False
+) -> Step:
     """A step of learners as a group of a pack, in bf16 if `mixed`, as Lightning would call it.
 
-    Raises MemoryError when batched steps fail, which they do for no other reason here.
+    Raises MemoryError when batched steps fail, which they do for no other reason here, and ValueError if the
+    step shall be `compiled` and can't be.
     """
     import lightning as L
 
+    from trainables.training.packs.compiling import compile_step
     from trainables.training.packs.group import Group, TrainBatch
     from trainables.training.packs.learner_lane import LearnerLane
 
@@ -185,6 +191,10 @@ def pack_step(learners: Sequence[Any], batch: Any, device: str, *, mixed: bool =
         lanes[number].configure(None, number)
     group = Group(lanes, batched=True)
     one = TrainBatch(0, 0.0, batch, last=False)
+    if compiled:
+        compile_step(group, one, best=inf, left=sys.maxsize)
+        if not group.compiled:
+            raise ValueError("the step can't be compiled; the log says why")
 
     def step() -> None:
         with torch.autocast(device, torch.bfloat16, enabled=mixed, cache_enabled=False):
@@ -195,8 +205,8 @@ def pack_step(learners: Sequence[Any], batch: Any, device: str, *, mixed: bool =
     return step
 
 
-def pack_speed(net: str, lanes: int, sizes: Sizes, device: str) -> float | None:
-    """Steps per second of all lanes together; None if they do not fit into memory."""
+def pack_speed(net: str, lanes: int, sizes: Sizes, device: str, *, compiled: bool = False) -> float | None:
+    """Steps per second of all lanes together; None if they do not fit into memory or can't be compiled."""
     free_memory()
     from trainables.mnist.classifier import Classifier
 
@@ -207,9 +217,9 @@ def pack_speed(net: str, lanes: int, sizes: Sizes, device: str) -> float | None:
         for i in range(lanes)
     ]
     try:
-        step = pack_step(learners, images(sizes.batch, device), device)
+        step = pack_step(learners, images(sizes.batch, device), device, compiled=compiled)
         return lanes / step_seconds(step, sizes.steps, sizes, device)
-    except (MemoryError, torch.OutOfMemoryError) as error:
+    except (MemoryError, ValueError, torch.OutOfMemoryError) as error:
         print(f"{net}, {lanes} lanes: {error}", file=sys.stderr)
         return None
 
@@ -286,12 +296,13 @@ def measured(sizes: Sizes, device: str) -> Iterator[Row]:
     together = process_speeds(sizes, device)
     for net, goal in GOALS.items():
         alone = 1 / step_seconds(bare_step(net, sizes.batch, device), sizes.steps, sizes, device)
-        packs: dict[int, float | None] = dict.fromkeys(sizes.lanes)
-        for lanes in sizes.lanes:
-            packs[lanes] = pack_speed(net, lanes, sizes, device)
-            if packs[lanes] is None:
-                break  # more do not fit either
-        yield Row(net, packs, alone, together.get(net), goal)
+        for compiled in (False, True) if device != "cpu" else (False,):
+            packs: dict[int, float | None] = dict.fromkeys(sizes.lanes)
+            for lanes in sizes.lanes[compiled:]:  # one lane is not batched
+                packs[lanes] = pack_speed(net, lanes, sizes, device, compiled=compiled)
+                if packs[lanes] is None:
+                    break  # more do not fit either
+            yield Row(f"{net}{', compiled' * compiled}", packs, alone, together.get(net), goal)
     free_memory()
     yield xception(sizes, device)
 

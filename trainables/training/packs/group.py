@@ -14,9 +14,10 @@ from typing import Any, final
 
 import torch
 from torch import Tensor
-from torch.func import functional_call, grad_and_value, vmap
+from torch.func import functional_call, vmap
 
 from spaces.messages import describe
+from trainables.training.packs.gradient_pass import Pass, compiled_pass, gradient_pass, without_compiling
 from trainables.training.packs.joint_update import JointUpdate
 from trainables.training.packs.lane import PackedLane, Template
 from trainables.training.packs.logged import EpochValues, Logged, Rule
@@ -55,6 +56,7 @@ class Group:
     ) -> None:
         self.lanes, self.stacked = dict(lanes), stacked
         self.batched = self.validates_batched = batched
+        self.compiled = False  # whether compiled code takes the batched steps
         # The reason why they can't train batched.
         self.obstacle = "they optimize manually" if self.first.manual else None
         self.draws: list[States] = []  # of each lane that draws as alone, where lanes take turns
@@ -133,7 +135,7 @@ class Group:
         if self.batched:
             for position, batch in enumerate(batches):
                 try:
-                    gradients, logged = self.batched_gradients(batch)
+                    gradients, logged = self._gradients(batch)
                 except Exception as error:  # the lanes take this step, or raise it, alone
                     self.train_sequentially(error)
                     self.train(batches[position:], epoch)
@@ -174,29 +176,36 @@ class Group:
             (loss / lane.accumulate).backward()
         return logged
 
+    def _gradients(self, batch: TrainBatch) -> tuple[Gradients, Logged]:
+        """Those of a batched step: compiled, as long as the compiled code fits."""
+        if self.compiled:
+            try:
+                with without_compiling():
+                    return self.batched_gradients(batch, of=compiled_pass())
+            except Exception as error:  # a last batch that is smaller, or an attribute that has changed
+                if not batch.last:
+                    self.compiled = False
+                    logger.info("these lanes train without compiled code: %s", describe(error))
+        return self.batched_gradients(batch)
+
     def batched_gradients(
-        self, batch: TrainBatch, same_draws: bool | None = None
+        self,
+        batch: TrainBatch,
+        same_draws: bool | None = None,
+        *,
+        of: Pass = gradient_pass,
     ) -> tuple[Gradients, Logged]:
-        """The gradients of all lanes, and what their steps have logged, (lanes,) each.
+        """The gradients of all lanes, and what their steps have logged, (lanes,) each, by this pass.
 
         `same_draws`: whether all lanes get the same random numbers; None: as the lanes say.
         Raises any exception of a module or an operation that can't be batched.
         """
-        template = self.template
-        rules: dict[str, Rule] = {}
-
-        def loss(trained: dict[str, Tensor], others: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-            steps = (template.loss, batch.content, batch.index)
-            value, logged = functional_call(template, in_template({**trained, **others}), steps)
-            rules.update(logged.rules)
-            return value / self.first.accumulate, dict(logged.values)
-
         trained = {name: self.stack[name] for name in self.trained}
         others = {name: tensor for name, tensor in self.stack.items() if name not in trained}
         same = self.first.same_draws if same_draws is None else same_draws
-        batched = vmap(grad_and_value(loss, has_aux=True), randomness="same" if same else "different")
-        gradients, (_, values) = batched(trained, others)
-        return gradients, Logged(values, rules)
+        randomness = "same" if same else "different"
+        accumulate = self.first.accumulate
+        return of(self.template, batch.content, batch.index, accumulate, randomness, trained, others)
 
     def begin_validation(self, batches: Iterable[Any], validates: bool) -> None:
         """Called before the validation batches, if there are any (`validates`), when training is done.

@@ -95,7 +95,8 @@ class Pack(L.LightningModule):
         batches = self.batches(group, "train")
         while held := tuple(islice(batches, BATCHES_HELD)):
             if group.batched is None:
-                choose_way(group, held[0], fixed=bool(self.batched))
+                left = self.loaders.count(group.first.data, "train") * self._epochs_left
+                choose_way(group, held[0], left, fixed=bool(self.batched))
             group.train(held, self.current_epoch)
 
     def validation_step(self, index: Any, batch_idx: int) -> None:
@@ -106,7 +107,7 @@ class Pack(L.LightningModule):
         count = self.loaders.count(first.data, "val") if is_overridden("validation_step", first.module) else 0
         validates = count > 0
         group.begin_validation((one.content for one in self.batches(group, "train")), validates)
-        left = count * ((self.trainer.max_epochs or 0) - self.current_epoch)  # in this job
+        left = count * self._epochs_left
         for batch in self.batches(group, "val") if validates else ():
             undecided = group.validates_batched is None
             if undecided and (self.batched or worth_trying(group, batch.content, left)):
@@ -116,6 +117,11 @@ class Pack(L.LightningModule):
         if validates:
             for lane in group.lanes.values():
                 lane.end_validation()
+
+    @property
+    def _epochs_left(self) -> int:
+        """The epochs of this job that have not ended."""
+        return (self.trainer.max_epochs or 0) - self.current_epoch
 
     def on_train_epoch_end(self) -> None:
         for group in self.groups:

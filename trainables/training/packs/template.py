@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
 
-from trainables.training.packs.catcher import EVALUATION, TRAINING, catching
+from trainables.training.packs.catcher import EVALUATION, TRAINING, Catcher
 from trainables.training.packs.lane import PackedLane, Template
 from trainables.training.packs.lane_modules import LaneDropout, join_settings
 from trainables.training.packs.logged import Logged
@@ -30,6 +30,7 @@ class ModuleTemplate(Template):
     def __init__(self, lanes: Sequence[PackedLane], loss_of: Step, evaluate: Step) -> None:
         super().__init__()
         self.loss_of, self.evaluate = loss_of, evaluate
+        self.catcher: Catcher | None = None
         modules = [lane.module for lane in lanes]
         self.module: Any = join_settings(modules)
         self.module.trainer = modules[0].trainer  # which copies of a module lack
@@ -39,16 +40,28 @@ class ModuleTemplate(Template):
                 del self.module.get_submodule(parent)._modules[child]
             elif not isinstance(part, LaneDropout):
                 keep_common(part, [module.get_submodule(name) for module in modules])
+        self.module.log = self.log
 
     def loss(self, batch: Any, index: int) -> tuple[Tensor, Logged]:
-        with catching(self.module, TRAINING, batch) as catcher:
+        catcher = self.catcher = Catcher(TRAINING, batch)
+        try:
             loss = self.loss_of(self.module, batch, index)
+        finally:
+            self.catcher = None
         return loss, catcher.logged
 
     def validate(self, batch: Any, index: int) -> Logged:
-        with catching(self.module, EVALUATION, batch) as catcher:
+        catcher = self.catcher = Catcher(EVALUATION, batch)
+        try:
             self.evaluate(self.module, batch, index)
+        finally:
+            self.catcher = None
         return catcher.logged
+
+    def log(self, *values: Any, **options: Any) -> None:
+        """Stands in for the `log` of the module: the catcher of the current step takes the call."""
+        assert self.catcher is not None, "only a step logs"
+        self.catcher.log(*values, **options)
 
 
 def keep_common(part: nn.Module, lanes: Sequence[nn.Module]) -> None:

@@ -1,15 +1,21 @@
 """Whether a group is batched: only where that gives what each lane has alone, and is faster."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from trainables.training.kept_tensors import tensors
 from trainables.training.latency import seconds
+from trainables.training.packs.agreement import (
+    TOLERANCE,
+    compare_logged,
+    device_of,
+    norm,
+    tolerance,
+    unchanged,
+)
+from trainables.training.packs.compiling import compile_step
 from trainables.training.packs.group import Group, TrainBatch
 from trainables.training.packs.logged import Logged
 from trainables.training.packs.update import Gradients
@@ -20,14 +26,13 @@ TIMINGS = 3  # of each way to train; the shortest counts
 TRIED_FROM = 20  # batches of validation: the trial takes two, and on a CPU a tenth of each is saved
 TRIED_BYTES = 1 << 26  # of a batch of validation, times the lanes; activations may be several times as large
 VALIDATIONS = 2  # timed; the first one is also compared
-TOLERANCE = 1e-5  # of the norm of the gradients and of each value, relative to their own
-LOW_TOLERANCE = 1e-2  # of a value in bf16, which has eight bits
 
 
-def choose_way(group: Group, batch: TrainBatch, *, fixed: bool) -> None:
-    """Sets `group.batched`, from the losses and gradients of a batch. The state of all lanes is as before.
+def choose_way(group: Group, batch: TrainBatch, left: int, *, fixed: bool) -> None:
+    """Sets `group.batched` and `group.compiled`, from a batch, of which the job has `left` to train on.
 
-    With `fixed` the time does not matter: the group trains batched if that is right.
+    The state of all lanes is as before. With `fixed` the time does not matter: the group trains batched if
+    that is right, and nothing is compiled.
     """
     lane = group.first
     try:
@@ -42,8 +47,10 @@ def choose_way(group: Group, batch: TrainBatch, *, fixed: bool) -> None:
     except Exception as error:  # the lanes may be able to train alone, or raise it then
         group.train_sequentially(error)
         return
-    group.batched = batched < alone * len(group.lanes)
+    in_turns = alone * len(group.lanes)
     logger.info("%d lanes: %.2g s batched, %.2g s for a single lane", len(group.lanes), batched, alone)
+    compile_step(group, batch, min(batched, in_turns), left)
+    group.batched = group.compiled or batched < in_turns
 
 
 def worth_trying(group: Group, batch: Any, left: int) -> bool:
@@ -78,20 +85,14 @@ def validate_first(group: Group, batch: Any, index: int, *, fixed: bool) -> None
         group.val_values.add(alone[-1], row)
     if group.validates_batched is False:
         return
-    low = torch.is_autocast_enabled(device_of(group).type)
     try:
         for row, one in enumerate(alone):
-            compare_logged(batched[0], one, row, LOW_TOLERANCE if low else TOLERANCE)
+            compare_logged(batched[0], one, row, tolerance(group))
     except ValueError as error:
         group.validate_sequentially(error)
         return
     group.validates_batched = fixed or min(times) < time
     logger.info("%d lanes: validated in %.2g s batched, %.2g s alone", len(alone), min(times), time)
-
-
-def device_of(group: Group) -> torch.device:
-    """The device of the lanes."""
-    return next(iter(group.stack.values())).device
 
 
 def verify(group: Group, batch: TrainBatch) -> None:
@@ -137,33 +138,3 @@ def compare_gradients(group: Group, gradients: Gradients, row: int) -> None:
     difference = norm([batched - own for batched, own in pairs])
     if not difference <= TOLERANCE * norm([own for _, own in pairs]):
         raise ValueError(f"the gradients differ from those of a lane alone by {difference:.2g}")
-
-
-def norm(tensors: list[Tensor]) -> float:
-    """The Euclidean norm of all entries."""
-    return float(torch.stack([tensor.norm() for tensor in tensors]).norm())
-
-
-def compare_logged(batched: Logged, alone: Logged, row: int, tolerance: float = TOLERANCE) -> None:
-    """Raises ValueError if the values in a row are not those that the lane logs alone."""
-    if batched.rules != alone.rules:
-        raise ValueError("other values are logged than alone")
-    for name, value in alone.values.items():
-        one = batched.values[name][row]
-        if not torch.isclose(one.double(), value.double(), rtol=tolerance, atol=1e-8, equal_nan=True):
-            raise ValueError(f"{name} is {float(one):.6g}, and {float(value):.6g} in a lane alone")
-
-
-@contextmanager
-def unchanged(group: Group) -> Iterator[None]:
-    """Context manager: puts back what a step changes: buffers, gradients, and random generators."""
-    buffers = [buffer for lane in group.lanes.values() for buffer in lane.module.buffers()]
-    before = [buffer.clone() for buffer in buffers]
-    try:
-        with torch.random.fork_rng():
-            yield
-    finally:
-        for buffer, value in zip(buffers, before, strict=True):
-            buffer.copy_(value)
-        for lane in group.lanes.values():
-            lane.module.zero_grad()

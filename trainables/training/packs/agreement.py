@@ -1,0 +1,53 @@
+"""Whether two ways to take a step agree, and the state of the lanes around such a comparison."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from trainables.training.packs.group import Group
+from trainables.training.packs.logged import Logged
+
+TOLERANCE = 1e-5  # of the norm of the gradients and of each value, relative to their own
+LOW_TOLERANCE = 1e-2  # in bf16, which has eight bits
+
+
+def device_of(group: Group) -> torch.device:
+    """The device of the lanes."""
+    return next(iter(group.stack.values())).device
+
+
+def tolerance(group: Group) -> float:
+    """The tolerance for passes in the precision of the training."""
+    return LOW_TOLERANCE if torch.is_autocast_enabled(device_of(group).type) else TOLERANCE
+
+
+def norm(tensors: list[Tensor]) -> float:
+    """The Euclidean norm of all entries."""
+    return float(torch.stack([tensor.norm() for tensor in tensors]).norm())
+
+
+def compare_logged(batched: Logged, alone: Logged, row: int, tolerance: float = TOLERANCE) -> None:
+    """Raises ValueError if the values in a row are not those that the lane logs alone."""
+    if batched.rules != alone.rules:
+        raise ValueError("other values are logged than alone")
+    for name, value in alone.values.items():
+        one = batched.values[name][row]
+        if not torch.isclose(one.double(), value.double(), rtol=tolerance, atol=1e-8, equal_nan=True):
+            raise ValueError(f"{name} is {float(one):.6g}, and {float(value):.6g} in a lane alone")
+
+
+@contextmanager
+def unchanged(group: Group) -> Iterator[None]:
+    """Context manager: puts back what a step changes: buffers, gradients, and random generators."""
+    buffers = [buffer for lane in group.lanes.values() for buffer in lane.module.buffers()]
+    before = [buffer.clone() for buffer in buffers]
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        for buffer, value in zip(buffers, before, strict=True):
+            buffer.copy_(value)
+        for lane in group.lanes.values():
+            lane.module.zero_grad()
