@@ -94,7 +94,8 @@ class ProgressView:
         if report.note and report.note not in self.notes:
             self.notes.add(report.note)
             self.say(f"{self.clock()} note: {report.note}")
-        if len(job.lanes) > self.largest:
+        is_typical = report.epoch > job.first + 1 or job.last == job.first + 1  # the first one also prepares
+        if len(job.lanes) > self.largest and is_typical:
             self.largest = len(job.lanes)
             self.say(
                 f"{self.clock()} packs of up to {self.largest} trials: "
