@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else hundreds of processes compile all modules again
 from results.store import Run, open_run
 from search.config.run_config import RunConfig, resolve
 from search.core.queue import Plan, Queue
