@@ -1,6 +1,6 @@
 """Draws the scores of replayed searches: regret against training time, as SVG.
 
-    python -m benchmarks.plot_search_quality FILE PICTURE
+    python -m benchmarks.plot_search_quality FILE PICTURE [--ways ladder,random]
 
 FILE holds scores that `search_quality.py --json` wrote. There is a panel per group of tasks and a line per
 way: the normalised regret by the final value, the mean over tasks and seeds with its 95 % interval over seeds
@@ -188,9 +188,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="scores of search_quality.py")
     parser.add_argument("picture", type=Path, metavar="PICTURE", help="the SVG file to write")
+    parser.add_argument("--ways", default=",".join(WAYS), help="joined by commas")
     options = parser.parse_args(argv)
+    ways = options.ways.split(",")
     try:
-        write_text(options.picture, picture(read_scores(options.file)))
+        scores = [score for score in read_scores(options.file) if score.way in ways]
+        write_text(options.picture, picture(scores))
     except (OSError, ValueError) as error:
         parser.error(str(error))
 

@@ -46,6 +46,14 @@ def test_a_panel_per_group_has_a_line_per_way_at_the_height_of_its_regret(tmp_pa
     assert len(bars) == 12 and all(float(low) > float(high) for low, high in bars)
 
 
+def test_only_the_ways_that_are_asked_for_are_drawn(tmp_path):
+    source, target = tmp_path / "scores.jsonl", tmp_path / "picture.svg"
+    write_scores(source, {"random": 0.8, "ladder": 0.4}, {"smooth": ("a", "b")})
+    main([str(source), str(target), "--ways", "ladder"])
+    words = [element.text for element in ElementTree.parse(target).getroot().iter(f"{SVG}text")]
+    assert LOOKS["ladder"].name in words and LOOKS["random"].name not in words
+
+
 def test_ways_differ_in_dashes_or_marks():
     looks = [(look.dashes, look.mark, look.filled) for look in LOOKS.values()]
     assert len(set(looks)) == len(looks)
