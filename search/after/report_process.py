@@ -15,18 +15,18 @@ from typing import Self
 
 from spaces.messages import one_line
 
-PICTURES = "pictures"  # the argument of a process that draws some
+PICTURES = "pictures"  # the argument of a process that loads what a gallery needs
 
 
 class ReportProcess:
     """Makes one report: `begin`, then `finish`. The process lives as long as the block at most.
 
-    `pictures`: whether the report may have pictures of a model.
+    `gallery` is that of the space, which draws the pictures.
     """
 
-    def __init__(self, pictures: bool) -> None:
+    def __init__(self, gallery: str | None) -> None:
         self.folder: Path | None = None
-        self.command = [sys.executable, "-m", "search.after.report_process", *[PICTURES] * pictures]
+        self.command = [sys.executable, "-m", "search.after.report_process", *([PICTURES] if gallery else [])]
 
     def __enter__(self) -> Self:
         pipe = subprocess.PIPE
@@ -64,7 +64,7 @@ def main() -> None:
     folder = sys.stdin.readline().strip()
     if not folder:
         os._exit(0)  # at once, because the thread may be in the middle of an import
-    if loading.is_alive() and not at_full_priority(loading):
+    if loading.is_alive() and not restore_priority(loading):
         os.execv(sys.executable, [sys.executable, "-m", "search", "report", folder])
     loading.join()
     print_report(folder)
@@ -95,8 +95,8 @@ def load_idle(pictures: bool) -> None:
             from search.after import models  # noqa: F401
 
 
-def at_full_priority(thread: Thread) -> bool:
-    """Whether a thread has full priority now. Most systems give it back to administrators alone."""
+def restore_priority(thread: Thread) -> bool:
+    """Gives a thread full priority again; whether it could. Most systems allow it to administrators alone."""
     if sys.platform == "linux":
         assert thread.native_id
         try:

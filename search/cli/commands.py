@@ -40,7 +40,7 @@ def run(overrides: Overrides = None) -> None:
     from search.runs.run import start
 
     config = resolve(overrides or [])
-    with ReportProcess(pictures=config.space.gallery is not None) as report:
+    with ReportProcess(config.space.gallery) as report:
         end_run(start(config, report.begin), report)
 
 
@@ -89,7 +89,7 @@ def confirm(name: Name, options: Options = None, as_json: AsJson = False) -> Non
     found = find(name, str(values["storage"]))
     folder = found.path
     again = shlex.join(["confirm", name, *(options or [])])
-    with ReportProcess(pictures=bool(found.config.get("gallery"))) as report:
+    with ReportProcess(found.config.get("gallery")) as report:
         end_run(confirm_run(folder, report.begin, **sizes), report, as_json, again)
     confirmation = open_run(folder).confirmation
     if confirmation is None or confirmation.winner is None:

@@ -23,5 +23,5 @@ def resume(name: Name, options: Options = None, as_json: AsJson = False) -> None
         key: check_value(kind, key, values[key]) for key, kind in kinds.items() if values[key] is not None
     }
     run = find(name, str(values["storage"]))
-    with ReportProcess(pictures=bool(run.config.get("gallery"))) as report:
+    with ReportProcess(run.config.get("gallery")) as report:
         end_run(resume_run(run.path, report.begin, **size), report, as_json)

@@ -29,5 +29,5 @@ def try_configuration(
 
     given = parse_overrides(values or [])
     run = find(name, str(given.pop("storage", "runs")))
-    with ReportProcess(pictures=bool(run.config.get("gallery"))) as report:
+    with ReportProcess(run.config.get("gallery")) as report:
         end_run(try_in_run(run.path, given, report.begin), report, as_json)

@@ -45,4 +45,5 @@ def winners(trials: Trials) -> list[Trial]:
         return [best] if best else []
     valued = [trials[number] for _, number in trials.valued]
     front = is_front(np.array([last_vector(trials.space, trial) for trial in valued]))
+    # No trial is on the front if all break the constraints.
     return [trial for trial, on_front in zip(valued, front, strict=True) if on_front or trial is best]

@@ -6,24 +6,24 @@ from threading import Event, Thread
 
 import pytest
 
-from search.after.report_process import ReportProcess, at_full_priority
+from search.after.report_process import ReportProcess, restore_priority
 from tests.results.made import make_run
 
 pytestmark = pytest.mark.slow
 
 
-def report_line(folder, pictures):
-    with ReportProcess(pictures) as report:
+def report_line(folder, gallery):
+    with ReportProcess(gallery) as report:
         report.begin(folder)
         return report.finish()
 
 
-@pytest.mark.parametrize("pictures", [False, True])
-def test_the_report_process_prints_one_line_for_a_report_and_for_an_error(tmp_path, monkeypatch, pictures):
+@pytest.mark.parametrize("gallery", [None, "its:gallery"])
+def test_the_report_process_prints_one_line_for_a_report_and_for_an_error(tmp_path, monkeypatch, gallery):
     run = make_run(tmp_path, monkeypatch, 4)
-    assert report_line(run.path, pictures) == f"report: {run.path / 'report.html'}"
+    assert report_line(run.path, gallery) == f"report: {run.path / 'report.html'}"
     (run.path / "results" / "confirm.parquet").write_text("no such thing")
-    line = report_line(run.path, pictures)
+    line = report_line(run.path, gallery)
     assert line.startswith("the report can't be made: ") and "confirm.parquet" in line and "\n" not in line
 
 
@@ -39,7 +39,7 @@ def test_a_thread_at_idle_priority_has_full_priority_again_where_that_is_allowed
     thread = Thread(target=run)
     thread.start()
     idle.wait()
-    full = at_full_priority(thread)
+    full = restore_priority(thread)
     policy = os.sched_getscheduler(thread.native_id)
     end.set()
     thread.join()
@@ -47,7 +47,7 @@ def test_a_thread_at_idle_priority_has_full_priority_again_where_that_is_allowed
 
 
 def test_a_killed_report_process_leaves_the_run_without_a_report(tmp_path):
-    with ReportProcess(pictures=False) as report:
+    with ReportProcess(gallery=None) as report:
         report.process.kill()
         report.process.wait()
         report.begin(tmp_path)
@@ -58,7 +58,7 @@ def test_an_interrupted_report_prints_the_command_that_makes_it(tmp_path, monkey
     def interrupt():
         raise KeyboardInterrupt
 
-    with ReportProcess(pictures=False) as report:
+    with ReportProcess(gallery=None) as report:
         report.begin(tmp_path)
         with monkeypatch.context() as patch:
             patch.setattr(report.process, "communicate", interrupt)
@@ -67,7 +67,7 @@ def test_an_interrupted_report_prints_the_command_that_makes_it(tmp_path, monkey
 
 
 def test_a_report_process_ends_with_its_parent():
-    with ReportProcess(pictures=False) as report:
+    with ReportProcess(gallery=None) as report:
         waiting = report.process
         waiting.stdin.close()  # as the death of this process would
         waiting.stdin = None

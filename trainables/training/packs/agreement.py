@@ -8,6 +8,7 @@ from torch import Tensor
 
 from trainables.training.packs.group import Group
 from trainables.training.packs.logged import Logged
+from trainables.training.packs.update import Gradients
 
 TOLERANCE = 1e-5  # of the norm of the gradients and of each value, relative to their own
 LOW_TOLERANCE = 1e-2  # in bf16, which has eight bits
@@ -26,6 +27,16 @@ def tolerance(group: Group) -> float:
 def norm(tensors: list[Tensor]) -> float:
     """The Euclidean norm of all entries."""
     return float(torch.stack([tensor.norm() for tensor in tensors]).norm())
+
+
+def compare_gradients(batched: Gradients, alone: Gradients, row: int, tolerance: float = TOLERANCE) -> None:
+    """Raises ValueError if the gradients in a row are not those of the lane alone, unless it diverges."""
+    own = {name: gradient.float() for name, gradient in alone.items()}
+    if not all(gradient.isfinite().all() for gradient in own.values()):
+        return
+    difference = norm([batched[name][row].float() - gradient for name, gradient in own.items()])
+    if not difference <= tolerance * norm(list(own.values())):
+        raise ValueError(f"the gradients differ from those of a lane alone by {difference:.2g}")
 
 
 def compare_logged(batched: Logged, alone: Logged, row: int, tolerance: float = TOLERANCE) -> None:

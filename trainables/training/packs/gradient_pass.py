@@ -21,7 +21,6 @@ from trainables.training.packs.update import Gradients
 
 Tensors = Mapping[str, Tensor]
 Pass = Callable[..., tuple[Gradients, Logged]]
-MAX_CODES = 64  # that are kept in a process; PyTorch's own limit is 8
 OPTIONS: dict[str, str | int | bool | Callable[..., Any]] = {
     "fallback_random": True,  # the random numbers of a step that is not compiled
     "compile_threads": 1,  # else a pool of processes stays, each with PyTorch in its memory
