@@ -1,6 +1,6 @@
 """Epochs of packs whose steps are compiled, and of the same packs whose steps are not, in turns on the CPU.
 
-    python -m benchmarks.compiled DATA [--lanes 16,64] [--epochs 8] [--turns 3]
+    python -m benchmarks.compiled DATA [--lanes 16,64] [--epochs 8] [--turns 3] [--only Net]
 
 DATA is a folder of IDX files, such as MNIST's t10k files. The packs are those of the space mnist_classifier
 with its default network, and of the plain modules of `search_speed --foreign`, in jobs of one thread. Prints
@@ -64,6 +64,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--lanes", default="16,64")
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--turns", type=int, default=3)
+    packs = ("classifier", *foreign.MODULES)
+    parser.add_argument("--only", nargs="+", choices=packs, default=packs)
     options = parser.parse_args(argv)
     torch.set_num_threads(1)
     print(ROW.format("pack", "lanes", "s, as it is", "s, compiled", "ratio", "compilation"))
@@ -74,7 +76,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             file = Path(folder) / f"{name}.yaml"
             file.write_text(module.space(options.data))
             spaces[name] = [f"space={file}"]
-        for name, overrides in spaces.items():
+        for name in options.only:
+            overrides = spaces[name]
             config, _ = prepare(resolve([*overrides, "engine=local", "trials=1", f"epochs={options.epochs}"]))
             for lanes in map(int, options.lanes.split(",")):
                 print(row(name, config, lanes, options.epochs, options.turns), flush=True)

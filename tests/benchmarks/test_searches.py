@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import early_end, fidelity, forecast, objectives, overhead, recipes, search_speed
+from benchmarks import compiled, early_end, fidelity, forecast, objectives, overhead, recipes, search_speed
 from tests.benchmarks.bowl import make_task, write_recording
 from tests.trainables.mnist.idx_files import make_pair
 
@@ -62,6 +62,15 @@ def test_recipes(recipe: str, images: Path, tmp_path: Path) -> None:
     # Each of Optuna's processes may begin a trial before it sees that of another.
     assert 1 <= len(timeline) <= recipes.EPOCHS * (recipes.WORKERS if recipe == "optuna" else 1)
     assert all(0 <= accuracy <= 1 for _, accuracy in timeline)
+
+
+@pytest.mark.slow
+def test_compiled(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--lanes", "2", "--epochs", "2", "--turns", "1", "--only", "Net"]
+    compiled.main([str(images), *arguments])
+    (row,) = rows(capsys.readouterr().out)
+    assert row[:2] == ["Net", "2"]
+    assert all(float(cell) > 0 for cell in row[2:4])
 
 
 def test_overhead(capsys: pytest.CaptureFixture[str]) -> None:
