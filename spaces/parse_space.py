@@ -122,9 +122,7 @@ def own_values(project: Project, params: Mapping[str, Param]) -> dict[str, Value
     """The values that the configuration has for the parameters, as far as they are in range."""
     values = {}
     for name, param in params.items():
-        place: Any = project.config
-        for key in name.split("."):
-            place = place.get(key, {}) if isinstance(place, Mapping) else {}
+        place = project.value(name)
         of_label = param.values if isinstance(param, Choice) else {}
         labels = [label for label, value in of_label.items() if value == place]
         if labels:

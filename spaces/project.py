@@ -63,6 +63,13 @@ class Project:
         """The import path of the LightningDataModule; None if the module has loaders of its own."""
         return self.class_of(self.data_key, self.data)
 
+    def value(self, path: str) -> Any:
+        """The value at a dotted path; an empty mapping if there is none."""
+        place: Any = self.config
+        for key in path.split("."):
+            place = place.get(key, {}) if isinstance(place, Mapping) else {}
+        return place
+
     def with_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """A copy of the configuration with these values at their dotted paths.
 

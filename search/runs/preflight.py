@@ -14,14 +14,16 @@ from search.runs.folder import read_config
 from spaces.lane import Lane
 from spaces.space import Space
 from trainables import import_path
+from trainables.projects import argument_paths
 
 
 def prepare(config: RunConfig) -> tuple[RunConfig, list[str]]:
     """The configuration with its data checked and identified by content, and notes for the screen.
 
-    Raises ValueError if the engine, sampler or logger is unknown, a package, module or class is missing, the
-    sampler cannot search the space, the space sets an argument of the Trainer that it may not set, trials
-    can't train on several devices as they shall, or the data cannot be used.
+    Raises ValueError if the engine, sampler or logger is unknown, a package, module or class is missing, a
+    dotted path of the space names no argument, the sampler cannot search the space, the space sets an
+    argument of the Trainer that it may not set, trials can't train on several devices as they shall, or the
+    data cannot be used.
     """
     for key, known in (("engine", ENGINES), ("sampler", POLICIES), ("logger", LOGGERS)):
         one_of(key, getattr(config, key), known)
@@ -39,7 +41,9 @@ def prepare(config: RunConfig) -> tuple[RunConfig, list[str]]:
         from trainables.training import devices  # here, for it loads PyTorch
 
         devices.check(import_path.load(space.trainable), space.trainable, space.trainer.get("strategy"))
-    if not space.project:
+    if space.project:
+        argument_paths.check(space.project, space.params)
+    else:
         check_arguments(space)
     notes = list(config.notes)
     if space.prepare is None:
