@@ -11,7 +11,8 @@ compiled; their ratio in each turn; and the seconds that the first epoch with th
 import argparse
 import statistics
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from math import inf
 from pathlib import Path
@@ -32,13 +33,23 @@ ROW = "| {:14} | {:>5} | {:>12} | {:>12} | {:>18} | {:>11} |"
 
 def epochs(config: RunConfig, lanes: int, count: int, pays_from: float) -> list[float]:
     """Seconds of each epoch of a job of so many lanes, which differ in their learning rate."""
-    compiling.PAYS_FROM = pays_from
-    compiling.COMPILED.clear()
     setup = replace(Setup(**training_setup(config)), seed=1)
     default = {**config.space.default(), "dropout": 0.2}
     own = [Lane(number, {**default, "lr": 1e-3 * (1 + number / lanes)}, number) for number in range(lanes)]
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, compiling_from(pays_from):
         return [report.seconds for report in train(setup, own, 0, count, f"{folder}/x.safetensors")]
+
+
+@contextmanager
+def compiling_from(seconds: float) -> Iterator[None]:
+    """Steps are compiled in the block after so many seconds of them, without code of earlier ones."""
+    before = compiling.PAYS_FROM
+    compiling.COMPILED.clear()
+    compiling.PAYS_FROM = seconds
+    try:
+        yield
+    finally:
+        compiling.PAYS_FROM = before
 
 
 def row(name: str, config: RunConfig, lanes: int, count: int, turns: int) -> str:

@@ -34,10 +34,12 @@ class LaneCheckpointing(Callback):
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         # Not in on_train_epoch_end: schedulers that monitor a metric step after it.
         reporter = self.reporter
-        if self.out is None or not (self.enabled and reporter.alive):
+        if not (self.enabled and reporter.alive):
             return
-        if trainer.current_epoch < reporter.last:
+        if reporter.ended or trainer.current_epoch < reporter.last:
             self.fit.final_metrics = reporter.metrics
+        if self.out is None:
+            return
         states = reporter.best.states if reporter.best else self.fit.states(trainer)
         if self.fit.writes:
             checkpoint.save(self.out, states)
@@ -56,6 +58,7 @@ class EpochReporter(Checkpoint):
         self.fit, self.ranking, self.last, self.reports = fit, ranking, last, reports
         self.metrics: Metrics = {}  # of the last epoch
         self.measured: Metrics = {}  # of every epoch
+        self.ended = False  # whether the training has ended itself, before epoch `last` or with it
         self.began = time.perf_counter()
         self.alive = frozenset(fit.numbers)  # lanes that have not diverged
         self.best = BestWeights(ranking[0], best) if best else None
@@ -69,12 +72,13 @@ class EpochReporter(Checkpoint):
             number: {**logged, **self.measured[number]}
             for number, logged in self.fit.epoch_metrics(trainer).items()
         }
-        self.metrics = metrics
         diverged = frozenset(number for number in metrics if not self.finite(metrics[number]))
         self.alive -= diverged
-        self.fit.drop(diverged)
+        self.metrics = {number: of_lane for number, of_lane in metrics.items() if number in self.alive}
+        trains = self.fit.drop(diverged, metrics)
         epoch = trainer.current_epoch + 1
-        trainer.should_stop = trainer.should_stop or epoch == self.last or not self.alive
+        self.ended = bool(self.alive) and (trainer.should_stop or not trains)
+        trainer.should_stop = self.ended or epoch == self.last or not self.alive
         if self.best and self.alive:
             self.best.update(epoch, metrics, self.fit.states(trainer))
         best = {n: epoch for n, epoch in self.best.epochs.items() if n in self.alive} if self.best else {}

@@ -12,6 +12,7 @@ from spaces.messages import describe, one_line
 from trainables.learner import Learner
 from trainables.training.build import make_parts
 from trainables.training.fits import alone_reason, pack_fit, verified_parts
+from trainables.training.packs.lane_callbacks import left_out_note
 from trainables.training.packs.lane_modules import replace_dropout
 from trainables.training.packs.verify import BATCHES
 from trainables.training.processes import in_processes
@@ -110,6 +111,8 @@ def pack_findings(setup: Setup, lane: Lane) -> tuple[bool, str]:
     fit = pack_fit(replace(setup, batched=True), lanes, made, BATCHES)
     list(run_fit(fit, setup.ranking, 0, 1, None))
     obstacle = next((group.obstacle for group in fit.pack.groups if group.obstacle), None)
+    how = "lanes train as one batched model where that is faster"
     if obstacle:
-        return True, f"yes, verified; lanes share batches and take their steps one by one: {obstacle}"[:300]
-    return True, "yes, verified; lanes train as one batched model where that is faster"
+        how = f"lanes share batches and take their steps one by one: {obstacle}"[:280]
+    note = left_out_note(made[0].trainer)
+    return True, f"yes, verified; {how}" + (f"; {note}" if note else "")

@@ -50,8 +50,11 @@ class Fit(ABC):
         """
 
     @abstractmethod
-    def drop(self, numbers: frozenset[int]) -> None:
-        """Stops training these lanes, which have diverged."""
+    def drop(self, diverged: frozenset[int], metrics: Metrics) -> bool:
+        """Stops training the lanes that have diverged or, with these metrics, ended their own training.
+
+        Called at the end of an epoch. Returns whether a lane still trains.
+        """
 
     @abstractmethod
     def states(self, trainer: L.Trainer) -> dict[int, checkpoint.State]:

@@ -11,8 +11,9 @@ from trainables.projects.parts import Parts
 from trainables.training.build import make_parts
 from trainables.training.fit import Fit
 from trainables.training.kept_data import release
+from trainables.training.packs.lane_callbacks import callbacks_of, left_out_note, without_left_out
 from trainables.training.packs.learner_lane import LearnerLane
-from trainables.training.packs.module_lane import ModuleLane, was_packed
+from trainables.training.packs.module_lane import ModuleLane, has_ended, was_packed
 from trainables.training.packs.pack import Pack, PackFit
 from trainables.training.packs.packable import LIMITS, pack_error, passed
 from trainables.training.packs.verify import BATCHES, verify_error
@@ -24,27 +25,30 @@ verified: dict[tuple[object, ...], str | None] = {(Learner,): None}
 
 
 def make_fits(setup: Setup, lanes: list[Lane], files: Path) -> tuple[list[Fit], str | None]:
-    """The Fits of these lanes, and the reason if some are trained alone.
+    """The Fits of these lanes, and a note if some are trained alone, or without callbacks of their Trainer.
 
     Callbacks of a module that is no Learner may write to a folder in `files`.
     """
     parts = verified_parts(setup, lanes, files)
     reasons = {lane.number: alone_reason(setup, parts[lane.number]) for lane in lanes}
     fits: list[Fit] = []
-    together = [lane for lane in lanes if not (reasons[lane.number] or began_alone(lane, parts[lane.number]))]
+    together = [
+        lane for lane in lanes if not (reasons[lane.number] or goes_on_alone(lane, parts[lane.number]))
+    ]
     for members in packs_of(together, parts):
         fits.append(pack_fit(setup, members, {lane.number: parts[lane.number] for lane in members}))
     for lane in lanes:
         if lane not in together:
             fits.append(single_fit(setup, lane, parts[lane.number], folder_of(lane, files)))
-    return fits, next((reason for reason in reasons.values() if reason), None)
+    notes = [reasons[lane.number] or left_out_note(parts[lane.number].trainer) for lane in lanes]
+    return fits, next(filter(None, notes), None)
 
 
 def packs_of(lanes: list[Lane], parts: Mapping[int, Parts]) -> list[list[Lane]]:
     """The lanes by the arguments of their Trainer: a pack has one."""
     packs: dict[str, list[Lane]] = {}
     for lane in lanes:
-        packs.setdefault(repr(sorted(parts[lane.number].trainer.items())), []).append(lane)
+        packs.setdefault(trainer_key(parts[lane.number]), []).append(lane)
     return list(packs.values())
 
 
@@ -75,11 +79,12 @@ def folder_of(lane: Lane, files: Path) -> Path:
     return files / f"trial-{lane.number:05}"
 
 
-def began_alone(lane: Lane, parts: Parts) -> bool:
-    """Whether the lane goes on from a checkpoint of Lightning's own loop."""
+def goes_on_alone(lane: Lane, parts: Parts) -> bool:
+    """Whether the lane goes on from a checkpoint of Lightning's own loop, or does not go on: it has ended."""
     if lane.start is None or isinstance(parts.module, Learner):
         return False
-    return not was_packed(Path(lane.start), lane.number)
+    start = Path(lane.start)
+    return not was_packed(start, lane.number) or has_ended(start, lane.number)
 
 
 def static_reason(parts: Parts) -> str | None:
@@ -93,8 +98,16 @@ def kind(setup: Setup, parts: Parts) -> tuple[object, ...]:
     module = parts.module
     if isinstance(module, Learner):
         return (Learner,)
-    how = (module.automatic_optimization, repr(sorted(parts.trainer.items())))
-    return (setup.trainable, type(module), type(parts.data), *how)
+    return (
+        *(setup.trainable, type(module), type(parts.data)),
+        *(module.automatic_optimization, trainer_key(parts)),
+    )
+
+
+def trainer_key(parts: Parts) -> str:
+    """A key of the Trainer's arguments, with the kinds of callbacks: each lane has its own."""
+    kinds = sorted(type(one).__name__ for one in callbacks_of(parts.trainer))
+    return repr(sorted({**parts.trainer, "callbacks": kinds}.items()))
 
 
 def alone_reason(setup: Setup, parts: Parts) -> str | None:
@@ -107,7 +120,9 @@ def verify(setup: Setup, lane: Lane) -> str | None:
     """The reason why a pack does not train the lane as Lightning does; None if it does."""
 
     def alone(folder: Path) -> Fit:
-        return single_fit(setup, lane, make_parts(setup, lane, folder), folder, BATCHES)
+        parts = make_parts(setup, lane, folder)
+        parts = replace(parts, trainer=without_left_out(parts.trainer))
+        return single_fit(setup, lane, parts, folder, BATCHES)
 
     def packed(folder: Path) -> Fit:
         return pack_fit(setup, [lane], {lane.number: make_parts(setup, lane, folder)}, BATCHES)

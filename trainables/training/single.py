@@ -127,8 +127,8 @@ class SingleFit(Fit):
         values = measured(self.measure, methods) if self.writes else {}
         return {self.number: trainer.strategy.broadcast(values)}
 
-    def drop(self, numbers: frozenset[int]) -> None:
-        pass  # training ends with its only lane
+    def drop(self, diverged: frozenset[int], metrics: Metrics) -> bool:
+        return not diverged  # the Trainer knows of the other end
 
     def states(self, trainer: L.Trainer) -> dict[int, checkpoint.State]:
         # Not those of the Trainer, which weight averaging changes.

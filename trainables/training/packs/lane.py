@@ -10,6 +10,7 @@ from torch import Tensor, nn, optim
 
 from trainables.training import checkpoint
 from trainables.training.first_batches import FirstBatches
+from trainables.training.fit import Metrics
 from trainables.training.packs.clipping import Clip
 from trainables.training.packs.lane_trainer import LaneTrainer
 from trainables.training.packs.logged import Logged
@@ -40,8 +41,10 @@ class PackedLane(ABC):
     """A lane of a pack: its module and data, and from `configure` on its optimizer.
 
     `accumulate` is the number of batches for each step of the optimizer, before which `clip` clips the
-    gradients, if it is not None. `batch_seed` and the epoch seed the random generators from which its batches
-    draw; None: they do not draw from those. `has_hooks`: whether hooks of epochs may change the module.
+    gradients, if it is not None. `ends`: whether its training has ended, before that of the pack;
+    `final_metrics` then holds those of all further epochs. `batch_seed` and the epoch seed the random
+    generators from which its batches draw; None: they do not draw from those. `has_hooks`: whether hooks of
+    epochs may change the module.
     `manual`: its training step makes the steps of its optimizers, as `manual_step`; it is not batched, so
     lanes of equal likeness see the same batches, whatever the shapes of their tensors.
     """
@@ -55,6 +58,8 @@ class PackedLane(ABC):
     batch_seed: int | None = None
     same_draws: bool = False  # whether its steps draw the random numbers that they draw alone
     accumulate: int = 1
+    ends: bool = False
+    final_metrics: Metrics | None = None
     clip: Clip | None = None
     has_hooks: bool
 

@@ -23,6 +23,7 @@ from trainables.training.longer_schedules import put_back, stepped
 from trainables.training.packs.catcher import EVALUATION, TRAINING, Catcher, catching
 from trainables.training.packs.clipping import Clip
 from trainables.training.packs.lane import PackedLane, Template
+from trainables.training.packs.lane_callbacks import LaneStopping
 from trainables.training.packs.lane_modules import replace_dropout
 from trainables.training.packs.lane_trainer import LaneTrainer, Unpackable
 from trainables.training.packs.logged import Logged
@@ -63,6 +64,7 @@ class ModuleLane(PackedLane):
         self.accumulate = int(options.get("accumulate_grad_batches") or 1)
         if limit := options.get("gradient_clip_val"):
             self.clip = Clip(float(limit), options.get("gradient_clip_algorithm") or "norm")
+        self.stopping = LaneStopping(options, module)
         self.schedulers: list[Scheduler] = []
         # Of torchmetrics, that were logged in this epoch: those that compute its values, and all.
         self.metrics: dict[str, Metric] = {}
@@ -118,6 +120,7 @@ class ModuleLane(PackedLane):
         for scheduler, own in zip(schedulers, state["lr_schedulers"], strict=True):
             scheduler.load_state_dict(own)
         put_back(further)
+        self.stopping.restore(state.get("callbacks", {}))  # an earlier version's has none
         self.trainer.note(global_step=state["global_step"])
 
     def state(self) -> checkpoint.State:
@@ -125,9 +128,10 @@ class ModuleLane(PackedLane):
             "state_dict": self.module.state_dict(),
             "optimizer_states": [own_state_dict(optimizer) for optimizer in self.optimizers],
             "lr_schedulers": [one.scheduler.state_dict() for one in self.schedulers],
+            "callbacks": self.stopping.state(),
             "epoch": self.trainer.current_epoch,
             "global_step": self.trainer.global_step,
-            "ended": None,
+            "ended": self.final_metrics,
             "epochs": self.trainer.max_epochs,
             PACKED: True,
         }
@@ -185,6 +189,7 @@ class ModuleLane(PackedLane):
 
     def begin_validation(self, batches: Iterable[Any], validates: bool) -> None:
         self._schedule("epoch", self.trainer.current_epoch)
+        self.validates = validates
         if validates:
             self._hook("on_validation_epoch_start")
 
@@ -206,7 +211,9 @@ class ModuleLane(PackedLane):
         for metric in self.updated.values():
             metric.reset()
         self.metrics, self.updated = {}, {}
-        metrics |= {**self.epoch_logs, "lr": float(self.optimizer.param_groups[0]["lr"])}
+        metrics |= self.epoch_logs
+        self.ends = self.stopping.ends(self.trainer.current_epoch, metrics, self.validates)
+        metrics["lr"] = float(self.optimizer.param_groups[0]["lr"])
         self._schedule("epoch", self.trainer.current_epoch, metrics)
         return metrics
 
@@ -257,8 +264,18 @@ def was_packed(path: Path, number: int) -> bool:
 
     Raises ValueError if the file can't be read.
     """
+    return PACKED in entries(path, number)
+
+
+def has_ended(path: Path, number: int) -> bool:
+    """Whether a lane in a checkpoint has ended its own training. Raises ValueError if it can't be read."""
+    return entries(path, number).get("ended") is not None
+
+
+def entries(path: Path, number: int) -> dict[str, Any]:
+    """Entries of a lane's state in JSON; none if they are damaged: Lightning's loop says so in its error."""
     rest = checkpoint.entry(path, number, "rest")
     try:
-        return rest is not None and PACKED in json.loads(rest.numpy().tobytes())
-    except ValueError:  # it is damaged; Lightning's loop raises the error that says so
-        return False
+        return {} if rest is None else dict(json.loads(rest.numpy().tobytes()))
+    except ValueError:
+        return {}

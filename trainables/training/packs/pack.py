@@ -125,7 +125,8 @@ class Pack(L.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         for group in self.groups:
-            group.end_epoch()
+            if group.lanes:
+                group.end_epoch()
 
     def batches(self, group: Group, split: str) -> Iterator[TrainBatch]:
         """Yields the batches of a group, on the pack's device."""
@@ -160,12 +161,21 @@ class PackFit(Fit):
         self.dropout_seed, self.measure = dropout_seed, measure
         self.numbers, self.mixed_precision = tuple(pack.lanes), mixed_precision
         self.trainer_options = options
+        # Of lanes that have ended their own training.
+        self.ended: dict[int, checkpoint.State] = {}
+        self.final: dict[int, Mapping[str, float]] = {}
+
+    @property
+    def lanes(self) -> dict[int, PackedLane]:
+        """The lanes that still train."""
+        return {number: lane for group in self.pack.groups for number, lane in group.lanes.items()}
 
     def seed(self, epoch: int) -> None:
         torch.manual_seed(derive_seed(self.dropout_seed, epoch))
 
     def epoch_metrics(self, trainer: L.Trainer) -> Metrics:
-        return {number: metrics for group in self.pack.groups for number, metrics in group.metrics.items()}
+        trained = [group.metrics for group in self.pack.groups if group.lanes]
+        return {**self.final, **{number: metrics for group in trained for number, metrics in group.items()}}
 
     def measured(self, trainer: L.Trainer) -> Metrics:
         metrics = {}
@@ -179,12 +189,18 @@ class PackFit(Fit):
         """The first batch of a group in this epoch."""
         return next(self.pack.batches(group, split)).content
 
-    def drop(self, numbers: frozenset[int]) -> None:
+    def drop(self, diverged: frozenset[int], metrics: Metrics) -> bool:
+        for number, lane in self.lanes.items():
+            if lane.ends and number not in diverged:
+                lane.final_metrics = {number: metrics[number]}
+                self.ended[number] = lane.state()
+                self.final[number] = metrics[number]
         for group in self.pack.groups:
-            group.drop(numbers)
+            group.drop(diverged | self.ended.keys())
+        return bool(self.lanes)
 
     def states(self, trainer: L.Trainer) -> dict[int, checkpoint.State]:
-        return {number: lane.state() for group in self.pack.groups for number, lane in group.lanes.items()}
+        return {**self.ended, **{number: lane.state() for number, lane in self.lanes.items()}}
 
 
 def lane_methods(

@@ -10,6 +10,7 @@ from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from trainables.learner import Learner
 from trainables.training.own_loaders import OwnLoaders
+from trainables.training.packs.lane_callbacks import callbacks_error, callbacks_of
 
 # Hooks of a module that packs call where Lightning does, or that concern no training.
 HONOURED = {
@@ -76,6 +77,10 @@ def option_error(options: Mapping[str, Any]) -> str | None:
     defaults = inspect.signature(L.Trainer.__init__).parameters
     for name, value in options.items():
         if value in (None, False, [], defaults[name].default) or name in (*OPTIONS, *WITHOUT_EFFECT):
+            continue
+        if name == "callbacks":
+            if reason := callbacks_error(callbacks_of(options)):
+                return reason
             continue
         if name not in PASSED or (name == "precision" and str(value) not in PRECISIONS):
             return f"packs do not honour trainer.{name}={value!r:.60}"
