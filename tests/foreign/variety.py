@@ -204,6 +204,13 @@ class UnusedHead(Base):
         return torch.optim.AdamW(self.parameters(), lr=self.hparams.lr, weight_decay=0.5)
 
 
+class OfTrainersModel(Base):
+    """Takes the parameters of the Trainer's model."""
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.trainer.model.parameters(), lr=self.hparams.lr)
+
+
 class Stops(Base):
     """Sets an attribute of the Trainer."""
 

@@ -14,9 +14,10 @@ class Unpackable(Exception):
 class LaneTrainer:
     """Stands in for the Trainer of a lane, as far as a pack can answer for it.
 
-    `epochs` are those of the whole training, `batches` the function that counts the batches of an epoch,
-    `accumulate` how many of them make a step of the optimizer. Any other attribute raises Unpackable, also
-    when it is set: no AttributeError, for which a module might have a default of its own.
+    `module` is that of the lane, `epochs` are those of the whole training, `batches` is the function that
+    counts the batches of an epoch, `accumulate` how many of them make a step of the optimizer. Any other
+    attribute raises Unpackable, also when it is set: no AttributeError, for which a module might have a
+    default of its own.
     """
 
     sanity_checking = barebones = False
@@ -29,12 +30,14 @@ class LaneTrainer:
     def __init__(
         self,
         trainer: L.Trainer,
+        module: L.LightningModule,
         data: L.LightningDataModule,
         epochs: int,
         batches: Callable[[], int],
         accumulate: int = 1,
     ) -> None:
         own = {"trainer": trainer, "datamodule": data, "max_epochs": epochs, "count": batches}
+        own |= {"model": module, "lightning_module": module}
         # Past __setattr__, which refuses what a module sets.
         self.__dict__.update(own, accumulate_grad_batches=accumulate, global_step=0, callback_metrics={})
 

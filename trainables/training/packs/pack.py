@@ -64,7 +64,8 @@ class Pack(L.LightningModule):
             asked = self.loaders.prepare(lane.data, self.trainer)
             self.loaders.loader(lane.data, "train")  # before an epoch is seeded
             count = partial(self.loaders.count, lane.data, "train")
-            lane.setup(LaneTrainer(self.trainer, lane.data, self.epochs, count, lane.accumulate), asked)
+            trainer = LaneTrainer(self.trainer, lane.module, lane.data, self.epochs, count, lane.accumulate)
+            lane.setup(trainer, asked)
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         # Not in __init__: the stacks are made when the modules are on their device.

@@ -35,9 +35,9 @@ class ModuleTemplate(Template):
         self.module: Any = join_settings(modules)
         self.module.trainer = modules[0].trainer  # which copies of a module lack
         for name, part in list(self.module.named_modules()):
-            if isinstance(part, Metric):  # its state is changed in place
+            if isinstance(part, Metric):
                 parent, _, child = name.rpartition(".")
-                del self.module.get_submodule(parent)._modules[child]
+                self.module.get_submodule(parent)._modules[child] = UnusableMetric(name)
             elif not isinstance(part, LaneDropout):
                 keep_common(part, [module.get_submodule(name) for module in modules])
         self.module.log = self.log
@@ -62,6 +62,21 @@ class ModuleTemplate(Template):
         """Stands in for the `log` of the module: the catcher of the current step takes the call."""
         assert self.catcher is not None, "only a step logs"
         self.catcher.log(*values, **options)
+
+
+@final
+class UnusableMetric(nn.Module):
+    """Stands in for a metric of torchmetrics, whose state changes in place: a step that uses it fails."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def forward(self, *values: Any, **options: Any) -> Any:
+        raise RuntimeError(f"a step updates the metric {self.name} of torchmetrics, which can't be batched")
+
+    def __getattr__(self, name: str) -> Any:
+        return super().__getattr__(name) if name.startswith("_") else self.forward()
 
 
 def keep_common(part: nn.Module, lanes: Sequence[nn.Module]) -> None:

@@ -83,7 +83,7 @@ def module_group(
         torch.manual_seed(number)
         one = module(1e-3 * (1 + number / count), kind or torch.optim.AdamW, own and own(number))
         lane = lanes[number] = ModuleLane(one, data, data_key=0, batch_seed=0, options=trainer or {})
-        lane.trainer = one.trainer = LaneTrainer(around, data, 1, lambda: BATCHES, lane.accumulate)
+        lane.trainer = one.trainer = LaneTrainer(around, one, data, 1, lambda: BATCHES, lane.accumulate)
         replace_dropout(one)
         one.to(device)
         lane.configure(start, number)

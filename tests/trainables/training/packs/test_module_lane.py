@@ -152,6 +152,22 @@ def test_the_first_hook_sees_the_weights_of_the_checkpoint(batched, tmp_path):
     assert expected[0].metrics[lane.number]["first"] != expected[1].metrics[lane.number]["first"]
 
 
+@pytest.mark.parametrize("name", ["Metrics", "StepMetrics"])
+def test_a_metric_that_steps_update_is_named(name, tmp_path):
+    _, (group,) = together(setup_of(name, batched=True), lanes(name), tmp_path)
+    assert "a step updates the metric " in group.obstacle
+
+
+def test_a_module_finds_itself_at_its_trainer(tmp_path):
+    """As in the optimizers of lightning-hydra-template."""
+    setup = setup_of("OfTrainersModel", batched=True)
+    epochs, (group,) = together(setup, lanes("OfTrainersModel"), tmp_path)
+    assert group.batched
+    for lane in lanes("OfTrainersModel"):
+        for expected, got in zip(alone(setup, lane, tmp_path), epochs, strict=True):
+            assert_equal(expected, got[lane.number])
+
+
 def test_a_step_that_reads_a_differing_attribute_later_goes_on_lane_by_lane(tmp_path):
     setup = setup_of("ReadsAlphaLate", batched=True)
     epochs, (group,) = together(setup, lanes("ReadsAlphaLate"), tmp_path)
