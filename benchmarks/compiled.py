@@ -42,7 +42,7 @@ def epochs(config: RunConfig, lanes: int, count: int, pays_from: float) -> list[
 
 @contextmanager
 def compiling_from(seconds: float) -> Iterator[None]:
-    """Steps are compiled in the block after so many seconds of them, without code of earlier ones."""
+    """In the block, steps are compiled once they have taken so many seconds; earlier code is forgotten."""
     before = compiling.PAYS_FROM
     compiling.COMPILED.clear()
     compiling.PAYS_FROM = seconds

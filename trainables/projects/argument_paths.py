@@ -36,9 +36,12 @@ def check(project: Project, params: Mapping[str, Param]) -> None:
 def classes(project: Project, params: Mapping[str, Param], path: str) -> list[str]:
     """Import paths of the classes, one or several by choice, whose argument the dotted path names.
 
-    A class for which the configuration has the argument is left out.
+    A class for which the configuration has the argument is left out. Keys of Hydra, such as `_partial_`, are
+    no arguments.
     """
-    above = path.rpartition(".")[0]
+    above, _, argument = path.rpartition(".")
+    if argument.startswith("_"):
+        return []
     if project.kind == "lightning":
         above, _, key = above.rpartition(".")
         if key != "init_args":

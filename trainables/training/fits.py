@@ -13,7 +13,7 @@ from trainables.training.fit import Fit
 from trainables.training.kept_data import release
 from trainables.training.packs.lane_callbacks import callbacks_of, left_out_note, without_left_out
 from trainables.training.packs.learner_lane import LearnerLane
-from trainables.training.packs.module_lane import ModuleLane, has_ended, was_packed
+from trainables.training.packs.module_lane import ModuleLane, continues
 from trainables.training.packs.pack import Pack, PackFit
 from trainables.training.packs.packable import LIMITS, pack_error, passed
 from trainables.training.packs.verify import BATCHES, verify_error
@@ -83,8 +83,7 @@ def goes_on_alone(lane: Lane, parts: Parts) -> bool:
     """Whether the lane goes on from a checkpoint of Lightning's own loop, or does not go on: it has ended."""
     if lane.start is None or isinstance(parts.module, Learner):
         return False
-    start = Path(lane.start)
-    return not was_packed(start, lane.number) or has_ended(start, lane.number)
+    return not continues(Path(lane.start), lane.number)
 
 
 def static_reason(parts: Parts) -> str | None:

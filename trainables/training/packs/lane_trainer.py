@@ -36,10 +36,15 @@ class LaneTrainer:
         batches: Callable[[], int],
         accumulate: int = 1,
     ) -> None:
-        own = {"trainer": trainer, "datamodule": data, "max_epochs": epochs, "count": batches}
-        own |= {"model": module, "lightning_module": module}
+        own = {
+            "trainer": trainer,
+            "max_epochs": epochs,
+            "count": batches,
+            "accumulate_grad_batches": accumulate,
+        }
+        parts = {"datamodule": data, "model": module, "lightning_module": module}
         # Past __setattr__, which refuses what a module sets.
-        self.__dict__.update(own, accumulate_grad_batches=accumulate, global_step=0, callback_metrics={})
+        self.__dict__.update(own, **parts, global_step=0, callback_metrics={})
 
     def note(self, **values: Any) -> None:
         """Sets attributes; for the lane, not for its module."""

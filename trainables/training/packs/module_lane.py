@@ -64,7 +64,7 @@ class ModuleLane(PackedLane):
         self.accumulate = int(options.get("accumulate_grad_batches") or 1)
         if limit := options.get("gradient_clip_val"):
             self.clip = Clip(float(limit), options.get("gradient_clip_algorithm") or "norm")
-        self.stopping = LaneStopping(options, module)
+        self.stopping, self.validates = LaneStopping(options, module), False
         self.schedulers: list[Scheduler] = []
         # Of torchmetrics, that were logged in this epoch: those that compute its values, and all.
         self.metrics: dict[str, Metric] = {}
@@ -259,23 +259,14 @@ def own_state_dict(optimizer: optim.Optimizer) -> dict[str, Any]:
     return state
 
 
-def was_packed(path: Path, number: int) -> bool:
-    """Whether the state of a lane in a checkpoint comes from a pack, rather than from Lightning's own loop.
+def continues(path: Path, number: int) -> bool:
+    """Whether a lane in a checkpoint was trained in a pack, not by Lightning's own loop, and has not ended.
 
     Raises ValueError if the file can't be read.
     """
-    return PACKED in entries(path, number)
-
-
-def has_ended(path: Path, number: int) -> bool:
-    """Whether a lane in a checkpoint has ended its own training. Raises ValueError if it can't be read."""
-    return entries(path, number).get("ended") is not None
-
-
-def entries(path: Path, number: int) -> dict[str, Any]:
-    """Entries of a lane's state in JSON; none if they are damaged: Lightning's loop says so in its error."""
     rest = checkpoint.entry(path, number, "rest")
     try:
-        return {} if rest is None else dict(json.loads(rest.numpy().tobytes()))
-    except ValueError:
-        return {}
+        state = {} if rest is None else json.loads(rest.numpy().tobytes())
+    except ValueError:  # it is damaged; Lightning's loop raises the error that says so
+        return False
+    return PACKED in state and state["ended"] is None
