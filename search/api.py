@@ -50,8 +50,8 @@ def run(
 
     Progress is drawn where the program writes. Ctrl-C, or interrupting the notebook cell, raises
     KeyboardInterrupt; what was finished is kept, and `search.resume` goes on. Raises ValueError for a mistake
-    in the arguments, with nothing written, and RuntimeError if the search ended early though no trial is at
-    fault: a full disk, or workers that are gone.
+    in the arguments, with nothing written if it is seen before the first trial, and RuntimeError if the
+    search ended early though no trial is at fault: a full disk, or workers that are gone.
     """
     from search.config.run_config import configure
     from search.runs.run import start
@@ -198,7 +198,11 @@ def own_name(key: str) -> str:
 
 
 def ended(outcome: "Outcome") -> SearchRun:
-    """The run of an outcome. Raises KeyboardInterrupt or RuntimeError if it ended early."""
+    """The run of an outcome.
+
+    Raises KeyboardInterrupt or RuntimeError if it ended early, and ValueError if no trial could have a value
+    because of a mistake in the space.
+    """
     from search.runs.folder import address
 
     how = f"what was finished is kept; go on with search.resume({address(outcome.folder)!r})"
@@ -206,4 +210,7 @@ def ended(outcome: "Outcome") -> SearchRun:
         raise KeyboardInterrupt(how)
     if outcome.error:
         raise RuntimeError(f"{outcome.error}; {how}")
-    return SearchRun(outcome.folder)
+    run = SearchRun(outcome.folder)
+    if mistake := run.mistake:
+        raise ValueError(mistake)
+    return run

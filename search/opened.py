@@ -44,6 +44,16 @@ class SearchRun:
         return self.tables.status
 
     @property
+    def mistake(self) -> str | None:
+        """The mistake in the space for which no trial could have a value; None if there is none."""
+        from spaces.lane import is_space_error
+
+        if self.status != "failed":
+            return None
+        errors = [error for error in self.trials["error"].to_pylist() if is_space_error(error)]
+        return errors[0].partition(": ")[2] if errors else None
+
+    @property
     def trials(self) -> "pa.Table":
         """One row per trial; `run.trials.to_pandas()`."""
         return self.tables.trials

@@ -12,7 +12,6 @@ import typer
 from spaces.messages import one_line
 
 if TYPE_CHECKING:
-    from results.store import Run
     from search.after.report_process import ReportProcess
     from search.runs.run import Outcome
 
@@ -48,14 +47,6 @@ def reader_left() -> bool:
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
-def space_error(run: "Run") -> str | None:
-    """The mistake in the space for which no trial of a run could have a value; None if there is none."""
-    from spaces.lane import is_space_error
-
-    errors = [row["error"] for row in run.trials.to_pylist() if is_space_error(row["error"])]
-    return errors[0].partition(": ")[2] if errors else None
-
-
 def end_run(
     outcome: "Outcome", report: "ReportProcess", as_json: bool = False, again: str | None = None
 ) -> None:
@@ -65,6 +56,7 @@ def end_run(
     """
     from results.store import open_run
     from search.cli.tables import print_run, summary
+    from search.opened import SearchRun
     from search.runs.folder import address
 
     if outcome.interrupted or outcome.error:
@@ -75,9 +67,9 @@ def end_run(
             again = again or f"{verb} {address(outcome.folder)}"
             print(f"go on with: python -m search {again}", file=sys.stderr)
         raise typer.Exit(INTERRUPTED if outcome.interrupted else FAILED)
+    if mistake := SearchRun(outcome.folder).mistake:
+        raise ValueError(mistake)
     run = open_run(outcome.folder)
-    if run.status == "failed" and (error := space_error(run)):
-        raise ValueError(error)
     if as_json:
         print(json.dumps(summary(run), indent=2))
     else:

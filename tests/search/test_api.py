@@ -198,10 +198,10 @@ def test_a_function_that_makes_no_module_fails_in_one_line(in_folder):
     def build(lr):
         return {"lr": lr}
 
-    run = search.run(
-        build, TinyData, params=PARAMS, objective="val_loss", trials=1, epochs=1, engine="local", name="r"
-    )
-    (error,) = run.trials["error"].to_pylist()
+    of_run = {"objective": "val_loss", "trials": 1, "epochs": 1, "engine": "local", "name": "r"}
+    with pytest.raises(ValueError, match=r"^object:build makes a dict, but must make a LightningModule$"):
+        search.run(build, TinyData, params=PARAMS, **of_run)
+    (error,) = search.open("r").trials["error"].to_pylist()
     assert error == "SpaceError: object:build makes a dict, but must make a LightningModule"
 
 
