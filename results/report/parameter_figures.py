@@ -50,7 +50,8 @@ def parallel(rows: Sequence[Row], dims: Sequence[Dimension], metric: str, mode: 
         value = [*positions, significant(min(max(row["objective"], low), high)), row["trial"]]
         data.append({"value": value, "lineStyle": style})
     axes: list[Option] = [
-        {"name": d.name, "min": 0, "max": 1, "nameTextStyle": MUTED} | tick_labels(d) for d in chosen
+        {"name": name, "min": 0, "max": 1, "nameTextStyle": MUTED} | tick_labels(d)
+        for name, d in zip(short_names([d.name for d in chosen]), chosen, strict=True)
     ]
     axes.append(
         {
@@ -141,9 +142,15 @@ def contours(rows: Sequence[Row], dims: Sequence[Dimension], mode: str) -> list[
         trials = [[*dot, row["trial"]] for dot, row in zip(dots, ranked, strict=True)]
         option = {
             "grid": GRID | {"top": 28},
-            "xAxis": parameter_axis(x) | {"name": x.name, "splitLine": {"show": False}},
+            "xAxis": parameter_axis(x)
+            | {"name": short_names([x.name, y.name])[0], "splitLine": {"show": False}},
             "yAxis": parameter_axis(y)
-            | {"name": y.name, "nameLocation": "end", "nameGap": 10, "splitLine": {"show": False}}
+            | {
+                "name": short_names([x.name, y.name])[1],
+                "nameLocation": "end",
+                "nameGap": 10,
+                "splitLine": {"show": False},
+            }
             | {"nameTextStyle": MUTED | {"align": "left"}},
             "tooltip": HOVER,
             "series": [
@@ -162,3 +169,9 @@ def contours(rows: Sequence[Row], dims: Sequence[Dimension], mode: str) -> list[
 def with_active(rows: Sequence[Row], dims: Sequence[Dimension]) -> list[Row]:
     """The trials in which all of these parameters are active."""
     return [row for row in rows if all(dim.has(row[f"param/{dim.name}"]) for dim in dims)]
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """The last parts of dotted names, which have room at an axis. Names with equal last parts stay whole."""
+    last = [name.rpartition(".")[2] for name in names]
+    return [part if last.count(part) == 1 else name for name, part in zip(names, last, strict=True)]
