@@ -25,6 +25,12 @@ def without_home(text: str) -> str:
     return re.sub(rf"(?<![\w.~/-]){re.escape(str(home))}(?![\w.-])", "~", text)
 
 
+def short_names(names: Sequence[str]) -> list[str]:
+    """The last parts of dotted names, which have room in a table or at an axis; equal ones stay whole."""
+    last = [name.rpartition(".")[2] for name in names]
+    return [part if last.count(part) == 1 else name for name, part in zip(names, last, strict=True)]
+
+
 def number(value: float) -> str:
     """A number with four significant digits; from 1000 on as a whole number."""
     return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"

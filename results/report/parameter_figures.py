@@ -22,6 +22,7 @@ from results.report.charts import (
     value_axis,
 )
 from results.store import best_first
+from results.text import short_names
 
 AXES = 8  # of parallel coordinates; more are not legible
 CONTOURS = 3  # parameters whose pairs have a response surface
@@ -169,9 +170,3 @@ def contours(rows: Sequence[Row], dims: Sequence[Dimension], mode: str) -> list[
 def with_active(rows: Sequence[Row], dims: Sequence[Dimension]) -> list[Row]:
     """The trials in which all of these parameters are active."""
     return [row for row in rows if all(dim.has(row[f"param/{dim.name}"]) for dim in dims)]
-
-
-def short_names(names: Sequence[str]) -> list[str]:
-    """The last parts of dotted names, which have room at an axis. Names with equal last parts stay whole."""
-    last = [name.rpartition(".")[2] for name in names]
-    return [part if last.count(part) == 1 else name for name, part in zip(names, last, strict=True)]

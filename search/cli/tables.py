@@ -230,15 +230,18 @@ def against(known: Sequence[Baseline]) -> str:
 def trial_row(run: Run, row: Mapping[str, Any]) -> dict[str, Any]:
     """A trial as a row; an inactive parameter is empty."""
     params = run.params(row)
-    return {
+    before = {
         "trial": row["trial"],
         "state": row["state"],
         "epochs": row["epochs"],
         "value": row["objective"],
         **{name: "" if value is None else value for name, value in named(row, "metric/").items()},
         "time": duration(row["seconds"]),
-        **{name: plain(params[name]) if name in params else "" for name in run.config["params"]},
     }
+    names = list(run.config["params"])
+    columns = text.short_names([*before, *names])[len(before) :]
+    values = [plain(params[name]) if name in params else "" for name in names]
+    return before | dict(zip(columns, values, strict=True))
 
 
 def drop_columns(rows: list[dict[str, Any]], params: int, width: int) -> list[dict[str, Any]]:

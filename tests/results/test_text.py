@@ -49,3 +49,8 @@ def test_pages_do_not_tell_the_home_folder(monkeypatch):
     assert text.without_home("/mnt/home/ada/x") == "/mnt/home/ada/x"
     monkeypatch.setenv("HOME", "/")
     assert text.without_home("/data/x") == "/data/x"
+
+
+def test_dotted_names_are_short_where_that_says_which():
+    names = ["model.net.width", "model.optimizer.lr", "lr", "batch_size"]
+    assert text.short_names(names) == ["width", "model.optimizer.lr", "lr", "batch_size"]

@@ -6,7 +6,7 @@ from results.analysis import Step
 from results.parameters import Dimension
 from results.report.charts import best_trial, robust_range
 from results.report.figures import best_so_far
-from results.report.parameter_figures import contours, parallel, short_names, slices
+from results.report.parameter_figures import contours, parallel, slices
 
 
 def test_all_figures_mark_the_same_one_of_equal_trials():
@@ -35,8 +35,3 @@ def test_an_axis_leaves_out_outliers_but_keeps_the_values_to_keep():
     assert robust_range([]) == (0.0, 1.0)
     low, high = robust_range([3.0, 3.0])
     assert low < 3 < high
-
-
-def test_axes_have_the_last_parts_of_dotted_names():
-    names = ["model.net.width", "model.optimizer.lr", "lr", "batch_size"]
-    assert short_names(names) == ["width", "model.optimizer.lr", "lr", "batch_size"]
