@@ -4,14 +4,14 @@
 
 The networks are those of the MNIST spaces: dense layers 784-128-64-10 (mlp), and two convolutions before
 them (cnn), in batches of 64 images that lie on the device. A pack takes batched steps of 1 to 1,024 lanes,
-as they are and compiled. A process for each trial is PyTorch's usual loop with fused AdamW: one, and eight
-that share the GPU. Speeds are steps per second, of all trials together. Xception trains on images of 299
-pixels in batches of 32 with bf16: the slice regressor as a pack of one, and timm's model in a compiled loop,
-in images per second.
+as they are and recorded as CUDA graphs. A process for each trial is PyTorch's usual loop with fused AdamW:
+one, and eight that share the GPU. Speeds are steps per second, of all trials together. Xception trains on
+images of 299 pixels in batches of 32 with bf16: the slice regressor as a pack of one, and timm's model in a
+compiled loop, in images per second.
 
 Prints a Markdown table, and with `--json` writes it as JSON, anew after each network. Slow steps are fewer: a
-measurement takes some 20 s, compilation apart. What fails or has no memory is left out; stderr says so.
-`--quick`: tiny sizes, which show only that the program runs. `--device cpu` compiles nothing.
+measurement takes some 10 s at most. What fails or has no memory is left out; stderr says so.
+`--quick`: tiny sizes, which show only that the program runs. `--device cpu` records nothing.
 """
 
 import argparse
@@ -134,29 +134,32 @@ def process_speeds(sizes: Sizes, device: str) -> dict[str, float]:
 
 
 def pack_step(
-    learners: Sequence[Any], batch: Any, device: str, *, mixed: bool = False, compiled: bool = False
+    learners: Sequence[Any], batch: Any, device: str, *, mixed: bool = False, recorded: bool = False
 ) -> Step:
     """A step of learners as a group of a pack, in bf16 if `mixed`, as Lightning would call it.
 
     Raises MemoryError when batched steps fail, which they do for no other reason here, and ValueError if the
-    step shall be `compiled` and can't be.
+    step shall be `recorded` and can't be.
     """
     import lightning as L
 
-    from trainables.training.packs.compiling import compile_step
-    from trainables.training.packs.group import Group, TrainBatch
+    from trainables.training.packs.group import Group
+    from trainables.training.packs.lane import TrainBatch
     from trainables.training.packs.learner_lane import LearnerLane
+    from trainables.training.packs.recording import record_step
 
     lanes = {}
     for number, learner in enumerate(learners):
-        lanes[number] = LearnerLane(learner.to(device), L.LightningDataModule())
+        lanes[number] = LearnerLane(learner, L.LightningDataModule())
+        learner.to(device)
         lanes[number].configure(None, number)
-    group = Group(lanes, batched=True)
+    group = Group(lanes, batched=None if recorded else True)
     one = TrainBatch(0, 0.0, batch, last=False)
-    if compiled:
-        compile_step(group, one, best=inf, left=sys.maxsize)
-        if not group.compiled:
-            raise ValueError("the step can't be compiled; the log says why")
+    if recorded:
+        record_step(group, one, best=inf)
+        if not group.records:
+            raise ValueError("the step can't be recorded; the log says why")
+        group.batched = True
 
     def step() -> None:
         with torch.autocast(device, torch.bfloat16, enabled=mixed, cache_enabled=False):
@@ -167,8 +170,8 @@ def pack_step(
     return step
 
 
-def pack_speed(net: str, lanes: int, sizes: Sizes, device: str, *, compiled: bool = False) -> float | None:
-    """Steps per second of all lanes together; None if they do not fit into memory or can't be compiled."""
+def pack_speed(net: str, lanes: int, sizes: Sizes, device: str, *, recorded: bool = False) -> float | None:
+    """Steps per second of all lanes together; None if they do not fit into memory or can't be recorded."""
     free_memory()
     from trainables.mnist.classifier import Classifier
 
@@ -179,7 +182,7 @@ def pack_speed(net: str, lanes: int, sizes: Sizes, device: str, *, compiled: boo
         for i in range(lanes)
     ]
     try:
-        step = pack_step(learners, images(sizes.batch, device), device, compiled=compiled)
+        step = pack_step(learners, images(sizes.batch, device), device, recorded=recorded)
         return lanes / step_seconds(step, sizes.steps, sizes, device)
     except (MemoryError, ValueError, torch.OutOfMemoryError) as error:
         print(f"{net}, {lanes} lanes: {error}", file=sys.stderr)
@@ -246,13 +249,13 @@ def measured(sizes: Sizes, device: str) -> Iterator[Row]:
     together = process_speeds(sizes, device)
     for net, goal in GOALS.items():
         alone = 1 / step_seconds(bare_step(net, sizes.batch, device), sizes.steps, sizes, device)
-        for compiled in (False, True) if device != "cpu" else (False,):
+        for recorded in (False, True) if device != "cpu" else (False,):
             packs: dict[int, float | None] = dict.fromkeys(sizes.lanes)
-            for lanes in sizes.lanes[compiled:]:  # one lane is not batched
-                packs[lanes] = pack_speed(net, lanes, sizes, device, compiled=compiled)
+            for lanes in sizes.lanes:
+                packs[lanes] = pack_speed(net, lanes, sizes, device, recorded=recorded)
                 if packs[lanes] is None:
                     break  # more do not fit either
-            yield Row(f"{net}{', compiled' * compiled}", packs, alone, together.get(net), goal)
+            yield Row(f"{net}{', recorded' * recorded}", packs, alone, together.get(net), goal)
     free_memory()
     yield xception(sizes, device)
 

@@ -18,7 +18,7 @@ class Sizes:
     xception_batch: int = 32
     xception_steps: int = 20
     warm_up: int = 3
-    limit: float = 10.0  # seconds of the warm-up, and of the steps
+    limit: float = 5.0  # seconds of the warm-up, and of the steps
 
 
 QUICK = Sizes((1, 2), batch=4, steps=2, processes=1, pixels=71, xception_batch=2, xception_steps=1, warm_up=1)

@@ -16,7 +16,7 @@ class DrawingGan(Gan):
 
     def validation_step(self, batch, batch_idx):
         super().validation_step(batch, batch_idx)
-        self.log("val_loss", self.generator(torch.randn(8, 4)).square().mean())
+        self.log("val_loss", self.generator(torch.randn(8, 4, device=self.device)).square().mean())
         self.log("steps", float(self.trainer.global_step))
 
 
@@ -28,7 +28,7 @@ class ClosureGan(Gan):
         self.discriminator.append(nn.Dropout(0.5))
 
     def training_step(self, batch, batch_idx):
-        generated = self.generator(torch.randn(len(batch[0]), 4))
+        generated = self.generator(torch.randn(len(batch[0]), 4, device=self.device))
         of_generator, of_discriminator = self.optimizers()
 
         def generate():

@@ -49,6 +49,16 @@ def compare_logged(batched: Logged, alone: Logged, row: int, tolerance: float = 
             raise ValueError(f"{name} is {float(one):.6g}, and {float(value):.6g} in a lane alone")
 
 
+def compare_passes(group: Group, one: tuple[Gradients, Logged], expected: tuple[Gradients, Logged]) -> None:
+    """Raises ValueError if gradients or values of a lane differ from those expected."""
+    (gradients, logged), allowed = expected, tolerance(group)
+    for row in range(len(group.lanes)):
+        own = {name: gradient[row] for name, gradient in gradients.items()}
+        values = {name: value[row] for name, value in logged.values.items()}
+        compare_gradients(one[0], own, row, allowed)
+        compare_logged(one[1], Logged(values, logged.rules), row, allowed)
+
+
 @contextmanager
 def unchanged(group: Group) -> Iterator[None]:
     """Context manager: puts back what a step changes: buffers, gradients, and random generators."""

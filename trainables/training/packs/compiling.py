@@ -15,13 +15,14 @@ import torch
 from spaces.messages import describe
 from trainables.training.kept_tensors import tensors
 from trainables.training.latency import seconds
-from trainables.training.packs.agreement import compare_gradients, compare_logged, tolerance, unchanged
+from trainables.training.packs.agreement import compare_passes, unchanged
 from trainables.training.packs.gradient_pass import (
     compiled_pass,
     for_any_number_of_lanes,
     without_compiling,
 )
-from trainables.training.packs.group import Group, TrainBatch
+from trainables.training.packs.group import Group
+from trainables.training.packs.lane import TrainBatch
 from trainables.training.packs.logged import Logged
 from trainables.training.packs.update import Gradients
 
@@ -69,7 +70,7 @@ def succeeds(group: Group, batch: TrainBatch, best: float) -> bool:
                 seconds(lambda: passes.append(group.batched_gradients(batch, of=compiled_pass())))
                 for _ in range(1 + TIMINGS)
             ]
-        compare(group, passes[0], expected)
+        compare_passes(group, passes[0], expected)
     except Exception as error:  # any of the compiler, which may be missing
         logger.info("%d lanes: not compiled: %s", len(group.lanes), describe(error))
         return False
@@ -79,13 +80,3 @@ def succeeds(group: Group, batch: TrainBatch, best: float) -> bool:
     )
     group.compiled = fastest < best
     return group.compiled
-
-
-def compare(group: Group, compiled: tuple[Gradients, Logged], expected: tuple[Gradients, Logged]) -> None:
-    """Raises ValueError if gradients or values of a lane differ from those of a pass that is not compiled."""
-    (gradients, logged), allowed = expected, tolerance(group)
-    for row in range(len(group.lanes)):
-        own = {name: gradient[row] for name, gradient in gradients.items()}
-        values = {name: value[row] for name, value in logged.values.items()}
-        compare_gradients(compiled[0], own, row, allowed)
-        compare_logged(compiled[1], Logged(values, logged.rules), row, allowed)

@@ -9,7 +9,6 @@ which.
 import itertools
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, final
 
 import torch
@@ -19,9 +18,10 @@ from torch.func import functional_call, vmap
 from spaces.messages import describe
 from trainables.training.packs.gradient_pass import Pass, compiled_pass, gradient_pass, without_compiling
 from trainables.training.packs.joint_update import JointUpdate
-from trainables.training.packs.lane import PackedLane, Template
+from trainables.training.packs.lane import PackedLane, Template, TrainBatch
 from trainables.training.packs.logged import EpochValues, Logged, Rule
 from trainables.training.packs.own_draws import States, after_a_pass_begins, put, states
+from trainables.training.packs.recorded import Record, RecordedPass, recorder
 from trainables.training.packs.stack import in_template, keep_views, stacked
 from trainables.training.packs.stacked_update import stacked_update
 from trainables.training.packs.steps import Steps
@@ -33,30 +33,28 @@ UNSTACKED = ("cpu", "mps")  # an update lane by lane is faster there, or double 
 
 
 @final
-@dataclass(frozen=True)
-class TrainBatch:
-    """A training batch: its number in the epoch, the share of the epoch done before it, its content."""
-
-    index: int
-    share: float
-    content: Any
-    last: bool  # of the epoch
-
-
-@final
 class Group:
     """Lanes of equal likeness, by trial number.
 
     `batched` decides how they train and are validated; None: not yet decided. `stacked`: whether the
-    optimizers of batched lanes are stepped as one; None: on a GPU.
+    optimizers of batched lanes are stepped as one; None: on a GPU. `record` records steps; None: on a GPU as
+    CUDA graphs.
     """
 
     def __init__(
-        self, lanes: Mapping[int, PackedLane], *, batched: bool | None = None, stacked: bool | None = None
+        self,
+        lanes: Mapping[int, PackedLane],
+        *,
+        batched: bool | None = None,
+        stacked: bool | None = None,
+        record: Record | None = None,
     ) -> None:
         self.lanes, self.stacked = dict(lanes), stacked
         self.batched = self.validates_batched = batched
-        self.compiled = False  # whether compiled code takes the batched steps
+        self.recorder = record or recorder(next(self.first.module.parameters()).device)
+        self.recorded: RecordedPass | None = None
+        self.records = False  # whether recorded calls take the batched steps
+        self.compiled = False  # whether compiled code does
         # The reason why they can't train batched.
         self.obstacle = "they optimize manually" if self.first.manual else None
         self.draws: list[States] = []  # of each lane that draws as alone, where lanes take turns
@@ -74,15 +72,21 @@ class Group:
         self.metrics: Mapping[int, Mapping[str, float]] = {}
         self.made_steps: Steps | None = None
         self.templates: dict[bool, Template] = {}  # in training, and in evaluation
+        self.recorded = None
         self.stack: dict[str, Tensor] = {}
         self.trained: dict[str, list[Tensor]] = {}  # the lanes' parameters that have gradients, by name
-        if len(lanes) == 1 or lanes[0].manual:
+        if lanes[0].manual or (len(lanes) == 1 and not self._stacks_one()):
             self.batched = self.validates_batched = False  # such lanes keep their memory layout
             return
         self.stack = stacked(lanes)
         for name, parameter in lanes[0].module.named_parameters():
             if parameter.requires_grad:
                 self.trained[name] = [lane.module.get_parameter(name) for lane in lanes]
+
+    def _stacks_one(self) -> bool:
+        """Whether a single lane has a stack: for recorded steps, and if that does not change its layout."""
+        may = self.records or (self.recorder is not None and self.batched is None)
+        return may and all(parameter.is_contiguous() for parameter in self.first.module.parameters())
 
     @property
     def template(self) -> Template:
@@ -99,14 +103,15 @@ class Group:
 
     def _hooks_called(self) -> None:
         if self.first.has_hooks:  # which may have changed the modules
-            self.templates = {}
+            self.templates, self.recorded = {}, None
 
     @property
     def steps(self) -> Steps:
         """Made when the first one is taken: now the lanes are restored, and the way to train is decided."""
         if self.made_steps is None:
             lanes = list(self.lanes.values())
-            update = stacked_update(lanes, self.stack, self.trained) if self._stacks() else None
+            record = self.recorder if self.records else None
+            update = stacked_update(lanes, self.stack, self.trained, record) if self._stacks() else None
             self.made_steps = Steps(lanes, update or JointUpdate(lanes, self.trained))
         return self.made_steps
 
@@ -177,7 +182,16 @@ class Group:
         return logged
 
     def _gradients(self, batch: TrainBatch) -> tuple[Gradients, Logged]:
-        """Those of a batched step: compiled, as long as the compiled code fits."""
+        """Those of a batched step: recorded or compiled, as long as that fits."""
+        if self.records:
+            try:
+                if self.recorded is None and not batch.last:
+                    self.record(batch)
+                if self.recorded is not None and self.recorded.takes(batch.content):
+                    return self.recorded.gradients(batch.content)
+            except Exception as error:  # an attribute that has changed, or no memory
+                self.records, self.recorded = False, None
+                logger.info("these lanes train without recorded steps: %s", describe(error))
         if self.compiled:
             try:
                 with without_compiling():
@@ -187,6 +201,19 @@ class Group:
                     self.compiled = False
                     logger.info("these lanes train without compiled code: %s", describe(error))
         return self.batched_gradients(batch)
+
+    def record(self, batch: TrainBatch) -> None:
+        """Records the pass, for batches like this one.
+
+        Raises any exception of it, and ValueError for what a recorded one can't take.
+        """
+        assert self.recorder
+        self.recorded = RecordedPass(self.rehearse, batch.content, self.recorder)
+
+    def rehearse(self, content: Any, index: Any) -> tuple[Gradients, Logged]:
+        """The pass as it is recorded: `index` and the number of the step can't be read."""
+        with self.template.steps_unread():
+            return self.batched_gradients(TrainBatch(index, 0.0, content, last=False))
 
     def batched_gradients(
         self,
@@ -269,11 +296,3 @@ class Group:
             number: lane.end_epoch({**train, **val})
             for (number, lane), (train, val) in zip(self.lanes.items(), rows, strict=True)
         }
-
-
-def group_lanes(lanes: Mapping[int, PackedLane], *, batched: bool | None = None) -> list[Group]:
-    """Groups lanes of equal likeness."""
-    groups: dict[Any, dict[int, PackedLane]] = {}
-    for number, lane in lanes.items():
-        groups.setdefault(lane.likeness(), {})[number] = lane
-    return [Group(members, batched=batched) for members in groups.values()]

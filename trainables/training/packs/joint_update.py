@@ -33,6 +33,9 @@ class JointUpdate(Update):
         kind = type(optimizer)
         for group in optimizer.param_groups:
             group["fused"], group["foreach"] = not group["differentiable"], False
+        for parameter, state in optimizer.state.items():
+            if "step" in state:  # counted on the CPU by an optimizer that is not fused
+                state["step"] = state["step"].to(parameter.device)
         if kind not in self.joint:
             self.joint[kind] = kind([{"params": [torch.zeros(1)], "lr": 0.0}])  # type: ignore[call-arg]
             self.joint[kind].state = defaultdict(dict)

@@ -2,8 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import lightning as L
 from torch import Tensor, nn, optim
@@ -14,6 +16,17 @@ from trainables.training.fit import Metrics
 from trainables.training.packs.clipping import Clip
 from trainables.training.packs.lane_trainer import LaneTrainer
 from trainables.training.packs.logged import Logged
+
+
+@final
+@dataclass(frozen=True)
+class TrainBatch:
+    """A training batch: its number in the epoch, the share of the epoch done before it, its content."""
+
+    index: int
+    share: float
+    content: Any
+    last: bool  # of the epoch
 
 
 class Template(nn.Module, ABC):
@@ -35,6 +48,10 @@ class Template(nn.Module, ABC):
     @abstractmethod
     def validate(self, batch: Any, index: int) -> Logged:
         """The values logged for a validation batch."""
+
+    @abstractmethod
+    def steps_unread(self) -> AbstractContextManager[None]:
+        """Context manager: a step that reads how many steps have been made raises ValueError."""
 
 
 class PackedLane(ABC):

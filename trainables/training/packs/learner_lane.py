@@ -1,6 +1,7 @@
 """LearnerLane: a Learner in a pack."""
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import FunctionType
 from typing import Any, final
@@ -99,6 +100,9 @@ class LearnerTemplate(Template):
 
     def validate(self, batch: Any, index: int) -> Logged:
         return logged_metrics(self.module.metrics(batch), batch)
+
+    def steps_unread(self) -> AbstractContextManager[None]:
+        return nullcontext()  # a Learner does not know its Trainer
 
 
 def logged_loss(loss: Tensor, batch: Any) -> Logged:

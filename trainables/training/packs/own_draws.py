@@ -31,16 +31,19 @@ def own_draws(batches: Iterator[Any]) -> Iterator[Any]:
 
 
 def states() -> States:
-    """The states of the generators of Python, NumPy and PyTorch (on the CPU)."""
-    return random.getstate(), np.random.get_state(), torch.get_rng_state()
+    """The states of the generators of Python, NumPy and PyTorch, on the CPU and on the GPU in use."""
+    of_gpu = torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None
+    return random.getstate(), np.random.get_state(), torch.get_rng_state(), of_gpu
 
 
 def put(saved: States) -> None:
     """Puts the generators into these states."""
-    of_python, of_numpy, of_torch = saved
+    of_python, of_numpy, of_torch, of_gpu = saved
     random.setstate(of_python)
     np.random.set_state(of_numpy)
     torch.set_rng_state(of_torch)
+    if of_gpu is not None:
+        torch.cuda.set_rng_state(of_gpu)
 
 
 def after_a_pass_begins(before: States) -> States:

@@ -25,8 +25,8 @@ from trainables.training.isolated_copy import isolated_copy
 from trainables.training.kept_tensors import KeptTensors
 from trainables.training.latency import first_sample, latency_ms
 from trainables.training.measure import measured, memory_mb, params
-from trainables.training.packs.group import Group, TrainBatch, group_lanes
-from trainables.training.packs.lane import PackedLane
+from trainables.training.packs.group import Group
+from trainables.training.packs.lane import PackedLane, TrainBatch
 from trainables.training.packs.lane_trainer import LaneTrainer
 from trainables.training.packs.loaders import Loaders
 from trainables.training.packs.way import choose_way, validate_first, worth_trying
@@ -234,3 +234,11 @@ def step_bytes(lane: PackedLane, trainer: L.Trainer, batch: Any) -> int:
     if not loss.requires_grad:
         raise ValueError("its loss has no gradient")
     return kept.step_bytes(batch, (*copied.parameters(), *copied.buffers()))
+
+
+def group_lanes(lanes: Mapping[int, PackedLane], *, batched: bool | None = None) -> list[Group]:
+    """Groups lanes of equal likeness."""
+    groups: dict[Any, dict[int, PackedLane]] = {}
+    for number, lane in lanes.items():
+        groups.setdefault(lane.likeness(), {})[number] = lane
+    return [Group(members, batched=batched) for members in groups.values()]

@@ -1,16 +1,19 @@
 """StackedUpdate: one step of the optimizers of all lanes, in a few operations on tensors (lanes, size)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from trainables.training.checkpoint import laid_out_like
 from trainables.training.packs.clipping import Clip
 from trainables.training.packs.formulas import Formula, formula_of
 from trainables.training.packs.lane import PackedLane
-from trainables.training.packs.update import ALL, Gradients, Update
+from trainables.training.packs.recorded import Record
+from trainables.training.packs.update import ALL, FixedGradients, Gradients, Update
 
 PRECISE = {torch.float32, torch.float64}  # types that can hold learning rates
 Named = Mapping[str, Tensor]  # (lanes, ...) by the name of the parameter
@@ -85,13 +88,19 @@ class Block:
         for name, part, parameter in zip(self.names, flat.split(self.sizes, 1), self.like, strict=True):
             yield name, laid_out(part, parameter)
 
-    def coefficients(self) -> np.ndarray:
-        """Those of the next step."""
-        return self.formula.coefficients(self.groups, self.steps + 1)
+    def begin_step(self) -> np.ndarray:
+        """Counts the next step, and has its moments. Returns its coefficients, (coefficients, lanes)."""
+        self.steps += 1
+        self._hold_moments()
+        return self.formula.coefficients(self.groups, self.steps)
+
+    @property
+    def kind(self) -> Hashable:
+        """Of its next step: steps of a kind have the same operations."""
+        return self.formula.moments(self.groups), self.formula.needs_parameters(self.groups)
 
     def step(self, stack: Named, gradient: Tensor, coefficients: Tensor) -> None:
         """Steps the parameters in the stack; the coefficients are (coefficients, lanes, 1)."""
-        self.steps += 1
         if self.formula.counts:
             self.counts += 1
         parameters = self.flat(stack) if self.formula.needs_parameters(self.groups) else None
@@ -106,50 +115,82 @@ class Block:
 
 
 @final
+@dataclass(frozen=True)
+class RecordedStep:
+    """A recorded call that makes a step: for these gradients, blocks of these kinds, and any coefficients."""
+
+    gradients: FixedGradients
+    kinds: Sequence[Hashable]
+    coefficients: Tensor
+    call: Callable[[], None]
+
+
+@final
 class StackedUpdate(Update):
     """The step of the optimizers of lanes whose parameters are views of `stack`; see `stacked_update`."""
 
-    def __init__(self, lanes: Sequence[PackedLane], stack: Named, blocks: Sequence[Block]) -> None:
-        self.lanes, self.stack, self.blocks = lanes, stack, blocks
-        self.gradients: list[Tensor] | None = None  # (lanes, size) of each block
+    def __init__(
+        self, lanes: Sequence[PackedLane], stack: Named, blocks: Sequence[Block], record: Record | None
+    ) -> None:
+        self.lanes, self.stack, self.blocks, self.record = lanes, stack, blocks, record
+        self.gradients: Gradients | None = None  # of the next step
         self.clip = lanes[0].clip
+        self.recorded: RecordedStep | None = None
 
     def add(self, gradients: Gradients) -> None:
-        flat = [block.flat(gradients) for block in self.blocks]
-        if self.gradients is None:
-            self.gradients = flat
-        else:
-            torch._foreach_add_(self.gradients, flat)
+        if self.gradients is not None:
+            gradients = {name: before + gradients[name] for name, before in self.gradients.items()}
+        self.gradients = gradients
 
     @torch.no_grad()
     def step(self, rows: slice = ALL) -> None:
         assert rows == ALL
         assert self.gradients is not None
         gradients, self.gradients = self.gradients, None
-        if self.clip:
-            clip(gradients, self.clip)
-        numbers = [block.coefficients() for block in self.blocks]
+        coefficients = [block.begin_step() for block in self.blocks]
         # One transfer for all of them.
-        moved = torch.from_numpy(np.concatenate(numbers)).to(gradients[0].device, non_blocking=True)
-        parts = moved.unsqueeze(2).split([len(part) for part in numbers])
-        for block, gradient, coefficients in zip(self.blocks, gradients, parts, strict=True):
-            block.step(self.stack, gradient, coefficients)
+        moved = torch.from_numpy(np.concatenate(coefficients))
+        sizes = [len(part) for part in coefficients]
+        device = next(iter(gradients.values())).device
+        if self.record is None or not isinstance(gradients, FixedGradients):
+            self._apply(gradients, moved.to(device, non_blocking=True), sizes)
+            return
+        kinds = [block.kind for block in self.blocks]
+        step = self.recorded
+        if step is None or step.gradients is not gradients or step.kinds != kinds:
+            fixed = torch.empty_like(moved, device=device)
+            call = self.record(lambda: self._apply(gradients, fixed, sizes))
+            step = self.recorded = RecordedStep(gradients, kinds, fixed, call)
+        step.coefficients.copy_(moved, non_blocking=True)
+        step.call()
+
+    def _apply(self, gradients: Gradients, coefficients: Tensor, sizes: Sequence[int]) -> None:
+        """The step on the device; the coefficients are those of all blocks, (coefficients, lanes)."""
+        flat = [block.flat(gradients) for block in self.blocks]
+        if self.clip:
+            clip(flat, self.clip)
+        parts = coefficients.unsqueeze(2).split(list(sizes))
+        for block, gradient, part in zip(self.blocks, flat, parts, strict=True):
+            block.step(self.stack, gradient, part)
 
     def hand_out(self) -> None:
-        for block, gradient in zip(self.blocks, self.gradients or (), strict=False):
-            for name, part in block.parts(gradient):
-                for lane, row in zip(self.lanes, part.unbind(), strict=True):
-                    lane.module.get_parameter(name).grad = row.clone()
+        for name, rows in (self.gradients or {}).items():
+            for lane, row in zip(self.lanes, rows.unbind(), strict=True):
+                parameter = lane.module.get_parameter(name)
+                parameter.grad = laid_out_like(parameter, row)
 
 
 def stacked_update(
-    lanes: Sequence[PackedLane], stack: Named, trained: Mapping[str, Sequence[Tensor]]
+    lanes: Sequence[PackedLane],
+    stack: Named,
+    trained: Mapping[str, Sequence[Tensor]],
+    record: Record | None = None,
 ) -> StackedUpdate | None:
     """The update of lanes whose parameters are views of `stack`; None if they must be stepped one by one.
 
     That is so unless their optimizers are of the same kind, one of those in formulas.py, with the same
     parameters, of one precise type, in each group, and the gradients of all are clipped alike. `trained` are
-    the parameters that have gradients, by name.
+    the parameters that have gradients, by name. With `record` steps on FixedGradients are recorded.
     """
     kinds = {type(lane.optimizer) for lane in lanes}
     counts = {len(lane.optimizer.param_groups) for lane in lanes}
@@ -170,7 +211,7 @@ def stacked_update(
             blocks.append(Block(formula, names[0], lanes, groups))
             if not blocks[-1].agree:
                 return None
-    return StackedUpdate(lanes, stack, blocks) if blocks else None
+    return StackedUpdate(lanes, stack, blocks, record) if blocks else None
 
 
 def flat(rows: Tensor, parameter: Tensor) -> Tensor:

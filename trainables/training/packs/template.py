@@ -5,7 +5,8 @@ lanes differ: a step that reads one raises AttributeError, now or at a later epo
 sequentially. Lists, dicts and sets can't be changed, for a step would leave tensors of `vmap` in them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, final
 
@@ -18,6 +19,7 @@ from trainables.training.packs.catcher import EVALUATION, TRAINING, Catcher
 from trainables.training.packs.lane import PackedLane, Template
 from trainables.training.packs.lane_modules import LaneDropout, join_settings
 from trainables.training.packs.logged import Logged
+from trainables.training.packs.recorded import Unread
 
 Step = Callable[[Any, Any, int], Any]
 MACHINERY = {*vars(nn.Module()), *vars(L.LightningModule())} - {"_hparams"}  # attributes of every module
@@ -57,6 +59,16 @@ class ModuleTemplate(Template):
         finally:
             self.catcher = None
         return catcher.logged
+
+    @contextmanager
+    def steps_unread(self) -> Iterator[None]:
+        trainer = self.module.trainer
+        before = trainer.global_step
+        trainer.note(global_step=Unread())
+        try:
+            yield
+        finally:
+            trainer.note(global_step=before)
 
     def log(self, *values: Any, **options: Any) -> None:
         """Stands in for the `log` of the module: the catcher of the current step takes the call."""

@@ -2,11 +2,17 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import final
 
 from torch import Tensor
 
 Gradients = Mapping[str, Tensor]  # (lanes, ...) by the name of the parameter
 ALL = slice(None)  # the rows of all lanes
+
+
+@final
+class FixedGradients(dict[str, Tensor]):
+    """Gradients that are in the same tensors at each step, with other values."""
 
 
 class Update(ABC):

@@ -9,7 +9,8 @@ from spaces.lane import Lane
 from tests.foreign.autoencoder import DigitsDataModule
 from tests.foreign.variety import Base
 from trainables.training.build import build
-from trainables.training.packs.group import Group, TrainBatch
+from trainables.training.packs.group import Group
+from trainables.training.packs.lane import TrainBatch
 from trainables.training.packs.lane_modules import replace_dropout
 from trainables.training.packs.lane_trainer import LaneTrainer
 from trainables.training.packs.learner_lane import LearnerLane

@@ -8,7 +8,7 @@ import torch
 
 from tests.trainables.training.packs.groups import Tuned, module_group, train
 from trainables.training.packs.compiling import PAYS_FROM, compile_step
-from trainables.training.packs.group import TrainBatch
+from trainables.training.packs.lane import TrainBatch
 
 pytestmark = [
     pytest.mark.slow,

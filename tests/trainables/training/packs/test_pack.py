@@ -10,9 +10,10 @@ from spaces.lane import Lane
 from trainables.losses import Loss, mse
 from trainables.training.batches import Batches
 from trainables.training.build import build
-from trainables.training.packs.group import Group, group_lanes
+from trainables.training.packs.group import Group
 from trainables.training.packs.lane_modules import LaneDropout, LaneLoss, join_settings
 from trainables.training.packs.learner_lane import LearnerLane
+from trainables.training.packs.pack import group_lanes
 from trainables.training.setup import Setup
 from trainables.training.train import train
 
