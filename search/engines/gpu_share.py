@@ -42,24 +42,36 @@ def part(jobs: int) -> float:
 
 @final
 class GpuShare:
-    """What the next job asks for: `gpus`, or a part of one GPU if jobs may share it (`shares`)."""
+    """What the next job asks for: `gpus`, or a part of one GPU if jobs may share it (`shares`).
 
-    def __init__(self, gpus: float, shares: bool) -> None:
-        self.gpus, self.shares, self.seen = gpus, shares, Seen()
+    `only`: whether the cluster has a single GPU, and gets no other. There the first job, which has it alone,
+    asks for the smallest part. Where that is the part of later jobs too, its worker goes on with them; a new
+    one would take ten seconds to begin.
+    """
+
+    def __init__(self, gpus: float, shares: bool, only: bool = False) -> None:
+        self.gpus, self.shares, self.only, self.seen = gpus, shares, only, Seen()
+
+    @property
+    def waits(self) -> bool:
+        """Whether jobs run one at a time, until the first has told what it takes."""
+        return self.shares and self.only and not self.seen.peak
 
     @property
     def need(self) -> float:
         """GPUs of the next job."""
-        return part(self.seen.jobs) if self.shares else self.gpus
+        if not self.shares:
+            return self.gpus
+        return part(MOST if self.waits else self.seen.jobs)
 
     def took(self, memory: DeviceMemory | None, gpus: float) -> None:
         """A job that asked for so many GPUs has reported what it took."""
         if self.shares and memory:
-            self.seen = self.seen.after(memory, round(1 / gpus))
+            self.seen = self.seen.after(memory, 1 if self.waits else round(1 / gpus))
 
     def ran_out(self, gpus: float) -> bool:
         """A job that asked for so many ran out of memory; returns whether it may fit with more."""
-        if not self.shares or gpus == 1:
+        if not self.shares or self.waits or gpus == 1:
             return False
         self.seen = self.seen.after_failure(round(1 / gpus))
         return True

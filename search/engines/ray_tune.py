@@ -79,8 +79,9 @@ class RayEngine(Engine):
         whole = ray_join.per_job(cpus_per_job, gpus_per_job, devices_per_trial)
         self.cpus = whole["CPU"]
         shares = gpus_per_job == "auto" and whole["GPU"] == 1 and not deterministic
-        self.share = GpuShare(whole["GPU"], shares)
         self.scales = ray_join.scales()
+        only = not self.scales and sum(node.get("GPU", 0.0) for node in ray_join.nodes()) == 1
+        self.share = GpuShare(whole["GPU"], shares, only)
         if shortage := ray_join.shortage(whole, devices_per_trial):
             if not self.scales:
                 self.close()
@@ -97,6 +98,8 @@ class RayEngine(Engine):
 
     def _workers(self, held: Sequence[float]) -> int:
         """Number of jobs that run at once, given the GPUs of those that run now."""
+        if self.share.waits:
+            return 1
         return ray_join.workers({"CPU": self.cpus, "GPU": self.share.need}, self.scales, held)
 
     def run(self, queue: JobQueue) -> None:

@@ -64,3 +64,12 @@ def test_a_report_without_a_gpu_changes_nothing():
     share = GpuShare(1.0, shares=True)
     share.took(None, 1.0)
     assert share.need == 1.0
+
+
+def test_the_first_job_on_the_only_gpu_asks_for_the_smallest_part():
+    share = GpuShare(1.0, shares=True, only=True)
+    assert (share.need, share.waits) == (part(MOST), True)
+    assert not share.ran_out(share.need), "it was alone"
+    share.took(DeviceMemory(0.1, 0.5), share.need)
+    assert (share.need, share.waits) == (1.0, False), "what it did not take counts, for it was alone"
+    assert not GpuShare(1.0, shares=False, only=True).waits

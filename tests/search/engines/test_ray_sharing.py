@@ -48,7 +48,7 @@ class Shared:
 
         number, gpus = job.lanes[0].number, ray.get_runtime_context().get_assigned_resources().get("GPU", 0)
         with (self.folder / "gpus.txt").open("a") as file:
-            file.write(f"{number} {gpus}\n")
+            file.write(f"{number} {gpus} {os.getpid()}\n")
         if number == self.hungry and gpus < 0.5:
             raise OutOfMemory("tried to allocate 2 GiB")
         if self.meets and number:
@@ -75,8 +75,15 @@ def test_two_jobs_share_a_gpu_after_the_first(make_engine, make_queue, tmp_path)
     assert engine.workers == 2
     assert {trial.state for trial in queue.trials.values()} == {State.COMPLETE}
     assert not lost
-    assert gpus_of(tmp_path)[0] == (0, 1.0)
+    assert gpus_of(tmp_path)[0] == (0, 0.125)
     assert sorted(gpus_of(tmp_path)[1:]) == [(number, 0.5) for number in (1, 2, 3, 4)]
+
+
+def test_the_worker_of_the_first_job_goes_on_if_many_fit(make_engine, make_queue, tmp_path):
+    make_engine(Shared(tmp_path, peak=0.05)).run(make_queue(trials=6, epochs=1))
+    assert {gpus for _, gpus in gpus_of(tmp_path)} == {0.125}
+    first, *others = [line.split()[2] for line in (tmp_path / "gpus.txt").read_text().splitlines()]
+    assert first in others
 
 
 def test_a_job_that_runs_out_of_memory_beside_others_is_tried_again_with_more(
