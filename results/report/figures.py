@@ -20,6 +20,7 @@ from results.report.charts import (
     value_axis,
 )
 
+SIDES = ("insideEndTop", "insideStartTop")  # in turns: labels of close values would overlap
 SHORT = 5  # epochs; curves up to this length have larger dots
 STATES = {  # series of curves: name, colour, width of the line, states of the trials
     "stopped": ("$faint", 1.0, ("stopped", "paused", "running", "failed")),
@@ -81,6 +82,7 @@ def best_so_far(steps: Sequence[Step], marks: Mapping[str, float | None], mode: 
         for name, value in marks.items()
         if value is not None and values and min(values) - width <= value <= max(values) + width
     }
+    in_order = sorted(near.items(), key=lambda item: item[1])
     y = value_axis(values, [*values, *near.values()], mode)
     last = steps[-1].at if steps else 0.0
     figures = []
@@ -93,8 +95,8 @@ def best_so_far(steps: Sequence[Step], marks: Mapping[str, float | None], mode: 
             "precision": -1,  # by default ECharts rounds the value to two decimals
             "lineStyle": {"color": "$muted", "type": [3, 4], "width": 1},
             "data": [
-                {"yAxis": value, "label": {"formatter": mark, "position": "insideEndTop", "color": "$muted"}}
-                for mark, value in near.items()
+                {"yAxis": value, "label": {"formatter": mark, "position": side, "color": "$muted"}}
+                for (mark, value), side in zip(in_order, itertools.cycle(SIDES), strict=False)
             ],
         }
         option = {

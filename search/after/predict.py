@@ -36,9 +36,15 @@ def predict(run: Run, source: Path, out: Path, top: int, options: Mapping[str, A
             f"top is {top}, but run {run.name} keeps the checkpoints of {len(models)} models (top=...)"
         )
     loaded = [load(model) for model in models[:top]]
-    out.mkdir(parents=True, exist_ok=True)
     ensemble = predictor([module for module, _ in loaded], loaded[0][1])
-    lines = ensemble.predict(source, out, {**predictor.options, **options})
+    made = not out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        lines = ensemble.predict(source, out, {**predictor.options, **options})
+    except ValueError:  # the source does not fit the models
+        if made and not any(out.iterdir()):
+            out.rmdir()
+        raise
     return [
         f"with {', '.join(model.name for model in models[:top])} of {run.name}",
         *lines,

@@ -119,6 +119,7 @@ def test_bad_inputs_and_options_are_refused_in_one_line(run, files, tmp_path):
     assert "has no images" in refused(run, tmp_path, empty)
     Image.new("L", (9, 8)).save(empty / "wide.png")
     assert "wide.png is 8 x 9 pixels, but the model was trained on 8 x 8" in refused(run, tmp_path, empty)
+    assert not (tmp_path / "o").exists()
     (empty / "wide.png").write_text("no image")
     assert "can't be read as an image" in refused(run, tmp_path, empty)
 
