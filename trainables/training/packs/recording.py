@@ -22,9 +22,12 @@ WORTH = 0.9  # of the time of other ways: a recorded step keeps its memory
 def record_step(group: Group, batch: TrainBatch, best: float) -> None:
     """Sets `group.records`. The state of all lanes is as before.
 
-    `best` are the seconds of a step in the best way that is not recorded.
+    `best` are the seconds of a step in the best way that is not recorded. Lanes that add up the gradients of
+    several batches are not recorded, for a recorded pass overwrites them.
     """
     group.records, fastest = False, 0.0
+    if group.first.accumulate > 1:
+        return
     try:
         with unchanged(group), as_recorded(group):
             expected = group.rehearse(batch.content, Unread())
