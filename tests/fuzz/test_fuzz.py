@@ -1,4 +1,7 @@
-"""300 mutations of each kind of file that is read: each ends in one line, or the file is read rightly."""
+"""Mutations of each kind of file that is read: each ends in one line, or the file is read rightly.
+
+FUZZ_MUTATIONS=300 in the environment: as many of each kind, as in continuous integration.
+"""
 
 import json
 import os
@@ -11,7 +14,7 @@ import pytest
 
 from tests.search.command import ROOT
 
-MUTATIONS = 300
+MUTATIONS = int(os.environ.get("FUZZ_MUTATIONS", "100"))
 MEGABYTES = 2000  # that reading may add to the memory of the process
 IN_MEMORY = Path("/dev/shm")  # Linux keeps files in memory there; each mutation has a folder of its own
 

@@ -12,6 +12,7 @@ from tests.trainables.training.packs.groups import (
     module_group,
     train,
 )
+from trainables.training.packs.joint_update import JointUpdate
 from trainables.training.packs.stacked_update import StackedUpdate
 
 OTHERS = {"loss": "mse", "schedule": "one_cycle"}
@@ -41,3 +42,16 @@ def test_a_step_and_validation_stay_on_the_device(make):
     assert {"train/loss", "val/loss"} <= values.keys() or {"train_loss", "val_loss"} <= values.keys()
     for tensor in (*values.values(), *group.stack.values()):
         assert tensor.device.type == "meta"
+
+
+def test_a_fused_optimizer_has_the_counts_of_its_steps_on_the_device():
+    """An optimizer that is not fused counts on the CPU, and a checkpoint keeps that."""
+    group, _ = module_group(2, "meta")
+    lanes = list(group.lanes.values())
+    for lane in lanes:
+        for parameter in lane.module.parameters():
+            lane.optimizer.state[parameter] = {"step": torch.tensor(3.0)}
+    JointUpdate(lanes, group.trained)
+    for lane in lanes:
+        states = [lane.optimizer.state[parameter] for parameter in lane.module.parameters()]
+        assert {state["step"].device.type for state in states} == {"meta"}
