@@ -1,7 +1,4 @@
-"""Mutations of each kind of file that is read: each ends in one line, or the file is read rightly.
-
-FUZZ_MUTATIONS=300 in the environment: as many of each kind, as in continuous integration.
-"""
+"""300 mutations of each kind of file that is read: each ends in one line, or the file is read rightly."""
 
 import json
 import os
@@ -14,7 +11,7 @@ import pytest
 
 from tests.search.command import ROOT
 
-MUTATIONS = int(os.environ.get("FUZZ_MUTATIONS", "100"))
+MUTATIONS = 300
 MEGABYTES = 2000  # that reading may add to the memory of the process
 IN_MEMORY = Path("/dev/shm")  # Linux keeps files in memory there; each mutation has a folder of its own
 

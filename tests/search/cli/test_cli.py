@@ -80,7 +80,7 @@ def test_a_search_on_ray(tiny, tmp_path):
 def test_a_deterministic_search_on_two_workers_is_repeatable(tmp_path):
     tables = []
     for name in ("a", "b"):
-        sizes = ["trials=8", "epochs=3", "deterministic=true"]
+        sizes = ["trials=12", "epochs=3", "deterministic=true"]
         ran = search("run", "space=mnist_classifier", f"name={name}", f"storage={tmp_path}", *sizes)
         assert ran.returncode == 0, ran.stderr
         run = open_run(tmp_path / name)

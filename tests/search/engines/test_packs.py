@@ -1,7 +1,4 @@
-"""Whole searches in packs, on both engines: each trial has the value that it has alone.
-
-On Ray one space of Learners and one of other modules stand for all.
-"""
+"""Whole searches in packs, on both engines: each trial has the value that it has alone."""
 
 import dataclasses
 
@@ -19,10 +16,8 @@ from tests.contracts import small
 from trainables.training.setup import Setup
 from trainables.training.train import train
 
-CASES = [*(("local", name) for name in names()), ("ray", "mnist_classifier"), ("ray", "mnist_gan")]
 
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=["local", "ray"])
 def engine(request):
     """An engine as a function of its `train`; one cluster for all searches."""
     if request.param == "local":
@@ -41,7 +36,7 @@ def alone():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("engine", "name"), CASES, indirect=["engine"])
+@pytest.mark.parametrize("name", names())
 def test_a_trial_of_a_pack_is_the_trial_alone(engine, alone, name, tmp_path):
     """In float32, without dropout, and with an eps that does not enlarge rounding errors."""
     parameters = read(name).params

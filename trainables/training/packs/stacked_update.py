@@ -96,7 +96,7 @@ class Block:
 
     @property
     def kind(self) -> Hashable:
-        """Of its next step: steps of a kind have the same operations."""
+        """All that decides the operations of the next step, apart from shapes."""
         return self.formula.moments(self.groups), self.formula.needs_parameters(self.groups)
 
     def step(self, stack: Named, gradient: Tensor, coefficients: Tensor) -> None:
@@ -117,7 +117,7 @@ class Block:
 @final
 @dataclass(frozen=True)
 class RecordedStep:
-    """A recorded call that makes a step: for these gradients, blocks of these kinds, and any coefficients."""
+    """A recorded step: it holds for these gradients and kinds of blocks; the coefficients are filled in."""
 
     gradients: FixedGradients
     kinds: Sequence[Hashable]
