@@ -43,6 +43,7 @@ class ProgressView:
         self.start, self.drawn = time.monotonic(), 0.0
         self.live = panel_on(console)
         self.best: int | None = None
+        self.line_due = False  # a plain line
         self.first_shown = False
         self.largest = 1  # lanes of a pack so far
         self.epochs_before: int | None = None  # epochs of a resumed search at its start
@@ -68,11 +69,20 @@ class ProgressView:
             self.live.after_line()
 
     def show(self, queue: Queue) -> None:
-        """Draws the panel, if the last drawing is old enough."""
+        """Draws the panel, if the last drawing is old enough, or prints the plain line that is due.
+
+        To be called after an epoch, and when a free worker has its next job: before, it is counted as idle.
+        """
         if self.epochs_before is None:
             self.epochs_before = sum(trial.epochs for trial in queue.trials.values())
         if self.live and time.monotonic() - self.drawn > PANEL_INTERVAL:
             self.draw(self.live, self.panel(queue))
+        if self.line_due:
+            self.line_due, self.drawn = False, time.monotonic()
+            states = Counter(trial.state.value for trial in queue.trials.values())
+            counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+            left = f"; {duration(seconds_left(queue))} left" if queue.plan.time else ""
+            self.say(f"{self.clock()} {counts}; best: {self.best_line(queue, queue.best())}{left}")
 
     def draw(self, panel: Panel, drawing: Group) -> None:
         """Draws in place of the last drawing."""
@@ -110,16 +120,11 @@ class ProgressView:
         new_best = best is not None and best.number != self.best
         self.best = best.number if best else None
         if not self.live and (new_best or time.monotonic() - self.drawn > LINE_INTERVAL):
-            self.drawn = time.monotonic()
-            states = Counter(trial.state.value for trial in queue.trials.values())
-            counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
-            left = f"; {duration(seconds_left(queue))} left" if queue.plan.time else ""
-            self.say(f"{self.clock()} {counts}; best: {self.best_line(queue, best)}{left}")
+            self.line_due = True
         for lane in job.lanes:
             trial = queue.trials[lane.number]
             if trial.state in (State.FAILED, State.DIVERGED):
                 self.say(f"{self.clock()} trial {trial.number} {trial.state.value}: {trial.error}")
-        self.show(queue)
 
     def progress(self, progress: ConfirmProgress) -> None:
         """Draws the panel of a confirmation, if the last drawing is old enough."""

@@ -41,6 +41,10 @@ def test_the_progress_of_a_search_is_shown(make_queue, tmp_path, monkeypatch, te
         assert "workers  1 of 3 busy: trial 0 epochs 0-1" in shown
         assert "20 of 20" in shown
         assert f"x={number(best.params['x'])}" in shown
+    else:
+        *lines, last = [line for line in shown.splitlines() if "; best: " in line]
+        assert all("1 running" in line for line in lines)  # the next job, though another has just ended
+        assert "running" not in last
 
 
 def test_the_time_left_is_shown(make_queue, tmp_path, monkeypatch):
