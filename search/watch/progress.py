@@ -43,7 +43,7 @@ class ProgressView:
         self.start, self.drawn = time.monotonic(), 0.0
         self.live = panel_on(console)
         self.best: int | None = None
-        self.line_due = False  # a plain line
+        self.line_due = False  # whether the next `show` prints a plain line
         self.first_shown = False
         self.largest = 1  # lanes of a pack so far
         self.epochs_before: int | None = None  # epochs of a resumed search at its start
@@ -71,7 +71,7 @@ class ProgressView:
     def show(self, queue: Queue) -> None:
         """Draws the panel, if the last drawing is old enough, or prints the plain line that is due.
 
-        To be called after an epoch, and when a free worker has its next job: before, it is counted as idle.
+        Call it after an epoch, and when a free worker has its next job; until then the worker counts as idle.
         """
         if self.epochs_before is None:
             self.epochs_before = sum(trial.epochs for trial in queue.trials.values())
@@ -79,10 +79,7 @@ class ProgressView:
             self.draw(self.live, self.panel(queue))
         if self.line_due:
             self.line_due, self.drawn = False, time.monotonic()
-            states = Counter(trial.state.value for trial in queue.trials.values())
-            counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
-            left = f"; {duration(seconds_left(queue))} left" if queue.plan.time else ""
-            self.say(f"{self.clock()} {counts}; best: {self.best_line(queue, queue.best())}{left}")
+            self.say(f"{self.clock()} {self.line(queue)}")
 
     def draw(self, panel: Panel, drawing: Group) -> None:
         """Draws in place of the last drawing."""
@@ -149,6 +146,13 @@ class ProgressView:
             return "no value yet"
         metric = queue.space.objective.metric
         return f"{metric} {number(best.values[-1])} after {best.epochs} epochs (trial {best.number})"
+
+    def line(self, queue: Queue) -> str:
+        """A search in a line: states, the best trial, time left."""
+        states = Counter(trial.state.value for trial in queue.trials.values())
+        counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+        left = f"; {duration(seconds_left(queue))} left" if queue.plan.time else ""
+        return f"{counts}; best: {self.best_line(queue, queue.best())}{left}"
 
     def panel(self, queue: Queue) -> Group:
         """The panel of a search: states, progress, time left, the best trial with its parameters."""
